@@ -1,0 +1,169 @@
+"""Vectors as plain numpy, without I/O: normalising, slicing, pooling, stable top-k.
+
+This module is the only place that slices a Matryoshka vector and the only one that makes vectors unit length.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from romaine.errors import DimensionError, UnknownNameError, VectorError
+
+FloatArray: TypeAlias = NDArray[np.float32]
+
+_LAYER_NORM_EPS = 1e-5  # torch.nn.functional.layer_norm's default, which nomic's card relies on
+
+
+class Pooling(str, Enum):
+    """How one vector is made of the token states of a text."""
+
+    MEAN = "mean"
+    CLS = "cls"
+    LAST = "last"
+    MAX = "max"
+
+    @classmethod
+    def parse(cls, value: object) -> Pooling:
+        """Returns the pooling named by `value`.
+
+        Raises:
+            UnknownNameError: If there is none of that name.
+        """
+        try:
+            return cls(value)
+        except ValueError:
+            raise UnknownNameError("pooling", value, [p.value for p in cls]) from None
+
+
+def as_float_array(vectors: ArrayLike) -> FloatArray:
+    """Returns `vectors` as float32, refusing what cannot be compared by cosine.
+
+    Raises:
+        VectorError: If there is no axis, or any component is NaN or infinite.
+    """
+    array = np.asarray(vectors, dtype=np.float32)
+    if array.ndim == 0:
+        raise VectorError(f"a vector or an array of vectors is needed, got the single number {array!s}")
+    # min and max propagate NaN and reach infinities without a boolean copy of the array
+    if array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):
+        rows = np.flatnonzero(~np.isfinite(array).reshape(-1, array.shape[-1]).all(axis=1))
+        raise VectorError(
+            f"{len(rows)} of {array.reshape(-1, array.shape[-1]).shape[0]} vectors hold NaN or infinite values"
+            f" (first: row {rows[0]}); all components must be finite. Check the model and its precision."
+        )
+    return array
+
+
+def l2_normalize(vectors: ArrayLike) -> FloatArray:
+    """Scales vectors to unit length along the last axis.
+
+    Args:
+        vectors: Shape (..., dim).
+
+    Returns:
+        float32 of the same shape; zero vectors stay zero.
+
+    Raises:
+        VectorError: If `vectors` has no axis or holds NaN or infinite values.
+    """
+    array = as_float_array(vectors)
+    if not array.size:
+        return array.copy()
+    # Dividing by the largest component first keeps the squares of very large or small vectors in range.
+    peak = np.abs(array).max(axis=-1, keepdims=True)
+    scaled = array / np.where(peak > 0, peak, np.float32(1))
+    norms = np.sqrt(np.einsum("...i,...i->...", scaled, scaled))[..., None]
+    scaled /= np.where(norms > 0, norms, np.float32(1))
+    return scaled
+
+
+def slice_dim(vectors: ArrayLike, dim: int) -> FloatArray:
+    """Keeps the first `dim` components of Matryoshka vectors and makes them unit length again.
+
+    A slice of a unit vector is shorter than one; cosine by dot product is only right after renormalising.
+
+    Args:
+        vectors: Shape (..., full_dim).
+        dim: How many components to keep, 1 to full_dim.
+
+    Returns:
+        float32 of shape (..., dim), unit length; zero vectors stay zero.
+
+    Raises:
+        DimensionError: If `dim` is not an int from 1 to full_dim.
+        VectorError: If `vectors` has no axis or holds NaN or infinite values.
+    """
+    array = as_float_array(vectors)
+    full_dim = array.shape[-1]
+    if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)) or not 1 <= dim <= full_dim:
+        raise DimensionError(f"dim={dim!r} is not possible: these vectors have {full_dim} components, so dim is 1 to {full_dim}")
+    return l2_normalize(array[..., :dim])
+
+
+def layer_norm(vectors: ArrayLike) -> FloatArray:
+    """Shifts and scales each vector to mean 0 and variance 1 (Ba et al. 2016, without gain and bias).
+
+    nomic-embed-text-v1.5 needs it between pooling and slicing.
+
+    Args:
+        vectors: Shape (..., dim).
+
+    Returns:
+        float32 of the same shape.
+    """
+    array = as_float_array(vectors)
+    centred = array - array.mean(axis=-1, keepdims=True)
+    variance = np.einsum("...i,...i->...", centred, centred)[..., None] / max(array.shape[-1], 1)
+    return np.asarray(centred / np.sqrt(variance + _LAYER_NORM_EPS), dtype=np.float32)
+
+
+def pool(states: FloatArray, mask: NDArray[Any], pooling: Pooling) -> FloatArray:
+    """Makes one vector of each text's token states.
+
+    Args:
+        states: Shape (n, length, dim).
+        mask: Shape (n, length), nonzero where there is a token, padding on the right.
+        pooling: How.
+
+    Returns:
+        float32 (n, dim), not normalised; a text without tokens gives a zero vector.
+    """
+    kept = np.asarray(mask, dtype=bool)
+    if pooling is Pooling.MEAN:
+        weights = kept.astype(np.float32)
+        counts = np.maximum(weights.sum(axis=1, keepdims=True), 1)
+        return np.asarray(np.einsum("nld,nl->nd", states, weights) / counts, dtype=np.float32)
+    if pooling is Pooling.MAX:
+        peaks = np.where(kept[..., None], states, np.float32(-np.inf)).max(axis=1, initial=-np.inf)
+        return np.where(kept.any(axis=1, keepdims=True), peaks, np.float32(0))
+    last = np.zeros(len(kept), dtype=np.intp) if pooling is Pooling.CLS else np.maximum(kept.sum(axis=1) - 1, 0)
+    return np.asarray(states[np.arange(len(kept)), last] * kept.any(axis=1, keepdims=True), dtype=np.float32)
+
+
+def top_k(scores: ArrayLike, k: int) -> NDArray[np.intp]:
+    """Indices of the `k` largest scores, best first; equal scores keep their order.
+
+    Args:
+        scores: Shape (n,).
+        k: How many; more than n gives n.
+
+    Returns:
+        intp of shape (min(k, n),).
+    """
+    array = np.asarray(scores)
+    k = max(0, min(k, array.size))
+    if k == 0:
+        return np.empty(0, dtype=np.intp)
+    if k < array.size:
+        # Everything above the k-th largest score is in; of those equal to it, the first ones.
+        threshold = np.partition(array, array.size - k)[array.size - k]
+        above = np.flatnonzero(array > threshold)
+        equal = np.flatnonzero(array == threshold)[: k - above.size]
+        candidates = np.sort(np.concatenate([above, equal]))
+    else:
+        candidates = np.arange(array.size)
+    return candidates[np.argsort(-array[candidates], kind="stable")]

@@ -1,0 +1,112 @@
+"""Every error this package raises, in one tree.
+
+A message states the value that was given, what was allowed and the remedy. Each class also inherits the
+built-in exception a caller would expect (`ValueError`, `TypeError`, ...), so code that knows nothing of
+romaine still catches it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class RomaineError(Exception):
+    """Base of every error raised by this package."""
+
+
+# --- what the caller asked for ---------------------------------------------------------------------------
+
+
+class OptionError(RomaineError, ValueError):
+    """An option has a value that is not allowed."""
+
+
+class UnknownNameError(OptionError):
+    """A name is not one of the allowed names.
+
+    Args:
+        what: What the name stands for, e.g. ``"backend"``.
+        value: The name that was given.
+        allowed: The names that are known.
+        remedy: One more sentence, if there is something to do besides choosing an allowed name.
+    """
+
+    def __init__(self, what: str, value: object, allowed: Iterable[str], remedy: str = "") -> None:
+        names = list(allowed)
+        close = get_close_matches(str(value), names, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        super().__init__(
+            f"unknown {what} {value!r}.{hint} Allowed: {', '.join(map(repr, names)) or 'none'}."
+            + (f" {remedy}" if remedy else "")
+        )
+
+
+class DimensionError(OptionError):
+    """A dimension is impossible for these vectors, or the model was not trained for it."""
+
+
+# --- what was to be embedded -----------------------------------------------------------------------------
+
+
+class TextTypeError(RomaineError, TypeError):
+    """Something other than text was given where text is needed."""
+
+
+class TextTooLongError(RomaineError, ValueError):
+    """A text exceeds the model's window and ``truncate="error"`` was asked for."""
+
+
+class VectorError(RomaineError, ValueError):
+    """An array has the wrong shape or holds values that are not finite."""
+
+
+# --- what runs it ----------------------------------------------------------------------------------------
+
+
+class MissingExtraError(RomaineError, ImportError):
+    """An optional dependency is not installed.
+
+    Args:
+        what: What needs it, e.g. ``"backend 'torch'"``.
+        extra: The extra of this distribution that brings it.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs: pip install 'romaine[{extra}]'")
+        self.extra = extra
+
+
+class BackendError(RomaineError, RuntimeError):
+    """A runtime refused to load or run a model; the message carries its own words."""
+
+
+# --- the model and its files -----------------------------------------------------------------------------
+
+
+class ModelError(RomaineError):
+    """Base of what can be wrong with a model."""
+
+
+class ModelNotFoundError(ModelError, FileNotFoundError):
+    """No model is known under this name and no folder is there."""
+
+
+class ModelFormatError(ModelError, ValueError):
+    """Files are missing, damaged or do not belong together."""
+
+
+class IntegrityError(ModelError, ValueError):
+    """A file is not the one that was recorded at first use."""
+
+
+class UnsafeModelError(ModelError, ValueError):
+    """The model can only be loaded by running code that came with it (a pickle, remote code)."""
+
+
+class RejectedModelError(ModelError, ValueError):
+    """The model's measured quality is under the floor."""
+
+
+class OfflineError(ModelError, ConnectionError):
+    """Files would have to be downloaded, and the network may not or cannot be used."""

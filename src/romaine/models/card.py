@@ -1,0 +1,128 @@
+"""`ModelCard`: what is known about a model, as frozen data. Nothing is decided by a model's name in code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+
+from romaine.arrays import Pooling
+from romaine.errors import DimensionError, OptionError
+
+STS_FLOOR = 0.5
+"""Spearman on STS Benchmark under which a model is rejected: LEAF v1, which is unusable, has 0.223, the
+smallest model anyone should use is well above 0.6."""
+
+
+class Output(str, Enum):
+    """What a transformer's file returns."""
+
+    TOKENS = "tokens"
+    """Token states, to be pooled by `ModelCard.pooling`."""
+    POOLED = "pooled"
+    """One vector a text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompts:
+    """Prefixes by role, prepended to the text as they are."""
+
+    query: str = ""
+    document: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One published figure.
+
+    Attributes:
+        name: E.g. "STSBenchmark Spearman".
+        value: As published, in the metric's own unit (0 to 1 for all used here).
+        source: Where it was published.
+    """
+
+    name: str
+    value: float
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """Facts about one model.
+
+    Attributes:
+        id: Name in the catalog: a hub id, or the bundled model's name.
+        kind: Architecture in words, e.g. "static", "NomicBERT", "ModernBERT", "BERT", "SSE".
+        full_dim: Components of the model's own vectors.
+        dims: Matryoshka dimensions it was trained for, ascending, full_dim included.
+        max_tokens: Its window in tokens, special tokens counted, or None if there is none.
+        pooling: How token states become one vector.
+        layer_norm: Whether vectors are layer-normalised before slicing.
+        prompts: Its role prompts.
+        files: Path inside the model's folder by use: "weights", "tokenizer", "onnx:fp32", "onnx:int8", ...
+        backends: Backends that can run it, the preferred one first.
+        int8_holds: Whether its int8 file's quality was measured to hold, so that "auto" may pick it on a CPU.
+        size: Bytes of the largest file a user has to download, or 0 if unknown.
+        license: SPDX identifier.
+        quality: Published figures.
+        duplicate_threshold: Cosine from which two facts count as the same.
+        note: One sentence for people.
+        bundled: Whether the files are in the wheel.
+    """
+
+    id: str
+    kind: str
+    full_dim: int
+    dims: tuple[int, ...]
+    max_tokens: int | None = None
+    pooling: Pooling = Pooling.MEAN
+    layer_norm: bool = False
+    prompts: Prompts = Prompts()
+    files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    backends: tuple[str, ...] = ()
+    int8_holds: bool = False
+    size: int = 0
+    license: str = ""
+    quality: tuple[Measure, ...] = ()
+    duplicate_threshold: float = 0.95
+    note: str = ""
+    bundled: bool = False
+
+    def __post_init__(self) -> None:
+        if self.full_dim < 1:
+            raise OptionError(f"{self.id}: full_dim={self.full_dim} is not a dimension; it must be at least 1")
+        if tuple(sorted(set(self.dims))) != self.dims or not self.dims or self.dims[-1] != self.full_dim:
+            raise OptionError(
+                f"{self.id}: dims={self.dims} must be ascending and end with full_dim={self.full_dim}"
+            )
+
+    @property
+    def rejection(self) -> str | None:
+        """Why this model is refused, with its figures, or None if nothing speaks against it."""
+        failed = [m for m in self.quality if m.name.startswith("STSBenchmark") and m.value < STS_FLOOR]
+        if not failed:
+            return None
+        figures = ", ".join(f"{m.name} {m.value:g}" for m in self.quality)
+        return f"its published quality is under the floor of {STS_FLOOR:g} ({figures})"
+
+    def check_dim(self, dim: int | None, *, allow_untrained: bool = False) -> int:
+        """Returns the dimension to slice to.
+
+        Args:
+            dim: The dimension asked for, or None for full_dim.
+            allow_untrained: Whether dims the model was not trained for are let through.
+
+        Raises:
+            DimensionError: If `dim` is impossible, or untrained and not allowed.
+        """
+        if dim is None:
+            return self.full_dim
+        if isinstance(dim, bool) or not isinstance(dim, int) or not 1 <= dim <= self.full_dim:
+            raise DimensionError(f"dim={dim!r} is not possible with {self.id}: choose 1 to {self.full_dim}")
+        if dim not in self.dims and not allow_untrained:
+            raise DimensionError(
+                f"{self.id} was not trained for dim={dim}; it was for {', '.join(map(str, self.dims))}."
+                " Choose one of these, or pass allow_untrained_dim=True to slice all the same."
+            )
+        return dim
