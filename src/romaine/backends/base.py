@@ -8,63 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from romaine.arrays import FloatArray
-from romaine.errors import UnknownNameError
 from romaine.models.card import ModelCard
 from romaine.models.files import LocalModel
+from romaine.text.pieces import PieceBatch, Pieces, Truncate
 
-
-class Truncate(str, Enum):
-    """What happens to a text longer than the model's window."""
-
-    END = "end"
-    ERROR = "error"
-    POOL = "pool"
-
-    @classmethod
-    def parse(cls, value: object) -> Truncate:
-        """Returns the member named by `value`.
-
-        Raises:
-            UnknownNameError: If there is none of that name.
-        """
-        try:
-            return cls(value)
-        except ValueError:
-            raise UnknownNameError("truncate", value, [t.value for t in cls]) from None
-
-
-class PieceBatch(Protocol):
-    """An ordered collection of model inputs that can be re-ordered and cut; opaque to the `Embedder`."""
-
-    def __len__(self) -> int: ...
-
-    def take(self, indices: NDArray[np.intp]) -> PieceBatch:
-        """The pieces at `indices`, in that order."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pieces:
-    """Texts cut to the model's window.
-
-    Attributes:
-        inputs: The pieces themselves, in a form only the backend knows.
-        lengths: Tokens in each piece, int64 (n_pieces,).
-        owner: Index of the text each piece belongs to, ascending, int64 (n_pieces,). Each text owns at least one.
-        truncated: How many texts lost tokens.
-    """
-
-    inputs: PieceBatch
-    lengths: NDArray[np.int64]
-    owner: NDArray[np.int64]
-    truncated: int = 0
+__all__ = ["Backend", "LoadOptions", "Loader", "PieceBatch", "Pieces", "Truncate"]
 
 
 @runtime_checkable
@@ -74,7 +25,8 @@ class Backend(Protocol):
     Attributes:
         full_dim: Components of every vector it returns.
         max_tokens: Tokens of the window with special tokens counted, or None if there is no limit.
-        pads: Whether a batch costs (pieces x longest piece), so that batches should hold pieces of like length.
+        pads: Whether a batch costs (pieces x longest piece), so that batches should hold pieces of like
+            length.
         uniform_above: Pieces with more tokens than this may only share a batch with pieces of the very same
             length (rotary scaling that depends on the length of the batch), or None.
     """
@@ -123,7 +75,8 @@ class LoadOptions:
         threads: Intra-op threads, or None for the number of physical cores.
         device: "cpu", "cuda", "cuda:1", "mps" or None for the runtime's own choice (CPU).
         providers: ONNX Runtime execution providers in order of preference, or None.
-        dtype: "float32", "float16" or "bfloat16" for torch; "fp32" or "int8" file variant is the model's matter.
+        dtype: "float32", "float16" or "bfloat16" for torch; "fp32" or "int8" file variant is the model's
+            matter.
         trust_remote_code: Passed to the runtimes that know it. Never set by romaine itself.
         allow_pickle: Whether a .pt/.bin file may be opened (with `weights_only=True`).
     """

@@ -1,1 +1,1 @@
-"""TODO."""
+"""From texts to token ids: exact tokenising, its fast path, windows and batches."""
