@@ -66,6 +66,7 @@ class ModelCard:
         size: Bytes of the largest file a user has to download, or 0 if unknown.
         license: SPDX identifier.
         quality: Published figures.
+        int8_ranges: By dim, the component size that maps to int8 code 127 (see `precision.int8_range`).
         duplicate_threshold: Cosine from which two facts count as the same.
         note: One sentence for people.
         bundled: Whether the files are in the wheel.
@@ -85,6 +86,7 @@ class ModelCard:
     size: int = 0
     license: str = ""
     quality: tuple[Measure, ...] = ()
+    int8_ranges: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))
     duplicate_threshold: float = 0.95
     note: str = ""
     bundled: bool = False

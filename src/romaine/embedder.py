@@ -1,0 +1,423 @@
+"""`Embedder`: texts in, unit vectors of the dimension asked for out. Everything else in the package uses it."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import threading
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from romaine.arrays import FloatArray, l2_normalize, layer_norm, slice_dim
+from romaine.errors import OptionError, TextTypeError
+from romaine.precision import Precision, encode, int8_range
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from romaine.backends.base import Backend, LoadOptions, Pieces, Truncate
+    from romaine.backends.registry import OpenModel
+    from romaine.models.card import ModelCard
+
+DEFAULT_MODEL = "little-gem"
+_DEFAULT_BATCH_TOKENS = 8192
+_TEXTS_PER_CHUNK = 2048  # texts tokenised and sorted by length together; bounds memory, not quality
+
+
+class TruncationWarning(UserWarning):
+    """Texts were longer than the model's window and lost their end. Given once by each `Embedder`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ModelRequest:
+    """What has to be known to open a model."""
+
+    model: str | Path
+    backend: str
+    cache_folder: Path | None
+    local_files_only: bool
+    revision: str | None
+    allow_rejected: bool
+    options: LoadOptions
+
+
+class _LazyModel:
+    """Opens a model once, at first use, however many threads and embedders share it."""
+
+    def __init__(self, request: _ModelRequest) -> None:
+        self._request = request
+        self._lock = threading.Lock()
+        self._open: OpenModel | None = None
+        self._int8_limits: dict[int, float] = {}
+
+    def get(self) -> OpenModel:
+        if self._open is None:
+            with self._lock:
+                if self._open is None:
+                    from romaine.backends.registry import open_model
+
+                    request = self._request
+                    self._open = open_model(
+                        request.model,
+                        backend=request.backend,
+                        cache_folder=request.cache_folder,
+                        local_files_only=request.local_files_only,
+                        revision=request.revision,
+                        allow_rejected=request.allow_rejected,
+                        options=request.options,
+                    )
+        return self._open
+
+    def int8_limit(self, dim: int, calibrate: Callable[[], FloatArray]) -> float:
+        """The model's int8 range at `dim`: from its card, else calibrated on the built-in texts and kept."""
+        from_card = self.get().local.card.int8_ranges.get(dim)
+        if from_card is not None:
+            return from_card
+        if dim not in self._int8_limits:
+            self._int8_limits[dim] = int8_range(calibrate())
+        return self._int8_limits[dim]
+
+
+class Embedder:
+    """Embeds texts with a local model. Safe to call from many threads; loads at first use.
+
+    Args:
+        model: The bundled model's name, a catalog name, a hub id or a folder.
+        backend: "static", "onnx", "torch", "sentence-transformers", or "auto" for the lightest that fits.
+        dim: Matryoshka dimension of the vectors returned, one of `dims`; None for `full_dim`.
+        query_prompt: Prepended to queries; None for the model's own.
+        document_prompt: Prepended to documents; None for the model's own.
+        precision: Form of the vectors returned: "float32", "float16", "int8" or "binary" (see `Precision`).
+        truncate: For texts over the model's window: "end" keeps its beginning, "error" refuses, "pool" embeds
+            all of it in windows and averages them, weighted by tokens.
+        batch_tokens: Padded tokens that go through the model at once.
+        batch_size: Texts that go through the model at once, on top of `batch_tokens`; None for no limit.
+        threads: Threads of the runtime; None for the number of cores.
+        device: "cpu", "cuda", "cuda:1", "mps"; None for the CPU.
+        providers: ONNX Runtime execution providers, in order of preference; wins over `device`.
+        dtype: Weights and arithmetic on torch: "float32", "float16" or "bfloat16".
+        variant: Which ONNX file: "fp32" or "int8"; None for the model's best on this device.
+        cache_folder: Where downloaded models are kept; None for the hub's own cache.
+        local_files_only: Never use the network.
+        revision: Commit, tag or branch of a hub model.
+        show_progress: Whether to show a progress bar while embedding several texts.
+        allow_untrained_dim: Whether `dim` may be one that the model was not trained for.
+        allow_rejected: Whether a model that failed its evaluation may be loaded.
+        allow_pickle: Whether weights may be read from a pickle (only its tensors are).
+        trust_remote_code: Whether the runtime may run code that comes with the model.
+
+    Raises:
+        OptionError: If an option's value is not allowed. Errors of the model itself come from `warm_up`.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = DEFAULT_MODEL,
+        *,
+        backend: str = "auto",
+        dim: int | None = None,
+        query_prompt: str | None = None,
+        document_prompt: str | None = None,
+        precision: str | Precision = Precision.FLOAT32,
+        truncate: str = "end",
+        batch_tokens: int = _DEFAULT_BATCH_TOKENS,
+        batch_size: int | None = None,
+        threads: int | None = None,
+        device: str | None = None,
+        providers: Sequence[str] | None = None,
+        dtype: str = "float32",
+        variant: str | None = None,
+        cache_folder: str | Path | None = None,
+        local_files_only: bool = False,
+        revision: str | None = None,
+        show_progress: bool = False,
+        allow_untrained_dim: bool = False,
+        allow_rejected: bool = False,
+        allow_pickle: bool = False,
+        trust_remote_code: bool = False,
+    ) -> None:
+        from romaine.backends.base import LoadOptions, Truncate
+
+        self.model = model
+        self.precision = Precision.parse(precision)
+        self.show_progress = show_progress
+        self._truncate: Truncate = Truncate.parse(truncate)
+        self._dim = _positive("dim", dim, None)
+        self._batch_tokens = _positive("batch_tokens", batch_tokens, _DEFAULT_BATCH_TOKENS)
+        self._batch_size = _positive("batch_size", batch_size, None)
+        self._prompts = (_prompt("query_prompt", query_prompt), _prompt("document_prompt", document_prompt))
+        self._allow_untrained_dim = allow_untrained_dim
+        self._lock = threading.Lock()
+        self._truncated = 0
+        self._model = _LazyModel(
+            _ModelRequest(
+                model=model,
+                backend=backend,
+                cache_folder=Path(cache_folder) if cache_folder is not None else None,
+                local_files_only=local_files_only,
+                revision=revision,
+                allow_rejected=allow_rejected,
+                options=LoadOptions(
+                    threads=_positive("threads", threads, None),
+                    device=device,
+                    providers=tuple(providers) if providers is not None else None,
+                    dtype=dtype,
+                    variant=variant,
+                    trust_remote_code=trust_remote_code,
+                    allow_pickle=allow_pickle,
+                ),
+            )
+        )
+
+    def __repr__(self) -> str:
+        return f"Embedder({str(self.model)!r}, dim={self._dim}, precision={self.precision.value!r})"
+
+    # --- the model -----------------------------------------------------------------------------------------
+
+    def warm_up(self) -> Embedder:
+        """Loads the model if that has not happened yet. Called by everything that needs it.
+
+        Returns:
+            This embedder.
+
+        Raises:
+            ModelError: If the model cannot be found, read or trusted.
+            MissingExtraError: If its backend is not installed.
+            DimensionError: If the model cannot give `dim`.
+        """
+        self.card.check_dim(self._dim, allow_untrained=self._allow_untrained_dim)
+        return self
+
+    @property
+    def card(self) -> ModelCard:
+        """What is known about the model."""
+        return self._model.get().local.card
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend in use."""
+        return self._model.get().backend_name
+
+    @property
+    def full_dim(self) -> int:
+        """Components of the model's own vectors."""
+        return self.card.full_dim
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The Matryoshka dimensions the model was trained for, ascending."""
+        return self.card.dims
+
+    @property
+    def dim(self) -> int:
+        """Components of the vectors returned, before any packing by `precision`."""
+        return self.card.check_dim(self._dim, allow_untrained=self._allow_untrained_dim)
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The model's window in tokens, special tokens counted, or None."""
+        return self._backend.max_tokens
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the vector space: a hash of model id, weights, full_dim and prompts; not of dim or backend.
+
+        Two embedders of one fingerprint may share stored vectors.
+        """
+        query, document = self._role_prompts()
+        return self._model.get().fingerprint(query_prompt=query, document_prompt=document)
+
+    @property
+    def truncated(self) -> int:
+        """How many texts have been cut to the window so far."""
+        return self._truncated
+
+    def with_dim(self, dim: int | None) -> Embedder:
+        """The same embedder at another dimension; both share one loaded model.
+
+        Raises:
+            OptionError: If `dim` is not a positive int or None.
+        """
+        other = copy.copy(self)
+        other._dim = _positive("dim", dim, None)
+        other._lock = threading.Lock()
+        other._truncated = 0
+        return other
+
+    # --- embedding -----------------------------------------------------------------------------------------
+
+    def embed_documents(self, texts: Iterable[str]) -> NDArray[Any]:
+        """Embeds texts that are to be found.
+
+        Args:
+            texts: Any number of texts. Lone surrogates and control characters are allowed.
+
+        Returns:
+            float32 (n, dim) unit vectors in the order given, or what `precision` says. A text without tokens
+            gives a zero vector where the model has no special tokens.
+
+        Raises:
+            TextTypeError: If `texts` is not an iterable of str.
+            TextTooLongError: If `truncate="error"` and a text exceeds the window.
+            ModelError: As `warm_up`.
+        """
+        return self._embed(_as_texts(texts), self._role_prompts()[1])
+
+    def embed_queries(self, texts: Iterable[str]) -> NDArray[Any]:
+        """Embeds texts that search. As `embed_documents`, with the query prompt."""
+        return self._embed(_as_texts(texts), self._role_prompts()[0])
+
+    def embed_query(self, text: str) -> NDArray[Any]:
+        """Embeds one text that searches.
+
+        Returns:
+            The one row that `embed_queries` would give, float32 (dim,).
+        """
+        if not isinstance(text, str):
+            raise TextTypeError(f"a query must be a str, got {_type_name(text)}")
+        return np.asarray(self._embed([text], self._role_prompts()[0], quiet=True)[0])
+
+    async def aembed_documents(self, texts: Iterable[str]) -> NDArray[Any]:
+        """`embed_documents` in a worker thread; the event loop stays free."""
+        return await asyncio.to_thread(self.embed_documents, texts)
+
+    async def aembed_queries(self, texts: Iterable[str]) -> NDArray[Any]:
+        """`embed_queries` in a worker thread."""
+        return await asyncio.to_thread(self.embed_queries, texts)
+
+    async def aembed_query(self, text: str) -> NDArray[Any]:
+        """`embed_query` in a worker thread."""
+        return await asyncio.to_thread(self.embed_query, text)
+
+    def count_tokens(self, texts: Iterable[str]) -> list[int]:
+        """Tokens of each text, special tokens counted, without prompts and without truncation."""
+        return self._backend.count_tokens(_as_texts(texts))
+
+    # --- inside --------------------------------------------------------------------------------------------
+
+    @property
+    def _backend(self) -> Backend:
+        return self._model.get().backend
+
+    def _role_prompts(self) -> tuple[str, str]:
+        own = self.card.prompts
+        query, document = self._prompts
+        return own.query if query is None else query, own.document if document is None else document
+
+    def _embed(self, texts: list[str], prompt: str, *, quiet: bool = False) -> NDArray[Any]:
+        dim = self.dim
+        if prompt:
+            texts = [prompt + text for text in texts]
+        vectors = np.zeros((len(texts), dim), dtype=np.float32)
+        with _progress(len(texts), self.show_progress and not quiet) as advance:
+            for start in range(0, len(texts), _TEXTS_PER_CHUNK):
+                chunk = texts[start : start + _TEXTS_PER_CHUNK]
+                vectors[start : start + len(chunk)] = slice_dim(self._full_vectors(chunk), dim)
+                advance(len(chunk))
+        return self._encode(vectors, dim)
+
+    def _encode(self, vectors: FloatArray, dim: int) -> NDArray[Any]:
+        if self.precision is not Precision.INT8:
+            return encode(vectors, self.precision)
+        limit = self._model.int8_limit(dim, lambda: slice_dim(self._full_vectors(_calibration_texts()), dim))
+        return encode(vectors, self.precision, int8_limit=limit)
+
+    def _full_vectors(self, texts: Sequence[str]) -> FloatArray:
+        """Vectors of full_dim that point the right way; `slice_dim` makes them unit length."""
+        pieces = self._backend.split(texts, self._truncate)
+        if pieces.truncated:
+            self._report_truncation(pieces.truncated)
+        vectors = self._run(pieces)
+        if self.card.layer_norm:
+            vectors = layer_norm(vectors)
+        if len(pieces.owner) == len(texts):
+            return vectors
+        # Windows of long texts: unit vectors averaged by how many tokens each stands for.
+        weighted = l2_normalize(vectors) * pieces.lengths[:, None].astype(np.float32)
+        return np.add.reduceat(weighted, np.searchsorted(pieces.owner, np.arange(len(texts))), axis=0)
+
+    def _run(self, pieces: Pieces) -> FloatArray:
+        backend = self._backend
+        if not backend.pads:
+            return backend.encode(pieces.inputs)
+        from romaine.text.batching import batches
+
+        vectors = np.empty((len(pieces.owner), backend.full_dim), dtype=np.float32)
+        for indices in batches(
+            pieces.lengths,
+            batch_tokens=self._batch_tokens,
+            max_pieces=self._batch_size,
+            uniform_above=backend.uniform_above,
+        ):
+            vectors[indices] = backend.encode(pieces.inputs.take(indices))
+        return vectors
+
+    def _report_truncation(self, count: int) -> None:
+        with self._lock:
+            first = self._truncated == 0
+            self._truncated += count
+        if first:
+            warnings.warn(
+                f"{count} texts exceed the {self.max_tokens} tokens of {self.card.id} and lose their end;"
+                ' truncate="pool" embeds all of them, truncate="error" refuses them'
+                " (said once; see Embedder.truncated)",
+                TruncationWarning,
+                stacklevel=5,
+            )
+
+
+def _positive(name: str, value: Any, default: Any) -> Any:
+    """Checks that an option is an int of at least 1, or None where that is the default."""
+    if value is None and default is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise OptionError(f"{name}={value!r} is not allowed: it must be an int of at least 1{' or None' if default is None else ''}")
+    return value
+
+
+def _prompt(name: str, value: str | None) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise OptionError(f"{name} must be a str or None, got {_type_name(value)}")
+    return value
+
+
+def _type_name(value: object) -> str:
+    return type(value).__name__
+
+
+def _as_texts(texts: Iterable[str]) -> list[str]:
+    """Checks that `texts` is an iterable of str. Values are not shown: they may be a user's words."""
+    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+        raise TextTypeError(
+            f"a list of texts is needed, got {_type_name(texts)}; for one text use embed_query(text) or [text]"
+        )
+    checked = list(texts)
+    for index, text in enumerate(checked):
+        if not isinstance(text, str):
+            raise TextTypeError(f"texts[{index}] is {_type_name(text)}; every text must be a str")
+    return checked
+
+
+def _calibration_texts() -> list[str]:
+    data = resources.files("romaine.models").joinpath("calibration.txt").read_text(encoding="utf-8")
+    return data.splitlines()
+
+
+@contextmanager
+def _progress(total: int, show: bool) -> Iterator[Callable[[int], None]]:
+    if not show:
+        yield lambda _count: None
+        return
+    from rich.progress import Progress
+
+    with Progress() as bar:
+        task = bar.add_task("embedding", total=total)
+        yield lambda count: bar.advance(task, count)
