@@ -31,6 +31,18 @@ class Ragged:
         ids = np.fromiter(chain.from_iterable(sequences), dtype=np.int32, count=total)
         return cls(ids, offsets_of(lengths))
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Ragged]) -> Ragged:
+        """Joins collections of sequences, in order."""
+        if len(parts) == 1:
+            return parts[0]
+        lengths = [part.lengths for part in parts]
+        ids = [part.ids for part in parts]
+        return cls(
+            np.concatenate(ids) if ids else np.empty(0, dtype=np.int32),
+            offsets_of(np.concatenate(lengths) if lengths else np.empty(0, dtype=np.int64)),
+        )
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

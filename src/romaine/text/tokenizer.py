@@ -12,10 +12,15 @@ from typing import Any
 import tokenizers
 
 from romaine.errors import ModelFormatError
+from romaine.text.batching import batches
+from romaine.text.chunks import ChunkTokenizer, splits_at_spaces
 from romaine.text.ragged import Ragged
 from romaine.text.windows import wrap
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_GROUP_CHARACTERS = 1 << 19
+"""Characters tokenised at a time, so that the strings and lists in between stay small."""
+
 _PAD_TOKENS = ("[PAD]", "<pad>", "<|padding|>", "<|endoftext|>")
 _PROBES = ("a", "0", "the", "\u4e00")
 
@@ -24,7 +29,8 @@ class Tokenizer:
     """Turns texts into token ids exactly as the model's own tokenizer does, without ever cutting or padding.
 
     What the file configures about truncation and padding is switched off: windows are cut where the whole
-    text's tokens are known (`romaine.text.windows`), padding belongs to the batch. Safe to use from many threads.
+    text's tokens are known (`romaine.text.windows`), padding belongs to the batch. Safe to use from
+    many threads.
 
     Attributes:
         vocab_size: Rows an embedding table needs: the highest id plus one.
@@ -40,6 +46,7 @@ class Tokenizer:
         self._rust = rust
         self.vocab_size = max(rust.get_vocab(with_added_tokens=True).values(), default=-1) + 1
         self.prefix, self.suffix = _special_ids(rust)
+        self._chunks = ChunkTokenizer(self._encode_exactly) if splits_at_spaces(rust) else None
 
     @cached_property
     def unk_id(self) -> int | None:
@@ -86,17 +93,20 @@ class Tokenizer:
         return [int(count) for count in self._encode_plain(texts).lengths + special]
 
     def _encode_plain(self, texts: Sequence[str]) -> Ragged:
-        return Ragged.from_lists(_encode_exactly(self._rust, texts))
+        encode = self._encode_exactly if self._chunks is None else self._chunks.encode
+        sizes = [len(text) for text in texts]
+        groups = batches(sizes, batch_tokens=_GROUP_CHARACTERS, pads=False)
+        return Ragged.concatenate([encode(texts[group[0] : group[-1] + 1]) for group in groups])
 
-
-def _encode_exactly(rust: tokenizers.Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    whole = [text if text.isascii() else _SURROGATE.sub("\ufffd", text) for text in texts]
-    try:
-        # "fast" leaves out character offsets, which nothing here needs: a third of the time on long texts
-        encodings = rust.encode_batch_fast(whole, add_special_tokens=False)
-    except Exception as error:
-        raise ModelFormatError(f"the tokenizer cannot encode a text: {error}") from error
-    return [encoding.ids for encoding in encodings]
+    def _encode_exactly(self, texts: Sequence[str]) -> Ragged:
+        """What the tokenizer itself says, without special tokens."""
+        whole = [text if text.isascii() else _SURROGATE.sub("\ufffd", text) for text in texts]
+        try:
+            # "fast" leaves out character offsets, which nothing here needs: a third of the time on long texts
+            encodings = self._rust.encode_batch_fast(whole, add_special_tokens=False)
+        except Exception as error:
+            raise ModelFormatError(f"the tokenizer cannot encode a text: {error}") from error
+        return Ragged.from_lists([encoding.ids for encoding in encodings])
 
 
 def _pad_id(rust: tokenizers.Tokenizer) -> int:
