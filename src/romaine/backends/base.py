@@ -75,8 +75,8 @@ class LoadOptions:
         threads: Intra-op threads, or None for the number of physical cores.
         device: "cpu", "cuda", "cuda:1", "mps" or None for the runtime's own choice (CPU).
         providers: ONNX Runtime execution providers in order of preference, or None.
-        dtype: "float32", "float16" or "bfloat16" for torch; "fp32" or "int8" file variant is the model's
-            matter.
+        dtype: "float32", "float16" or "bfloat16" for torch.
+        variant: "fp32" or "int8" ONNX file, or None for the model's best on this device.
         trust_remote_code: Passed to the runtimes that know it. Never set by romaine itself.
         allow_pickle: Whether a .pt/.bin file may be opened (with `weights_only=True`).
     """
@@ -85,6 +85,7 @@ class LoadOptions:
     device: str | None = None
     providers: tuple[str, ...] | None = None
     dtype: str = "float32"
+    variant: str | None = None
     trust_remote_code: bool = False
     allow_pickle: bool = False
 
