@@ -1,1 +1,1 @@
-"""TODO."""
+"""The roleplay memory: what was said, found again."""

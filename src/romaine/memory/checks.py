@@ -1,0 +1,138 @@
+"""Checks of what callers give: each returns the value as it is kept or says what is allowed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any, TypeVar
+from uuid import UUID
+
+from romaine.errors import OptionError, TextTypeError, UnknownNameError
+
+_Member = TypeVar("_Member", bound=Enum)
+
+
+def parse_member(members: type[_Member], value: object, what: str) -> _Member:
+    """Returns the member of an enum that `value` names.
+
+    Raises:
+        UnknownNameError: If there is none of that name.
+    """
+    try:
+        return members(value)
+    except ValueError:
+        raise UnknownNameError(what, value, [m.value for m in members]) from None
+
+
+def as_utc(moment: object, what: str) -> datetime:
+    """Returns a time in UTC; a naive one is taken to be in UTC already.
+
+    Raises:
+        OptionError: If it is not a datetime.
+    """
+    if not isinstance(moment, datetime):
+        raise OptionError(
+            f"{what}={moment!r} is not a datetime; give datetime.datetime, best with a timezone"
+        )
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=timezone.utc)
+    return moment.astimezone(timezone.utc)
+
+
+def check_text(text: object) -> str:
+    """Returns a text as it is.
+
+    Raises:
+        TextTypeError: If it is not a str.
+    """
+    if not isinstance(text, str):
+        raise TextTypeError(f"a memory's text must be a str, got {type(text).__name__}")
+    return text
+
+
+def check_names(what: str, names: object) -> frozenset[str]:
+    """Returns a set of names.
+
+    Raises:
+        OptionError: If it is one string or holds something other than names.
+    """
+    if isinstance(names, (str, bytes)) or not hasattr(names, "__iter__"):
+        raise OptionError(f"{what}={names!r} must be a collection of names, e.g. {{'Cassian'}}")
+    return frozenset(check_name(what, name) for name in names)
+
+
+def check_count(what: str, value: object, *, optional: bool = False) -> None:
+    """Checks a count or position.
+
+    Raises:
+        OptionError: If it is not a whole number from 0 to 2**53.
+    """
+    if value is None and optional:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1 << 53:
+        raise OptionError(
+            f"{what}={value!r} must be a whole number from 0" + (" or None" if optional else "")
+        )
+
+
+def check_share(what: str, value: object) -> None:
+    """Checks a number from 0 to 1.
+
+    Raises:
+        OptionError: If it is anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise OptionError(f"{what}={value!r} must be a number from 0 to 1")
+
+
+def check_metadata(metadata: object) -> dict[str, Any]:
+    """Returns a copy of metadata that JSON can hold.
+
+    Raises:
+        OptionError: If it is not a mapping from str to what JSON can hold.
+    """
+    if not isinstance(metadata, Mapping):
+        raise OptionError(f"metadata={metadata!r} must be a mapping")
+    if not metadata:
+        return {}
+    try:
+        copy: dict[str, Any] = json.loads(json.dumps(dict(metadata), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"metadata must be what JSON can hold: {error}") from None
+    return copy
+
+
+def check_name(what: str, value: object) -> str:
+    """Returns a name as it is.
+
+    Raises:
+        OptionError: If it is not a str or empty.
+    """
+    if not isinstance(value, str) or not value:
+        raise OptionError(f"{what}={value!r} must be a non-empty str")
+    return value
+
+
+def check_optional_name(what: str, value: object) -> str | None:
+    """Returns a name as it is, or None.
+
+    Raises:
+        OptionError: If it is neither a non-empty str nor None.
+    """
+    return None if value is None else check_name(what, value)
+
+
+def check_id(value: object) -> None:
+    """Checks a memory's id.
+
+    Raises:
+        OptionError: If it is not a UUID as this package writes them.
+    """
+    try:
+        if isinstance(value, str) and str(UUID(value)) == value:
+            return
+    except ValueError:
+        pass
+    raise OptionError(f"id={value!r} is not a UUID in lower case with dashes; leave it out to get a new one")
