@@ -61,6 +61,13 @@ class VectorError(RomaineError, ValueError):
     """An array has the wrong shape or holds values that are not finite."""
 
 
+# --- what was to be imported ------------------------------------------------------------------------------
+
+
+class FormatError(RomaineError, ValueError):
+    """A file to import cannot be read, is damaged, too large or of no known format; nothing of it was taken."""
+
+
 # --- what runs it ----------------------------------------------------------------------------------------
 
 
