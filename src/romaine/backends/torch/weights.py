@@ -1,0 +1,103 @@
+"""Reads a checkpoint's tensors: safetensors, whole or in shards; a pickle only when the caller allows it."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from romaine.errors import ModelFormatError, UnsafeModelError
+from romaine.models.files import LocalModel
+
+_CANDIDATES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+_PICKLES = {".bin", ".pt", ".pth", ".ckpt"}
+
+
+def read_weights(model: LocalModel, *, allow_pickle: bool) -> dict[str, torch.Tensor]:
+    """Reads all tensors of a model onto the CPU.
+
+    Args:
+        model: The model; its "weights" file, or else the first of the usual names in its folder.
+        allow_pickle: Whether a .bin or .pt file may be opened. Even then nothing but tensors is unpickled.
+
+    Raises:
+        ModelFormatError: If there are no weights, or they are damaged.
+        UnsafeModelError: If they are in a pickle that is not allowed, or that holds more than tensors.
+    """
+    path = _weights_file(model)
+    weights: dict[str, torch.Tensor] = {}
+    for part in _shards(path):
+        weights.update(_read(part, allow_pickle=allow_pickle))
+    return weights
+
+
+def _weights_file(model: LocalModel) -> Path:
+    named = model.files.get("weights")
+    if named is not None:
+        return named
+    folder = model.path("config").parent
+    for name in _CANDIDATES:
+        if (folder / name).is_file():
+            return folder / name
+    raise ModelFormatError(f"{model.id} has no weights in {folder}: looked for {', '.join(_CANDIDATES)}")
+
+
+def _shards(path: Path) -> list[Path]:
+    if not path.name.endswith(".index.json"):
+        return [path]
+    try:
+        names = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelFormatError(f"{path} is not a readable list of weight shards ({error})") from error
+    for name in names:
+        if not isinstance(name, str) or Path(name).name != name:
+            raise ModelFormatError(f"{path} names the shard {name!r}; a shard must lie in the same folder")
+    return [path.parent / name for name in names]
+
+
+def _read(path: Path, *, allow_pickle: bool) -> Mapping[str, torch.Tensor]:
+    if path.suffix.lower() in _PICKLES:
+        return _read_pickle(path, allow_pickle=allow_pickle)
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelFormatError(
+            f"{path} is not a complete safetensors file ({error}). Delete it and download it again."
+        ) from error
+
+
+def _read_pickle(path: Path, *, allow_pickle: bool) -> Mapping[str, torch.Tensor]:
+    if not allow_pickle:
+        raise UnsafeModelError(
+            f"{path} is a pickle, and opening one can run code that came with it. Use a model with"
+            " model.safetensors, or pass allow_pickle=True to read its tensors (and nothing else)."
+        )
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UnsafeModelError(
+            f"{path} holds more than tensors, so it stays closed: {_first_line(error)}"
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError) as error:
+        raise ModelFormatError(f"{path} is not a complete torch file ({_first_line(error)})") from error
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not all(
+        isinstance(value, torch.Tensor) for value in content.values()
+    ):
+        raise ModelFormatError(f"{path} is not a state dict: a mapping from names to tensors is needed")
+    return content
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
