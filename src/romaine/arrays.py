@@ -100,7 +100,9 @@ def slice_dim(vectors: ArrayLike, dim: int) -> FloatArray:
     array = as_float_array(vectors)
     full_dim = array.shape[-1]
     if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)) or not 1 <= dim <= full_dim:
-        raise DimensionError(f"dim={dim!r} is not possible: these vectors have {full_dim} components, so dim is 1 to {full_dim}")
+        raise DimensionError(
+            f"dim={dim!r} is not possible: these vectors have {full_dim} components, so dim is 1 to {full_dim}"
+        )
     return l2_normalize(array[..., :dim])
 
 
@@ -140,7 +142,9 @@ def pool(states: FloatArray, mask: NDArray[Any], pooling: Pooling) -> FloatArray
     if pooling is Pooling.MAX:
         peaks = np.where(kept[..., None], states, np.float32(-np.inf)).max(axis=1, initial=-np.inf)
         return np.where(kept.any(axis=1, keepdims=True), peaks, np.float32(0))
-    last = np.zeros(len(kept), dtype=np.intp) if pooling is Pooling.CLS else np.maximum(kept.sum(axis=1) - 1, 0)
+    last = (
+        np.zeros(len(kept), dtype=np.intp) if pooling is Pooling.CLS else np.maximum(kept.sum(axis=1) - 1, 0)
+    )
     return np.asarray(states[np.arange(len(kept)), last] * kept.any(axis=1, keepdims=True), dtype=np.float32)
 
 

@@ -1,4 +1,4 @@
-"""`Embedder`: texts in, unit vectors of the dimension asked for out. Everything else in the package uses it."""
+"""`Embedder`: texts in, unit vectors of the dimension asked for out. All else in the package uses it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import asyncio
 import copy
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray, l2_normalize, layer_norm, slice_dim
-from romaine.errors import OptionError, TextTypeError
-from romaine.precision import Precision, encode, int8_range
+from romaine.checks import one_text, optional_positive_int, optional_str, positive_int, text_list
+from romaine.lazy_model import LazyModel, ModelRequest
+from romaine.precision import Precision, encode
+from romaine.progress import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from romaine.backends.base import Backend, LoadOptions, Pieces, Truncate
-    from romaine.backends.registry import OpenModel
+    from romaine.backends.base import Backend
     from romaine.models.card import ModelCard
+    from romaine.text.pieces import Pieces
 
 DEFAULT_MODEL = "little-gem"
 _DEFAULT_BATCH_TOKENS = 8192
@@ -34,56 +32,6 @@ _TEXTS_PER_CHUNK = 2048  # texts tokenised and sorted by length together; bounds
 
 class TruncationWarning(UserWarning):
     """Texts were longer than the model's window and lost their end. Given once by each `Embedder`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _ModelRequest:
-    """What has to be known to open a model."""
-
-    model: str | Path
-    backend: str
-    cache_folder: Path | None
-    local_files_only: bool
-    revision: str | None
-    allow_rejected: bool
-    options: LoadOptions
-
-
-class _LazyModel:
-    """Opens a model once, at first use, however many threads and embedders share it."""
-
-    def __init__(self, request: _ModelRequest) -> None:
-        self._request = request
-        self._lock = threading.Lock()
-        self._open: OpenModel | None = None
-        self._int8_limits: dict[int, float] = {}
-
-    def get(self) -> OpenModel:
-        if self._open is None:
-            with self._lock:
-                if self._open is None:
-                    from romaine.backends.registry import open_model
-
-                    request = self._request
-                    self._open = open_model(
-                        request.model,
-                        backend=request.backend,
-                        cache_folder=request.cache_folder,
-                        local_files_only=request.local_files_only,
-                        revision=request.revision,
-                        allow_rejected=request.allow_rejected,
-                        options=request.options,
-                    )
-        return self._open
-
-    def int8_limit(self, dim: int, calibrate: Callable[[], FloatArray]) -> float:
-        """The model's int8 range at `dim`: from its card, else calibrated on the built-in texts and kept."""
-        from_card = self.get().local.card.int8_ranges.get(dim)
-        if from_card is not None:
-            return from_card
-        if dim not in self._int8_limits:
-            self._int8_limits[dim] = int8_range(calibrate())
-        return self._int8_limits[dim]
 
 
 class Embedder:
@@ -144,21 +92,25 @@ class Embedder:
         allow_pickle: bool = False,
         trust_remote_code: bool = False,
     ) -> None:
-        from romaine.backends.base import LoadOptions, Truncate
+        from romaine.backends.base import LoadOptions
+        from romaine.text.pieces import Truncate
 
         self.model = model
         self.precision = Precision.parse(precision)
         self.show_progress = show_progress
-        self._truncate: Truncate = Truncate.parse(truncate)
-        self._dim = _positive("dim", dim, None)
-        self._batch_tokens = _positive("batch_tokens", batch_tokens, _DEFAULT_BATCH_TOKENS)
-        self._batch_size = _positive("batch_size", batch_size, None)
-        self._prompts = (_prompt("query_prompt", query_prompt), _prompt("document_prompt", document_prompt))
+        self._truncate = Truncate.parse(truncate)
+        self._dim = optional_positive_int("dim", dim)
+        self._batch_tokens = positive_int("batch_tokens", batch_tokens)
+        self._batch_size = optional_positive_int("batch_size", batch_size)
+        self._prompts = (
+            optional_str("query_prompt", query_prompt),
+            optional_str("document_prompt", document_prompt),
+        )
         self._allow_untrained_dim = allow_untrained_dim
         self._lock = threading.Lock()
         self._truncated = 0
-        self._model = _LazyModel(
-            _ModelRequest(
+        self._model = LazyModel(
+            ModelRequest(
                 model=model,
                 backend=backend,
                 cache_folder=Path(cache_folder) if cache_folder is not None else None,
@@ -166,7 +118,7 @@ class Embedder:
                 revision=revision,
                 allow_rejected=allow_rejected,
                 options=LoadOptions(
-                    threads=_positive("threads", threads, None),
+                    threads=optional_positive_int("threads", threads),
                     device=device,
                     providers=tuple(providers) if providers is not None else None,
                     dtype=dtype,
@@ -228,7 +180,7 @@ class Embedder:
 
     @property
     def fingerprint(self) -> str:
-        """Identifies the vector space: a hash of model id, weights, full_dim and prompts; not of dim or backend.
+        """Identifies the vector space: a hash of model id, weights, full_dim and prompts, not of dim.
 
         Two embedders of one fingerprint may share stored vectors.
         """
@@ -247,7 +199,7 @@ class Embedder:
             OptionError: If `dim` is not a positive int or None.
         """
         other = copy.copy(self)
-        other._dim = _positive("dim", dim, None)
+        other._dim = optional_positive_int("dim", dim)
         other._lock = threading.Lock()
         other._truncated = 0
         return other
@@ -269,11 +221,11 @@ class Embedder:
             TextTooLongError: If `truncate="error"` and a text exceeds the window.
             ModelError: As `warm_up`.
         """
-        return self._embed(_as_texts(texts), self._role_prompts()[1])
+        return self._embed(text_list(texts), self._role_prompts()[1])
 
     def embed_queries(self, texts: Iterable[str]) -> NDArray[Any]:
         """Embeds texts that search. As `embed_documents`, with the query prompt."""
-        return self._embed(_as_texts(texts), self._role_prompts()[0])
+        return self._embed(text_list(texts), self._role_prompts()[0])
 
     def embed_query(self, text: str) -> NDArray[Any]:
         """Embeds one text that searches.
@@ -281,9 +233,7 @@ class Embedder:
         Returns:
             The one row that `embed_queries` would give, float32 (dim,).
         """
-        if not isinstance(text, str):
-            raise TextTypeError(f"a query must be a str, got {_type_name(text)}")
-        return np.asarray(self._embed([text], self._role_prompts()[0], quiet=True)[0])
+        return np.asarray(self._embed([one_text(text)], self._role_prompts()[0], quiet=True)[0])
 
     async def aembed_documents(self, texts: Iterable[str]) -> NDArray[Any]:
         """`embed_documents` in a worker thread; the event loop stays free."""
@@ -299,7 +249,7 @@ class Embedder:
 
     def count_tokens(self, texts: Iterable[str]) -> list[int]:
         """Tokens of each text, special tokens counted, without prompts and without truncation."""
-        return self._backend.count_tokens(_as_texts(texts))
+        return self._backend.count_tokens(text_list(texts))
 
     # --- inside --------------------------------------------------------------------------------------------
 
@@ -317,7 +267,7 @@ class Embedder:
         if prompt:
             texts = [prompt + text for text in texts]
         vectors = np.zeros((len(texts), dim), dtype=np.float32)
-        with _progress(len(texts), self.show_progress and not quiet) as advance:
+        with progress_bar("embedding", len(texts), show=self.show_progress and not quiet) as advance:
             for start in range(0, len(texts), _TEXTS_PER_CHUNK):
                 chunk = texts[start : start + _TEXTS_PER_CHUNK]
                 vectors[start : start + len(chunk)] = slice_dim(self._full_vectors(chunk), dim)
@@ -374,50 +324,6 @@ class Embedder:
             )
 
 
-def _positive(name: str, value: Any, default: Any) -> Any:
-    """Checks that an option is an int of at least 1, or None where that is the default."""
-    if value is None and default is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise OptionError(f"{name}={value!r} is not allowed: it must be an int of at least 1{' or None' if default is None else ''}")
-    return value
-
-
-def _prompt(name: str, value: str | None) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise OptionError(f"{name} must be a str or None, got {_type_name(value)}")
-    return value
-
-
-def _type_name(value: object) -> str:
-    return type(value).__name__
-
-
-def _as_texts(texts: Iterable[str]) -> list[str]:
-    """Checks that `texts` is an iterable of str. Values are not shown: they may be a user's words."""
-    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
-        raise TextTypeError(
-            f"a list of texts is needed, got {_type_name(texts)}; for one text use embed_query(text) or [text]"
-        )
-    checked = list(texts)
-    for index, text in enumerate(checked):
-        if not isinstance(text, str):
-            raise TextTypeError(f"texts[{index}] is {_type_name(text)}; every text must be a str")
-    return checked
-
-
 def _calibration_texts() -> list[str]:
     data = resources.files("romaine.models").joinpath("calibration.txt").read_text(encoding="utf-8")
     return data.splitlines()
-
-
-@contextmanager
-def _progress(total: int, show: bool) -> Iterator[Callable[[int], None]]:
-    if not show:
-        yield lambda _count: None
-        return
-    from rich.progress import Progress
-
-    with Progress() as bar:
-        task = bar.add_task("embedding", total=total)
-        yield lambda count: bar.advance(task, count)

@@ -68,6 +68,10 @@ class FormatError(RomaineError, ValueError):
     """A file to import cannot be read, is damaged, too large or of no known format; nothing of it was taken."""
 
 
+class InputFileError(RomaineError, ValueError):
+    """A line or entry of an input file cannot be used; the message says which and why."""
+
+
 # --- what runs it ----------------------------------------------------------------------------------------
 
 

@@ -83,12 +83,16 @@ def encode(vectors: FloatArray, precision: Precision, *, int8_limit: float | Non
     if precision is Precision.BINARY:
         return np.packbits(vectors > 0, axis=-1)
     if int8_limit is None or not int8_limit > 0:
-        raise OptionError(f"int8 needs a calibration range above 0, got {int8_limit!r}; take it from int8_range()")
+        raise OptionError(
+            f"int8 needs a calibration range above 0, got {int8_limit!r}; take it from int8_range()"
+        )
     codes = np.rint(vectors * np.float32(_INT8_LEVELS / int8_limit))
     return np.clip(codes, -_INT8_LEVELS, _INT8_LEVELS).astype(np.int8)
 
 
-def similarity(queries: NDArray[Any], documents: NDArray[Any], precision: Precision, *, dim: int | None = None) -> FloatArray:
+def similarity(
+    queries: NDArray[Any], documents: NDArray[Any], precision: Precision, *, dim: int | None = None
+) -> FloatArray:
     """Similarity of codes of one precision, on the scale of the cosine (-1 to 1).
 
     Args:
@@ -104,10 +108,14 @@ def similarity(queries: NDArray[Any], documents: NDArray[Any], precision: Precis
         VectorError: If the widths differ.
     """
     if queries.shape[-1] != documents.shape[-1]:
-        raise VectorError(f"codes of {queries.shape[-1]} and {documents.shape[-1]} columns cannot be compared")
+        raise VectorError(
+            f"codes of {queries.shape[-1]} and {documents.shape[-1]} columns cannot be compared"
+        )
     if precision is Precision.BINARY:
         bits = dim if dim is not None else 8 * queries.shape[-1]
-        differing = np.unpackbits(queries[:, None, :] ^ documents[None, :, :], axis=-1).sum(axis=-1, dtype=np.int64)
+        differing = np.unpackbits(queries[:, None, :] ^ documents[None, :, :], axis=-1).sum(
+            axis=-1, dtype=np.int64
+        )
         return np.asarray(1 - 2 * differing / bits, dtype=np.float32)
     a, b = queries.astype(np.float32), documents.astype(np.float32)
     dots = a @ b.T

@@ -1,0 +1,70 @@
+"""The `romaine` command. One file per group of commands, none with logic of its own."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+import typer
+from rich.console import Console
+
+from romaine import __version__
+from romaine.errors import RomaineError
+
+app = typer.Typer(
+    name="romaine",
+    help="Local embeddings and a character's long memory.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_COMMANDS = ("embed", "export", "distill", "demo")
+_GROUPS = {"models": "models"}
+
+_INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"romaine {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    del version
+
+
+for _name in _COMMANDS:
+    import_module(f"romaine.cli.{_name}").register(app)
+for _name, _module in _GROUPS.items():
+    app.add_typer(import_module(f"romaine.cli.{_module}").app, name=_name)
+
+
+def main() -> None:
+    """Runs the command line; errors of ours become one line on stderr and exit code 1."""
+    try:
+        code = app(standalone_mode=False)
+    except RomaineError as error:
+        Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(f"error: {error}")
+        sys.exit(1)
+    except click.exceptions.Abort:
+        sys.exit(_INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        sys.stderr.close()
+        sys.exit(0)
+    except OSError as error:
+        Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(f"error: {error}")
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)

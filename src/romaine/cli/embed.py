@@ -1,0 +1,122 @@
+"""`romaine embed`: a file or stdin of texts -> vectors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from romaine.cli import options
+
+
+class InputFormat(str, Enum):
+    """How texts stand in the input."""
+
+    AUTO = "auto"
+    LINES = "lines"
+    JSONL = "jsonl"
+
+
+class Role(str, Enum):
+    """What the texts are, which decides the prompt."""
+
+    DOCUMENT = "document"
+    QUERY = "query"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the app."""
+    app.command("embed")(embed)
+
+
+def embed(
+    source: Annotated[str, typer.Argument(help="A file of texts, or - for stdin.")] = "-",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A .npy or .jsonl file; JSONL to stdout if not given.")
+    ] = None,
+    model: options.Model = "little-gem",
+    backend: options.Backend = "auto",
+    dim: options.Dim = None,
+    role: Annotated[Role, typer.Option(help="Which prompt of the model to use.")] = Role.DOCUMENT,
+    input_format: Annotated[
+        InputFormat,
+        typer.Option("--format", help="auto reads .jsonl and .ndjson files as JSONL, all else as lines."),
+    ] = InputFormat.AUTO,
+    field: Annotated[str, typer.Option(help="Where the text stands in a JSON object.")] = "text",
+    precision: Annotated[str, typer.Option(help="float32, float16, int8 or binary.")] = "float32",
+    truncate: Annotated[str, typer.Option(help="Texts over the window: end, error or pool.")] = "end",
+    batch_tokens: Annotated[
+        int, typer.Option(help="Padded tokens that go through the model at once.")
+    ] = 8192,
+    threads: options.Threads = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps.")] = None,
+    cache_folder: options.CacheFolder = None,
+    offline: options.Offline = False,
+    revision: options.Revision = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    allow_untrained_dim: Annotated[
+        bool, typer.Option(help="Slice to a dimension the model was not trained for.")
+    ] = False,
+    allow_rejected: options.AllowRejected = False,
+) -> None:
+    """Embed texts, one a line or as JSONL, without ever holding all of them in memory."""
+    from romaine.bulk import embed_in_steps, embed_to_file, jsonl_rows, read_jsonl, read_lines
+    from romaine.embedder import Embedder
+    from romaine.errors import OptionError
+    from romaine.progress import progress_bar
+
+    if out is None and resume:
+        raise OptionError("--resume needs --out FILE: what went to stdout cannot be continued")
+    embedder = Embedder(
+        model,
+        backend=backend,
+        dim=dim,
+        precision=precision,
+        truncate=truncate,
+        batch_tokens=batch_tokens,
+        threads=threads,
+        device=device,
+        cache_folder=cache_folder,
+        local_files_only=offline,
+        revision=revision,
+        allow_untrained_dim=allow_untrained_dim,
+        allow_rejected=allow_rejected,
+    )
+    jsonl = input_format is InputFormat.JSONL or (
+        input_format is InputFormat.AUTO and Path(source).suffix in {".jsonl", ".ndjson"}
+    )
+    with _open_input(source) as stream:
+        records = read_jsonl(stream, field=field) if jsonl else read_lines(stream)
+        if out is None:
+            for batch, vectors in embed_in_steps(embedder, records, role=role.value):
+                sys.stdout.buffer.writelines(jsonl_rows(batch, vectors))
+            sys.stdout.buffer.flush()
+            return
+        with progress_bar("embedding", None) as advance:
+            rows = embed_to_file(
+                embedder,
+                records,
+                out,
+                role=role.value,
+                resume=resume,
+                overwrite=overwrite,
+                on_progress=advance,
+            )
+    typer.echo(f"{rows} vectors of {embedder.dim} components ({precision}) in {out}", err=True)
+
+
+@contextmanager
+def _open_input(source: str) -> Iterator[IO[str]]:
+    """Opens the input so that bytes that are not UTF-8 stay apart in the text instead of ending the run."""
+    if source == "-":
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")  # type: ignore[union-attr]
+        yield sys.stdin
+        return
+    with Path(source).open(encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
+        yield stream

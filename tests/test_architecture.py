@@ -1,0 +1,116 @@
+"""The rules of the house that a machine can check."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import romaine
+
+PACKAGE = Path(romaine.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# A module may import from its own layer and from those after it.
+LAYERS = (
+    ("cli", "server"),
+    ("evaluate",),
+    ("export", "train", "bulk"),
+    ("formats",),
+    ("memory",),
+    ("embedder",),
+    ("lazy_model",),
+    ("backends",),
+    ("models", "text", "precision"),
+    ("arrays", "checks", "progress"),
+    ("errors",),
+)
+# memory/records.py is plain data, which the readers of chat formats produce
+PLAIN_DATA = {"romaine.memory.records"}
+
+RUNTIMES = {
+    "onnxruntime": {"backends/onnx.py", "export"},
+    "onnx": {"export"},
+    "torch": {"backends/torch", "backends/torch.py", "export", "train"},
+    "transformers": {"backends/torch", "backends/torch.py", "train", "export"},
+    "sentence_transformers": {"backends/sentence_transformers.py", "train", "export"},
+    "tokenizers": {"text/tokenizer.py", "train"},
+    "huggingface_hub": {"models"},
+    "typer": {"cli"},
+}
+
+
+def imports(path: Path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+
+
+def layer(name: str) -> int | None:
+    return next((i for i, names in enumerate(LAYERS) if name in names), None)
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_imports_go_one_way(path):
+    own = layer(path.relative_to(PACKAGE).parts[0].removesuffix(".py"))
+    if own is None:
+        return
+    for name in imports(path):
+        if not name.startswith("romaine.") or name in PLAIN_DATA:
+            continue
+        imported = layer(name.split(".")[1])
+        assert imported is None or imported >= own, f"{relative(path)} imports {name}, which is above it"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_a_runtime_is_imported_in_its_own_place_only(path):
+    for name in imports(path):
+        allowed = RUNTIMES.get(name.split(".")[0])
+        assert allowed is None or any(
+            relative(path) == place or relative(path).startswith(place + "/") for place in allowed
+        ), f"{relative(path)} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_files_stay_readable(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 330
+    assert path.name != "utils.py"
+
+
+def test_importing_loads_numpy_at_most():
+    code = (
+        "import sys; before = set(sys.modules); import romaine; "
+        "print(*sorted({m.split('.')[0] for m in set(sys.modules) - before}))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    heavy = {
+        "onnxruntime",
+        "torch",
+        "tokenizers",
+        "transformers",
+        "huggingface_hub",
+        "safetensors",
+        "typer",
+        "rich",
+    }
+    assert not heavy & set(loaded)
+    assert "numpy" in loaded
+
+
+def test_the_face():
+    for name in romaine.__all__:
+        assert getattr(romaine, name) is not None
+    public = {name for name in vars(romaine) if not name.startswith("_")}
+    modules = {p.stem for p in PACKAGE.iterdir()}
+    assert public - modules <= set(romaine.__all__) | {"annotations"}
