@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A module may import from its own layer and from those after it.
 LAYERS = (
-    ("cli", "server"),
+    ("cli", "server", "__main__"),
     ("evaluate",),
     ("export", "train", "bulk"),
     ("formats",),

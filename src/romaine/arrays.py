@@ -52,7 +52,7 @@ def as_float_array(vectors: ArrayLike) -> FloatArray:
     if array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):
         rows = np.flatnonzero(~np.isfinite(array).reshape(-1, array.shape[-1]).all(axis=1))
         raise VectorError(
-            f"{len(rows)} of {array.reshape(-1, array.shape[-1]).shape[0]} vectors hold NaN or infinite values"
+            f"{len(rows)} of {array.size // array.shape[-1]} vectors hold NaN or infinite values"
             f" (first: row {rows[0]}); all components must be finite. Check the model and its precision."
         )
     return array

@@ -68,7 +68,8 @@ def read_jsonl(stream: IO[str], *, field: str = "text") -> Iterator[Record]:
         text = value.get(field) if isinstance(value, dict) else value
         if not isinstance(text, str):
             raise InputFileError(
-                f"line {number + 1} has no text: a JSON string or an object with a string under {field!r} is needed"
+                f"line {number + 1} has no text: a JSON string or an object with a string"
+                f" under {field!r} is needed"
             )
         yield Record(text=text, id=value.get("id", number) if isinstance(value, dict) else number)
 
@@ -248,7 +249,8 @@ def _claim_part(part: Path, note: Path, settings: BulkSettings, *, resume: bool,
             ) from None
         if begun_with != asdict(settings):
             raise OptionError(
-                f"{part} was begun with {begun_with}, now it is {asdict(settings)}; use the same settings or --overwrite"
+                f"{part} was begun with {begun_with}, now it is {asdict(settings)};"
+                " use the same settings or --overwrite"
             )
     else:
         note.write_text(json.dumps(asdict(settings)))

@@ -1,4 +1,4 @@
-"""Checks of what callers give: options and texts. What texts say is never shown, it may be a user's own words."""
+"""Checks of options and texts. What a text says is never shown: it may be a user's own words."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def text_list(texts: Iterable[str]) -> list[str]:
     """
     if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
         raise TextTypeError(
-            f"a list of texts is needed, got {type(texts).__name__}; for one text use embed_query(text) or [text]"
+            f"a list of texts is needed, got {type(texts).__name__};"
+            " for one text use embed_query(text) or [text]"
         )
     checked = list(texts)
     for index, text in enumerate(checked):
