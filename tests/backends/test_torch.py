@@ -1,0 +1,387 @@
+from __future__ import annotations
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from romaine import arrays
+from romaine.arrays import Pooling
+from romaine.backends.base import Backend, LoadOptions, Truncate
+from romaine.backends.torch import TorchBackend, load, load_module, pool
+from romaine.errors import BackendError, ModelFormatError, OptionError, TextTooLongError, UnsafeModelError
+from romaine.models.files import LocalModel
+from tests.backends.local import local_model
+from tests.backends.nomic_reference import Reference
+
+TEXTS = [
+    "The key is under the third step.",
+    "x",
+    "",
+    "Where did she hide it, and when will he find out? " * 3,
+]
+LONG = "the lantern swings over seven grey stairs while rain counts the panes " * 20
+
+
+def open_folder(folder: Path, full_dim: int, **options: object) -> TorchBackend:
+    model = local_model(folder, full_dim=full_dim)
+    return load(model, model.card, LoadOptions(**options))  # type: ignore[arg-type]
+
+
+def vectors_of(backend: TorchBackend, texts: list[str], truncate: Truncate = Truncate.END) -> np.ndarray:
+    return backend.encode(backend.split(texts, truncate).inputs)  # type: ignore[arg-type]
+
+
+def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.einsum("nd,nd->n", arrays.l2_normalize(a), arrays.l2_normalize(b))
+
+
+@pytest.fixture(scope="module")
+def minilm(minilm_folder: Path) -> TorchBackend:
+    return open_folder(minilm_folder, 384)
+
+
+@pytest.fixture(scope="module")
+def nomic(nomic_folder: Path) -> TorchBackend:
+    return open_folder(nomic_folder, 64)
+
+
+@pytest.fixture
+def copied(nomic_folder: Path, tmp_path: Path) -> Path:
+    """A NomicBERT folder to spoil."""
+    return Path(shutil.copytree(nomic_folder, tmp_path / "copied"))
+
+
+def edit_config(folder: Path, **changes: object) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+# --- what it returns ---------------------------------------------------------------------------------------
+
+
+def test_is_a_backend(minilm: TorchBackend) -> None:
+    assert isinstance(minilm, Backend)
+    assert (minilm.full_dim, minilm.max_tokens, minilm.pads, minilm.uniform_above) == (384, 512, True, None)
+
+
+def test_vectors_are_float32_finite_and_independent_of_padding(minilm: TorchBackend) -> None:
+    together = vectors_of(minilm, TEXTS)
+    alone = np.concatenate([vectors_of(minilm, [text]) for text in TEXTS])
+    assert together.dtype == np.float32
+    assert together.shape == (4, 384)
+    assert cosines(together, alone).min() > 0.99999
+
+
+def test_no_texts_give_no_vectors(minilm: TorchBackend) -> None:
+    assert vectors_of(minilm, []).shape == (0, 384)
+
+
+def test_counts_special_tokens(minilm: TorchBackend) -> None:
+    assert minilm.count_tokens(["", "hello world"]) == [2, 4]
+
+
+def test_refuses_too_long_text_when_asked(minilm: TorchBackend) -> None:
+    with pytest.raises(TextTooLongError, match="512"):
+        minilm.split([LONG * 5], Truncate.ERROR)
+
+
+@pytest.mark.parametrize("pooling", Pooling)
+def test_pooling_equals_the_one_of_arrays(pooling: Pooling) -> None:
+    rng = np.random.default_rng(0)
+    states = rng.standard_normal((4, 6, 5)).astype(np.float32)
+    mask = (np.arange(6) < np.array([6, 3, 1, 0])[:, None]).astype(np.int64)
+    ours = pool(torch.from_numpy(states), torch.from_numpy(mask), pooling).numpy()
+    np.testing.assert_allclose(ours, arrays.pool(states, mask, pooling), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", [Pooling.CLS, Pooling.LAST, Pooling.MAX])
+def test_the_card_decides_on_pooling(minilm_folder: Path, pooling: Pooling, minilm: TorchBackend) -> None:
+    model = local_model(minilm_folder, full_dim=384, pooling=pooling)
+    backend = TorchBackend(minilm.module, minilm.tokenizer, pooling=model.card.pooling, max_tokens=256)
+    other = vectors_of(backend, TEXTS[:1])
+    assert cosines(other, vectors_of(minilm, TEXTS[:1]))[0] < 0.99
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_close(nomic_folder: Path, nomic: TorchBackend, dtype: str) -> None:
+    half = open_folder(nomic_folder, 64, dtype=dtype)
+    assert {parameter.dtype for parameter in half.module.parameters()} == {getattr(torch, dtype)}
+    vectors = vectors_of(half, TEXTS)
+    assert vectors.dtype == np.float32
+    assert cosines(vectors, vectors_of(nomic, TEXTS)).min() > 0.99
+
+
+def test_modernbert(modernbert_folder: Path) -> None:
+    backend = open_folder(modernbert_folder, 64)
+    together = vectors_of(backend, TEXTS)
+    alone = np.concatenate([vectors_of(backend, [text]) for text in TEXTS])
+    assert cosines(together, alone).min() > 0.99999
+
+
+# --- NomicBERT as published --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fixture", ["nomic_folder", "nomic_odd_folder"])
+def test_nomic_equals_the_reference(fixture: str, request: pytest.FixtureRequest) -> None:
+    folder: Path = request.getfixturevalue(fixture)
+    reference = Reference(folder)
+    backend = open_folder(folder, reference.config["n_embd"])
+    pieces = backend.split([*TEXTS, LONG], Truncate.END)
+    for index, ids in enumerate(pieces.inputs.to_lists()):  # type: ignore[attr-defined]
+        ours = backend.encode(pieces.inputs.take(np.array([index])))  # type: ignore[arg-type]
+        np.testing.assert_allclose(ours[0], reference.vector(ids).numpy(), atol=2e-4)
+
+
+def test_every_length_around_the_trained_one_equals_the_reference(
+    nomic_folder: Path, nomic: TorchBackend
+) -> None:
+    reference = Reference(nomic_folder)
+    ids = torch.arange(1000, 1150)[None]
+    for length in (1, 2, 63, 64, 65, 66, 128, 150):
+        states = nomic.module(input_ids=ids[:, :length]).last_hidden_state[0]
+        expected = reference.token_states(ids[0, :length].tolist())
+        np.testing.assert_allclose(states.numpy(), expected.numpy(), atol=1e-3)
+
+
+def test_rotary_scaling_is_asked_for_by_the_config_only(nomic_folder: Path, copied: Path) -> None:
+    edit_config(copied, rotary_scaling_factor=None)
+    plain = open_folder(copied, 64)
+    assert plain.uniform_above is None
+    scaled = open_folder(nomic_folder, 64)
+    assert scaled.uniform_above == 64
+    assert cosines(vectors_of(plain, TEXTS[:1]), vectors_of(scaled, TEXTS[:1]))[0] > 0.99999
+    assert cosines(vectors_of(plain, [LONG]), vectors_of(scaled, [LONG]))[0] < 0.999
+
+
+def test_results_do_not_depend_on_earlier_calls(nomic: TorchBackend) -> None:
+    before = vectors_of(nomic, TEXTS[:1])
+    long_before = vectors_of(nomic, [LONG[:400]])
+    vectors_of(nomic, [LONG])
+    np.testing.assert_array_equal(vectors_of(nomic, TEXTS[:1]), before)
+    np.testing.assert_array_equal(vectors_of(nomic, [LONG[:400]]), long_before)
+
+
+def test_threads_of_different_lengths_do_not_disturb_each_other(nomic: TorchBackend) -> None:
+    texts = [LONG[: 40 * (index + 1)] for index in range(16)]
+    expected = [vectors_of(nomic, [text]) for text in texts]
+    with ThreadPoolExecutor(32) as threads:
+        found = list(threads.map(lambda text: vectors_of(nomic, [text]), texts * 4))
+    for index, vector in enumerate(found):
+        assert cosines(vector, expected[index % 16])[0] > 0.99999
+
+
+@pytest.mark.parametrize("prefix", ["", "bert.", "nomic_bert.", "model.bert."])
+def test_weights_may_have_a_prefix_and_training_heads(copied: Path, nomic: TorchBackend, prefix: str) -> None:
+    weights = load_file(copied / "model.safetensors")
+    renamed = {prefix + name: tensor for name, tensor in weights.items()}
+    renamed["cls.predictions.decoder.bias"] = torch.zeros(3)
+    save_file(renamed, copied / "model.safetensors")
+    np.testing.assert_allclose(
+        vectors_of(open_folder(copied, 64), TEXTS), vectors_of(nomic, TEXTS), atol=1e-5
+    )
+
+
+def test_config_in_transformers_own_keys(copied: Path, nomic: TorchBackend) -> None:
+    config = nomic.module.config.to_dict()  # type: ignore[union-attr, operator]
+    config |= {"_name_or_path": "somebody/else", "attn_implementation": "kernels-community/flash-attn"}
+    (copied / "config.json").write_text(json.dumps(config))
+    save_file(dict(nomic.module.state_dict()), copied / "model.safetensors")
+    native = open_folder(copied, 64)
+    assert native.uniform_above == 64
+    np.testing.assert_allclose(vectors_of(native, [LONG]), vectors_of(nomic, [LONG]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("prenorm", True),
+        ("rotary_emb_interleaved", True),
+        ("rotary_emb_fraction", 0.5),
+        ("activation_function", "geglu"),
+        ("qkv_proj_bias", True),
+        ("mlp_fc2_bias", True),
+        ("causal", True),
+        ("use_rms_norm", True),
+    ],
+)
+def test_unsupported_config_values_are_named(copied: Path, key: str, value: object) -> None:
+    edit_config(copied, **{key: value})
+    with pytest.raises(ModelFormatError, match=f"{key}={value!r}"):
+        open_folder(copied, 64)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_head": 7},
+        {"n_head": 0},
+        {"n_embd": "wide"},
+        {"n_layer": None},
+        {"rotary_emb_base": None},
+        {"n_layer": 4},
+    ],
+)
+def test_impossible_config_values(copied: Path, changes: dict[str, object]) -> None:
+    edit_config(copied, **changes)
+    with pytest.raises(ModelFormatError):
+        open_folder(copied, 64)
+
+
+# --- refusals ----------------------------------------------------------------------------------------------
+
+
+def test_missing_and_unexpected_weights(copied: Path) -> None:
+    weights = load_file(copied / "model.safetensors")
+    incomplete = {name: tensor for name, tensor in weights.items() if "layers.1.norm2" not in name}
+    save_file(incomplete, copied / "model.safetensors")
+    with pytest.raises(ModelFormatError, match="2 missing"):
+        open_folder(copied, 64)
+    save_file({**weights, "encoder.layers.0.attn.Wqkv.bias": torch.zeros(192)}, copied / "model.safetensors")
+    with pytest.raises(ModelFormatError, match="not part of this architecture"):
+        open_folder(copied, 64)
+
+
+def test_weights_of_another_shape(copied: Path) -> None:
+    edit_config(copied, n_embd=32)
+    with pytest.raises(ModelFormatError, match="another shape"):
+        open_folder(copied, 32)
+
+
+def test_truncated_weights(copied: Path) -> None:
+    path = copied / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(ModelFormatError, match="not a complete safetensors"):
+        open_folder(copied, 64)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\x00"])
+def test_damaged_config(copied: Path, content: str) -> None:
+    (copied / "config.json").write_text(content)
+    with pytest.raises(ModelFormatError, match="config.json"):
+        open_folder(copied, 64)
+
+
+@pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_missing_file(copied: Path, missing: str) -> None:
+    (copied / missing).unlink()
+    with pytest.raises(ModelFormatError):
+        open_folder(copied, 64)
+
+
+def test_unknown_architecture(copied: Path) -> None:
+    edit_config(copied, model_type="lettuce_wrap")
+    with pytest.raises(UnsafeModelError, match="trust_remote_code"):
+        open_folder(copied, 64)
+    edit_config(copied, model_type="t5")
+    with pytest.raises(ModelFormatError):
+        open_folder(copied, 64)
+
+
+def test_tokenizer_of_a_larger_vocabulary(copied: Path) -> None:
+    edit_config(copied, vocab_size=2000, pad_vocab_size_multiple=1)
+    weights = load_file(copied / "model.safetensors")
+    name = "embeddings.word_embeddings.weight"
+    save_file({**weights, name: weights[name][:2000].clone()}, copied / "model.safetensors")
+    with pytest.raises(ModelFormatError, match="ids up to 30521"):
+        open_folder(copied, 64)
+
+
+def test_a_card_of_another_dim(nomic_folder: Path) -> None:
+    with pytest.raises(ModelFormatError, match="card says 128"):
+        open_folder(nomic_folder, 128)
+
+
+def test_a_dense_layer_is_not_left_out_silently(dense_folder: Path) -> None:
+    with pytest.raises(ModelFormatError, match="Dense"):
+        open_folder(dense_folder, 64)
+
+
+class _RunsCode:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (print, ("unpickled",))
+
+
+def test_pickles(copied: Path, nomic: TorchBackend, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = load_file(copied / "model.safetensors")
+    (copied / "model.safetensors").unlink()
+    torch.save(weights, copied / "pytorch_model.bin")
+    with pytest.raises(UnsafeModelError, match="allow_pickle=True"):
+        open_folder(copied, 64)
+    allowed = open_folder(copied, 64, allow_pickle=True)
+    np.testing.assert_array_equal(vectors_of(allowed, TEXTS), vectors_of(nomic, TEXTS))
+    torch.save({"embeddings": _RunsCode()}, copied / "pytorch_model.bin")
+    with pytest.raises(UnsafeModelError, match="more than tensors"):
+        open_folder(copied, 64, allow_pickle=True)
+    assert "unpickled" not in capsys.readouterr().out
+
+
+def test_sharded_weights(copied: Path, nomic: TorchBackend) -> None:
+    weights = load_file(copied / "model.safetensors")
+    (copied / "model.safetensors").unlink()
+    names = sorted(weights)
+    halves = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
+    for file, part in halves.items():
+        save_file({name: weights[name] for name in part}, copied / file)
+    index = {"weight_map": {name: file for file, part in halves.items() for name in part}}
+    (copied / "model.safetensors.index.json").write_text(json.dumps(index))
+    np.testing.assert_array_equal(vectors_of(open_folder(copied, 64), TEXTS), vectors_of(nomic, TEXTS))
+    index["weight_map"][names[0]] = "../elsewhere.safetensors"
+    (copied / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelFormatError, match="same folder"):
+        open_folder(copied, 64)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "xpu", "meta", "cpu:7"])
+def test_device_that_is_not_there(nomic_folder: Path, device: str) -> None:
+    with pytest.raises(OptionError, match="available: cpu"):
+        open_folder(nomic_folder, 64, device=device)
+
+
+def test_unknown_dtype(nomic_folder: Path) -> None:
+    with pytest.raises(OptionError, match="float32"):
+        open_folder(nomic_folder, 64, dtype="int8")
+
+
+def test_threads_are_set_for_the_process(nomic_folder: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        open_folder(nomic_folder, 64)
+        assert torch.get_num_threads() == before
+        open_folder(nomic_folder, 64, threads=1)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_failing_runtime_gives_a_typed_error(nomic: TorchBackend) -> None:
+    class Failing(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.config = nomic.module.config
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, **_inputs: object) -> object:
+            raise RuntimeError("out of memory")
+
+    backend = TorchBackend(Failing(), nomic.tokenizer, pooling=Pooling.MEAN, max_tokens=64)
+    with pytest.raises(BackendError, match="batch_tokens"):
+        vectors_of(backend, TEXTS)
+
+
+def test_load_module_is_quiet_and_leaves_settings_alone(
+    nomic_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from transformers.utils import logging
+
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    model: LocalModel = local_model(nomic_folder, full_dim=64)
+    module = load_module(model, model.card, LoadOptions())
+    assert not module.training
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+    assert capfd.readouterr() == ("", "")
