@@ -1,0 +1,171 @@
+"""The static backend: the mean of token vectors, without any runtime but numpy and the tokenizer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from romaine.arrays import FloatArray
+from romaine.backends.base import Backend, LoadOptions
+from romaine.errors import ModelFormatError
+from romaine.models.card import ModelCard
+from romaine.models.files import LocalModel
+from romaine.models.tables import StaticTable, read_table
+from romaine.text.pieces import Pieces, Truncate
+from romaine.text.ragged import Ragged, offsets_of
+from romaine.text.tokenizer import Tokenizer
+from romaine.text.windows import split
+
+_BLOCK = 256
+"""Texts summed side by side: their partial sums and the rows added to them stay in the second-level cache."""
+
+_STRETCH = 512
+"""Tokens of a text summed in one go; a longer text is summed stretch by stretch."""
+
+_FEW = 8
+"""Texts up to which one after another is faster than side by side."""
+
+
+def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> Backend:
+    """Loads a StaticEmbedding, Model2Vec, SSE or romaine table.
+
+    Args:
+        model: With the files "weights", "tokenizer" and, for Model2Vec, "config".
+        card: What is known about it.
+        options: `threads` applies.
+
+    Raises:
+        ModelFormatError: If files are damaged or do not belong together.
+    """
+    tokenizer = Tokenizer.from_file(model.path("tokenizer"))
+    table = read_table(model.path("weights"), config=model.files.get("config"))
+    vocab, dim = table.matrix.shape
+    if tokenizer.vocab_size > vocab:
+        raise ModelFormatError(
+            f"{model.id}: the tokenizer has {tokenizer.vocab_size} tokens, the table vectors for {vocab}."
+            " They are not of the same model; download both again."
+        )
+    if dim != card.full_dim:
+        raise ModelFormatError(f"{model.id}: the table has {dim} components, its card says {card.full_dim}")
+    return StaticBackend(table, tokenizer, threads=options.threads)
+
+
+class StaticBackend:
+    """Mean of the rows of a table, then its dynamic tanh where it has one.
+
+    Special tokens are not added, as in all of these layouts. A text without tokens gives a zero vector, which
+    is similar to nothing.
+
+    Args:
+        table: The vectors.
+        tokenizer: Its tokenizer.
+        threads: How many threads sum, or None for as many as there are processors.
+    """
+
+    pads = False
+    uniform_above: int | None = None
+
+    def __init__(self, table: StaticTable, tokenizer: Tokenizer, *, threads: int | None = None) -> None:
+        self.full_dim = table.matrix.shape[1]
+        self.max_tokens = table.max_tokens
+        self._table = table
+        self._tokenizer = tokenizer
+        self._threads = threads or os.cpu_count() or 1
+
+    def split(self, texts: Sequence[str], truncate: Truncate) -> Pieces:
+        """Tokenises; only Model2Vec has a window.
+
+        Raises:
+            TextTooLongError: With `Truncate.ERROR`, if a text exceeds it.
+        """
+        tokens = self._tokenizer.encode(texts, add_special_tokens=False)
+        return split(tokens, max_tokens=self.max_tokens, truncate=truncate)
+
+    def encode(self, inputs: Ragged) -> FloatArray:
+        """Mean vectors.
+
+        Args:
+            inputs: Token ids of n texts.
+
+        Returns:
+            float32 (n, full_dim), not normalised. A text's vector is the same bits in any batch.
+        """
+        tokens = self._without_unknown(inputs) if self._table.drops_unknown else inputs
+        vectors = sum_rows(self._table.matrix, tokens, threads=self._threads)
+        counts = tokens.lengths[:, None]
+        vectors /= np.maximum(counts, 1).astype(np.float32)
+        if self._table.dyt is not None:
+            vectors = np.where(counts > 0, self._table.dyt(vectors), np.float32(0))
+        return vectors
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, nothing truncated."""
+        return self._tokenizer.count(texts, add_special_tokens=False)
+
+    def _without_unknown(self, tokens: Ragged) -> Ragged:
+        known = tokens.ids != self._tokenizer.unk_id
+        if known.all():
+            return tokens
+        return Ragged(tokens.ids[known], offsets_of(known.astype(np.int64))[tokens.offsets])
+
+
+def sum_rows(matrix: FloatArray, tokens: Ragged, *, threads: int = 1) -> FloatArray:
+    """Adds up the rows of `matrix` that each sequence names, always from its first to its last.
+
+    Args:
+        matrix: Shape (vocab, dim).
+        tokens: Row numbers, each below vocab.
+        threads: How many threads may share the work.
+
+    Returns:
+        float32 (len(tokens), dim); an empty sequence gives zeros.
+    """
+    lengths = tokens.lengths
+    if lengths.max(initial=0) > _STRETCH:
+        return _sum_stretches(matrix, tokens, threads)
+    sums = np.zeros((len(tokens), matrix.shape[1]), dtype=np.float32)
+    if len(tokens) <= _FEW:
+        for number, (begin, end) in enumerate(zip(tokens.offsets[:-1], tokens.offsets[1:], strict=True)):
+            np.add.reduce(matrix[tokens.ids[begin:end]], axis=0, out=sums[number])
+        return sums
+    longest_first = np.argsort(-lengths, kind="stable")
+    blocks = [longest_first[start : start + _BLOCK] for start in range(0, len(tokens), _BLOCK)]
+    workers = min(threads, len(blocks))
+    if workers == 1:
+        for block in blocks:
+            _sum_block(matrix, tokens, block, sums)
+        return sums
+    with ThreadPoolExecutor(workers) as pool:  # numpy lets go of the interpreter while it gathers and adds
+        list(pool.map(lambda block: _sum_block(matrix, tokens, block, sums), blocks))
+    return sums
+
+
+def _sum_block(matrix: FloatArray, tokens: Ragged, block: NDArray[np.intp], sums: FloatArray) -> None:
+    """Sums the sequences in `block`, longest first, side by side: all first tokens, then all second ones."""
+    starts = tokens.offsets[block]
+    lengths = tokens.offsets[block + 1] - starts
+    running = np.zeros((len(block), matrix.shape[1]), dtype=np.float32)
+    rows = np.empty_like(running)
+    # how many of the block are longer than 0, 1, 2, ...
+    alive = np.searchsorted(-lengths, -np.arange(lengths[0]), side="left").tolist()
+    for position, count in enumerate(alive):
+        # mode="clip" spares take a copy of its output; all ids are rows of the matrix
+        matrix.take(tokens.ids[starts[:count] + position], axis=0, out=rows[:count], mode="clip")
+        running[:count] += rows[:count]
+    sums[block] = running
+
+
+def _sum_stretches(matrix: FloatArray, tokens: Ragged, threads: int) -> FloatArray:
+    """Sums long sequences in two steps, so that no step is long, neither in time nor in rounding."""
+    stretches = -(-tokens.lengths // _STRETCH)
+    first = offsets_of(stretches)
+    owner = np.repeat(np.arange(len(tokens)), stretches)
+    skipped = (np.arange(first[-1]) - first[owner]) * _STRETCH
+    parts = tokens.cut(tokens.offsets[owner] + skipped, np.minimum(tokens.lengths[owner] - skipped, _STRETCH))
+    return sum_rows(
+        sum_rows(matrix, parts, threads=threads), Ragged(np.arange(first[-1]), first), threads=threads
+    )
