@@ -1,1 +1,29 @@
-"""TODO."""
+"""Chats, character cards and lorebooks of other programs, read into turns and notes.
+
+from romaine.formats import read
+
+result = read("Cassian.jsonl")
+memory.add_turns(scope, result.turns)
+"""
+
+from __future__ import annotations
+
+from romaine.formats.locomo import Conversation, Question, Session, read_conversation, read_conversations
+from romaine.formats.registry import FORMATS, Source, detect, read
+from romaine.formats.result import Chat, ImportResult, Note, Skipped
+
+__all__ = [
+    "FORMATS",
+    "Chat",
+    "Conversation",
+    "ImportResult",
+    "Note",
+    "Question",
+    "Session",
+    "Skipped",
+    "Source",
+    "detect",
+    "read",
+    "read_conversation",
+    "read_conversations",
+]

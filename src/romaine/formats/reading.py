@@ -31,11 +31,13 @@ class ReadOptions:
         user_name: The user's name, over the one in the file.
         character_name: The character's name, over the one in the file.
         include_hidden: Whether messages that their app hides from the model become turns too.
+        book_name: What to call a lorebook that has no name of its own; most often its file's name.
     """
 
     user_name: str | None = None
     character_name: str | None = None
     include_hidden: bool = False
+    book_name: str | None = None
 
     def known_as(self, *, user: str | None = None, character: str | None = None) -> ReadOptions:
         """Returns these options with the file's names where the caller gave none."""
@@ -151,6 +153,9 @@ class UniqueIds:
 
     def claim(self, name: str) -> str:
         """Returns the name, numbered if it was claimed before."""
-        self._seen[name] += 1
-        times = self._seen[name]
-        return name if times == 1 else self.claim(f"{name} #{times}")
+        while True:
+            self._seen[name] += 1
+            times = self._seen[name]
+            if times == 1:
+                return name
+            name = f"{name} #{times}"

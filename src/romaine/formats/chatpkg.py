@@ -1,0 +1,237 @@
+"""LettuceAI chat packages: a zip whose ``chat.json`` holds a chat and the memories its app drew from it.
+
+Nothing is unpacked: of all entries only ``chat.json`` is read, into memory, up to a limit.
+"""
+
+from __future__ import annotations
+
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+from romaine.errors import FormatError
+from romaine.formats.reading import (
+    MAX_DOCUMENT_BYTES,
+    UNNAMED_CHARACTER,
+    UNNAMED_USER,
+    ReadOptions,
+    UniqueIds,
+    list_field,
+    name_field,
+    object_field,
+    parse_json,
+    share_field,
+    text_field,
+)
+from romaine.formats.result import Chat, ImportResult, Note, Skipped
+from romaine.formats.times import parse_time
+from romaine.memory.records import Category, Kind, Role, Turn
+
+ZIP_SIGNATURE = b"PK\x03\x04"
+_CHAT_ENTRY = "chat.json"
+_VERSION = 1
+_MAX_ENTRIES = 20_000
+#: Text packs to a tenth, vectors to a third; what packs to less than this share is made to explode.
+_MAX_RATIO = 200
+_RATIO_FREE_BYTES = 1024 * 1024
+_READ_BYTES = 1024 * 1024
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, struct.error)
+
+_CATEGORIES = tuple(member.value for member in Category)
+_ROLES = {"user": Role.USER, "assistant": Role.CHARACTER, "scene": Role.NARRATOR}
+
+
+def is_chatpkg(document: Any) -> bool:
+    """Tells whether a JSON document is the ``chat.json`` of a package."""
+    return isinstance(document, dict) and document.get("type") in ("single_chat", "group_chat")
+
+
+def read_chatpkg(stream: BinaryIO, options: ReadOptions) -> ImportResult:
+    """Reads a package.
+
+    Raises:
+        FormatError: If the zip is damaged, encrypted, built to explode, or holds no chat.
+    """
+    return read_chatpkg_document(parse_json(_chat_json(stream), _CHAT_ENTRY), options)
+
+
+def read_chatpkg_document(document: Any, options: ReadOptions) -> ImportResult:
+    """Reads the ``chat.json`` of a package.
+
+    Messages become turns, of several variants the selected one. The app's memories become facts, its summary
+    a summary. A single chat does not name its character: give the name.
+
+    Raises:
+        FormatError: If it is no such document, or of a newer version.
+    """
+    if not is_chatpkg(document):
+        raise FormatError("no LettuceAI chat here: expected type 'single_chat' or 'group_chat'")
+    if document.get("version") != _VERSION:
+        raise FormatError(f"this LettuceAI chat is of a version that is not known; known: {_VERSION}")
+    payload = object_field(document, "payload")
+    session = object_field(payload, "session") or object_field(payload, "groupSession")
+    if not session:
+        raise FormatError("the LettuceAI chat has no session in its payload")
+    persona = object_field(payload, "personaSnapshot")
+    options = options.known_as(user=name_field(persona, "title"))
+    skipped: list[Skipped] = []
+    messages = list_field(session, "messages") or list_field(payload, "messages")
+    chat = _chat(messages, name_field(session, "title", "name"), _character_names(payload), options, skipped)
+    return ImportResult(
+        format="chatpkg",
+        chats=(chat,),
+        memories=_notes(session, options, skipped),
+        skipped=tuple(skipped),
+        user_name=options.user_name,
+        character_name=options.character_name,
+    )
+
+
+def _chat_json(stream: BinaryIO) -> bytes:
+    try:
+        with zipfile.ZipFile(stream) as package:
+            return _read_entry(package, _find_entry(package))
+    except _DAMAGED as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(f"the chat package is damaged: {error}") from None
+    except (NotImplementedError, RuntimeError) as error:  # unknown compression; encrypted
+        raise FormatError(f"the chat package cannot be unpacked: {error}") from None
+
+
+def _find_entry(package: zipfile.ZipFile) -> zipfile.ZipInfo:
+    entries = package.infolist()
+    if len(entries) > _MAX_ENTRIES:
+        raise FormatError(f"the chat package has {len(entries):,} entries; at most {_MAX_ENTRIES:,} are read")
+    found = [entry for entry in entries if entry.filename == _CHAT_ENTRY]
+    if len(found) != 1:
+        raise FormatError(f"a chat package holds exactly one {_CHAT_ENTRY}; this zip has {len(found)}")
+    return found[0]
+
+
+def _read_entry(package: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    allowed = min(MAX_DOCUMENT_BYTES, max(_RATIO_FREE_BYTES, entry.compress_size * _MAX_RATIO))
+    parts: list[bytes] = []
+    size = 0
+    with package.open(entry) as file:
+        while part := file.read(_READ_BYTES):
+            size += len(part)
+            if size > allowed:
+                raise FormatError(
+                    f"{_CHAT_ENTRY} expands to more than {allowed:,} bytes; it is refused as a bomb"
+                )
+            parts.append(part)
+    return b"".join(parts)
+
+
+def _character_names(payload: Mapping[str, Any]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for part in list_field(payload, "characterSnapshots"):
+        if (
+            isinstance(part, dict)
+            and (identity := name_field(part, "id"))
+            and (name := name_field(part, "name"))
+        ):
+            names[identity] = name
+    for part in list_field(payload, "participation"):
+        if isinstance(part, dict) and (identity := name_field(part, "characterId")):
+            names.setdefault(identity, name_field(part, "characterDisplayName") or UNNAMED_CHARACTER)
+    return names
+
+
+def _chat(
+    messages: list[Any],
+    title: str | None,
+    names: Mapping[str, str],
+    options: ReadOptions,
+    skipped: list[Skipped],
+) -> Chat:
+    turns: list[Turn] = []
+    pinned: set[str] = set()
+    ids = UniqueIds()
+    for number, message in enumerate(messages, 1):
+        turn = _turn(message, number, names, ids, options)
+        if isinstance(turn, str):
+            skipped.append(Skipped(where=f"message {number}", why=turn))
+            continue
+        turns.append(turn)
+        if message.get("isPinned") is True and turn.source_id:
+            pinned.add(turn.source_id)
+    return Chat(turns=tuple(turns), title=title, pinned=frozenset(pinned))
+
+
+def _turn(
+    message: Any, number: int, names: Mapping[str, str], ids: UniqueIds, options: ReadOptions
+) -> Turn | str:
+    if not isinstance(message, dict):
+        return "not an object"
+    source_id = ids.claim(name_field(message, "id") or f"message {number}")
+    given = message.get("role")
+    role = _ROLES.get(given) if isinstance(given, str) else None
+    if role is None:
+        return "role is none of " + ", ".join(_ROLES)
+    shown = _selected_variant(message)
+    text = text_field(shown, "content") or text_field(message, "content")
+    if text is None:
+        return "no text"
+    return Turn(
+        options.fill(text),
+        speaker=_speaker(
+            name_field(shown, "speakerCharacterId") or name_field(message, "speakerCharacterId"),
+            role,
+            names,
+            options,
+        ),
+        role=role,
+        at=parse_time(message.get("createdAt")),
+        source_id=source_id,
+    )
+
+
+def _selected_variant(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    selected = name_field(message, "selectedVariantId")
+    for variant in list_field(message, "variants"):
+        if selected and isinstance(variant, dict) and name_field(variant, "id") == selected:
+            return variant
+    return message
+
+
+def _speaker(character_id: str | None, role: Role, names: Mapping[str, str], options: ReadOptions) -> str:
+    if role is Role.USER:
+        return options.user_name or UNNAMED_USER
+    if role is Role.NARRATOR:
+        return "Narrator"
+    return names.get(character_id or "") or options.character_name or UNNAMED_CHARACTER
+
+
+def _notes(session: Mapping[str, Any], options: ReadOptions, skipped: list[Skipped]) -> tuple[Note, ...]:
+    notes: dict[str, Note] = {}
+    for number, memory in enumerate(list_field(session, "memoryEmbeddings"), 1):
+        text = text_field(memory, "text") if isinstance(memory, dict) else None
+        if text is None:
+            skipped.append(Skipped(where=f"memory {number}", why="no text"))
+            continue
+        notes[text] = _fact(text, f"memory/{name_field(memory, 'id') or number}", memory, options)
+    # The plain list repeats what the list with vectors holds; what only it has was written by hand.
+    for number, text in enumerate(list_field(session, "memories"), 1):
+        if isinstance(text, str) and text.strip() and text not in notes:
+            notes[text] = _fact(text, f"memory/manual/{number}", {}, options)
+    found = list(notes.values())
+    if summary := text_field(session, "memorySummary"):
+        found.append(Note(text=options.fill(summary.strip()), kind=Kind.SUMMARY, source_id="memory/summary"))
+    return tuple(found)
+
+
+def _fact(text: str, source_id: str, memory: Mapping[str, Any], options: ReadOptions) -> Note:
+    category = memory.get("category")
+    return Note(
+        text=options.fill(text.strip()),
+        kind=Kind.FACT,
+        category=Category(category) if category in _CATEGORIES else None,
+        importance=share_field(memory, "importanceScore", 1.0),
+        pinned=memory.get("isPinned") is True,
+        source_id=source_id,
+    )

@@ -1,0 +1,136 @@
+"""Lorebooks: a card's character_book, SillyTavern's world info, RisuAI's lore. An entry becomes a note."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from romaine.errors import FormatError
+from romaine.formats.reading import ReadOptions, list_field, name_field, object_field, text_field
+from romaine.formats.result import ImportResult, Note, Skipped
+from romaine.memory.records import Category, Kind
+
+
+def is_lorebook(document: Any) -> bool:
+    """Tells whether a JSON document is world info, a lorebook on its own, or one exported by RisuAI."""
+    if not isinstance(document, dict):
+        return False
+    if document.get("spec") == "lorebook_v3":
+        return isinstance(document.get("data"), dict)
+    if document.get("type") == "risu":
+        return isinstance(document.get("data"), list)
+    return isinstance(document.get("entries"), (dict, list))
+
+
+def read_lorebook(document: Any, options: ReadOptions) -> ImportResult:
+    """Reads a lorebook that is a file of its own.
+
+    Raises:
+        FormatError: If it is none.
+    """
+    if not is_lorebook(document):
+        raise FormatError("no lorebook here: expected an object with 'entries'")
+    skipped: list[Skipped] = []
+    book = document["data"] if document.get("spec") == "lorebook_v3" else document
+    entries = book["data"] if document.get("type") == "risu" else book.get("entries")
+    name = name_field(book, "name") or options.book_name
+    return ImportResult(
+        format="lorebook",
+        memories=read_entries(entries, name, options, skipped),
+        skipped=tuple(skipped),
+        user_name=options.user_name,
+        character_name=options.character_name,
+    )
+
+
+def read_entries(
+    entries: Any, book: str | None, options: ReadOptions, skipped: list[Skipped]
+) -> tuple[Note, ...]:
+    """Reads the entries of a lorebook, an object by uid or a list.
+
+    Disabled and empty entries are skipped; constant ones are pinned. Keys, comment and order are kept in the
+    metadata, where a caller who matches keywords finds them.
+
+    Args:
+        entries: The list or object as parsed.
+        book: The lorebook's name, part of every `Note.source_id`.
+        options: Names for the macros.
+        skipped: Where to report what is left out.
+    """
+    if isinstance(entries, dict):
+        numbered = list(entries.items())
+    else:
+        numbered = [
+            (str(number), entry) for number, entry in enumerate(entries if isinstance(entries, list) else [])
+        ]
+    notes = []
+    for number, entry in numbered:
+        note = _note(number, entry, book, options)
+        if isinstance(note, Note):
+            notes.append(note)
+        else:
+            skipped.append(Skipped(where=f"lore entry {number}", why=note))
+    return tuple(notes)
+
+
+def _note(number: str, entry: Any, book: str | None, options: ReadOptions) -> Note | str:
+    if not isinstance(entry, dict):
+        return "not an object"
+    if entry.get("mode") == "folder":
+        return "a folder, not an entry"
+    if entry.get("disable") is True or entry.get("enabled") is False:
+        return "disabled"
+    text = text_field(entry, "content")
+    if text is None:
+        return "no content"
+    identity = _whole_number(entry, "uid", "id")
+    return Note(
+        text=options.fill(text.strip()),
+        kind=Kind.LORE,
+        category=Category.WORLD_DETAIL,
+        pinned=entry.get("constant") is True or entry.get("alwaysActive") is True,
+        source_id="/".join(
+            ("lore", *([book] if book else []), str(number if identity is None else identity))
+        ),
+        metadata=_metadata(entry, book, options),
+    )
+
+
+def _metadata(entry: Mapping[str, Any], book: str | None, options: ReadOptions) -> dict[str, Any]:
+    found = {
+        "book": book,
+        "name": name_field(entry, "name"),
+        "comment": name_field(entry, "comment"),
+        "keys": _keys(entry, options, "keys", "key"),
+        "secondary_keys": _keys(entry, options, "secondary_keys", "keysecondary", "secondkey"),
+        "order": _whole_number(entry, "insertion_order", "order", "insertorder"),
+        "use_regex": entry.get("use_regex") is True or None,
+        "case_sensitive": entry.get("case_sensitive") is True or None,
+        "group": name_field(entry, "group"),
+    }
+    return {name: value for name, value in found.items() if value not in (None, [])}
+
+
+def _keys(entry: Mapping[str, Any], options: ReadOptions, *names: str) -> list[str]:
+    for name in names:
+        value = entry.get(name)
+        keys = value.split(",") if isinstance(value, str) else list_field(entry, name)
+        if found := [options.fill(key.strip()) for key in keys if isinstance(key, str) and key.strip()]:
+            return found
+    return []
+
+
+def _whole_number(entry: Mapping[str, Any], *names: str) -> int | None:
+    for name in names:
+        value = entry.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 53:
+            return value
+    return None
+
+
+def card_book(
+    data: Mapping[str, Any], card_name: str, options: ReadOptions, skipped: list[Skipped]
+) -> tuple[Note, ...]:
+    """Reads the lorebook inside a character card, none where it has none."""
+    book = object_field(data, "character_book")
+    return read_entries(book.get("entries"), name_field(book, "name") or card_name, options, skipped)

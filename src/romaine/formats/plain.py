@@ -1,0 +1,102 @@
+"""Plain JSONL: one message a line, ``{"text": ..., "speaker": ..., "role"?, "at"?, "source_id"?}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+from romaine.formats.reading import (
+    UNNAMED_CHARACTER,
+    UNNAMED_USER,
+    ReadOptions,
+    UniqueIds,
+    name_field,
+    read_json_lines,
+    text_field,
+)
+from romaine.formats.result import Chat, ImportResult, Skipped
+from romaine.formats.times import parse_time
+from romaine.memory.records import Role, Turn
+
+_ROLES = {
+    "user": Role.USER,
+    "human": Role.USER,
+    "character": Role.CHARACTER,
+    "char": Role.CHARACTER,
+    "assistant": Role.CHARACTER,
+    "model": Role.CHARACTER,
+    "narrator": Role.NARRATOR,
+    "system": Role.SYSTEM,
+}
+
+
+def is_plain(first: Any) -> bool:
+    """Tells whether the first line of a file is a message with its text in ``text`` or ``content``."""
+    return isinstance(first, dict) and any(isinstance(first.get(name), str) for name in ("text", "content"))
+
+
+def read_plain(stream: BinaryIO, options: ReadOptions) -> ImportResult:
+    """Reads messages, line by line.
+
+    The text stands in ``text`` or ``content``, the speaker in ``speaker`` or ``name``; a missing speaker is
+    the user or the character, as the role says. The role is one of the memory's own or a chat model's
+    ("assistant" is the character); where it is missing, whoever has the user's name is the user. ``at`` is a
+    time in any way `parse_time` reads. ``source_id`` or ``id`` names the message, else its line does.
+
+    Raises:
+        FormatError: If a line is not JSON.
+    """
+    turns: list[Turn] = []
+    skipped: list[Skipped] = []
+    ids = UniqueIds()
+    for number, message in read_json_lines(stream):
+        where = f"line {number}"
+        text = text_field(message, "text", "content") if isinstance(message, dict) else None
+        role = _role(message, options) if isinstance(message, dict) else None
+        if text is None:
+            skipped.append(Skipped(where=where, why="no text"))
+        elif role is None:
+            skipped.append(Skipped(where=where, why=f"unknown role; known: {', '.join(_ROLES)}"))
+        else:
+            turns.append(
+                Turn(
+                    options.fill(text),
+                    speaker=_speaker(message, role, options),
+                    role=role,
+                    at=parse_time(message.get("at")),
+                    source_id=ids.claim(_identity(message) or where),
+                    parent_id=name_field(message, "parent_id"),
+                )
+            )
+    return ImportResult(
+        format="jsonl",
+        chats=(Chat(turns=tuple(turns)),),
+        skipped=tuple(skipped),
+        user_name=options.user_name,
+        character_name=options.character_name,
+    )
+
+
+def _role(message: Mapping[str, Any], options: ReadOptions) -> Role | None:
+    given = message.get("role")
+    if given is None:
+        named = name_field(message, "speaker", "name")
+        return Role.USER if named is not None and named == options.user_name else Role.CHARACTER
+    return _ROLES.get(given.strip().lower()) if isinstance(given, str) else None
+
+
+def _speaker(message: Mapping[str, Any], role: Role, options: ReadOptions) -> str:
+    if name := name_field(message, "speaker", "name"):
+        return name
+    if role is Role.USER:
+        return options.user_name or UNNAMED_USER
+    if role is Role.CHARACTER:
+        return options.character_name or UNNAMED_CHARACTER
+    return "Narrator" if role is Role.NARRATOR else "System"
+
+
+def _identity(message: Mapping[str, Any]) -> str | None:
+    number = message.get("id")
+    if isinstance(number, int) and not isinstance(number, bool) and abs(number) < 1 << 63:
+        return name_field(message, "source_id") or str(number)
+    return name_field(message, "source_id", "id")
