@@ -1,1 +1,1 @@
-"""TODO."""
+"""Backends: one runtime a file, each imported only when a model needs it."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Models: what is known about them, where their files are, and whether those can be trusted."""

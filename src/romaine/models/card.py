@@ -34,17 +34,19 @@ class Prompts:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """One published figure.
+    """One figure, published or measured.
 
     Attributes:
         name: E.g. "STSBenchmark Spearman".
         value: As published, in the metric's own unit (0 to 1 for all used here).
         source: Where it was published.
+        command: The command that measures it again, for a figure of our own.
     """
 
     name: str
     value: float
     source: str = ""
+    command: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,8 @@ class ModelCard:
         size: Bytes of the largest file a user has to download, or 0 if unknown.
         license: SPDX identifier.
         quality: Published figures.
+        measured: Figures measured by this project, each with its command.
+        sha256: Expected hash by path inside the folder, checked at every load.
         int8_ranges: By dim, the component size that maps to int8 code 127 (see `precision.int8_range`).
         duplicate_threshold: Cosine from which two facts count as the same.
         note: One sentence for people.
@@ -86,6 +90,8 @@ class ModelCard:
     size: int = 0
     license: str = ""
     quality: tuple[Measure, ...] = ()
+    measured: tuple[Measure, ...] = ()
+    sha256: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     int8_ranges: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}))
     duplicate_threshold: float = 0.95
     note: str = ""
@@ -93,7 +99,9 @@ class ModelCard:
 
     def __post_init__(self) -> None:
         if self.full_dim < 1:
-            raise OptionError(f"{self.id}: full_dim={self.full_dim} is not a dimension; it must be at least 1")
+            raise OptionError(
+                f"{self.id}: full_dim={self.full_dim} is not a dimension; it must be at least 1"
+            )
         if tuple(sorted(set(self.dims))) != self.dims or not self.dims or self.dims[-1] != self.full_dim:
             raise OptionError(
                 f"{self.id}: dims={self.dims} must be ascending and end with full_dim={self.full_dim}"
@@ -102,11 +110,15 @@ class ModelCard:
     @property
     def rejection(self) -> str | None:
         """Why this model is refused, with its figures, or None if nothing speaks against it."""
-        failed = [m for m in self.quality if m.name.startswith("STSBenchmark") and m.value < STS_FLOOR]
+        failed = [
+            m
+            for m in (*self.quality, *self.measured)
+            if m.name.startswith("STSBenchmark") and m.value < STS_FLOOR
+        ]
         if not failed:
             return None
         figures = ", ".join(f"{m.name} {m.value:g}" for m in self.quality)
-        return f"its published quality is under the floor of {STS_FLOOR:g} ({figures})"
+        return f"its measured quality is under the floor of {STS_FLOOR:g} ({figures})"
 
     def check_dim(self, dim: int | None, *, allow_untrained: bool = False) -> int:
         """Returns the dimension to slice to.

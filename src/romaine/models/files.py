@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol, TypeVar
 
-from romaine.errors import ModelFormatError
+from romaine.errors import MissingExtraError, ModelFormatError, OptionError
+from romaine.models import integrity
 from romaine.models.card import ModelCard
+from romaine.models.hub import HubRepository, hub_cache, is_offline
+from romaine.models.names import ModelName, check_revision
+from romaine.models.soundness import check_sound
+from romaine.models.tree import FileTree
+
+_SMALL_FILES = frozenset(
+    {
+        "added_tokens.json",
+        "config.json",
+        "config_sentence_transformers.json",
+        "model.safetensors.index.json",
+        "modules.json",
+        "romaine.json",
+        "sentence_bert_config.json",
+        "special_tokens_map.json",
+        "tokenizer_config.json",
+    }
+)
+"""What is fetched first of a hub model that was never seen: enough to recognise its layout."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +43,10 @@ class LocalModel:
         folder: Where its files are.
         layout: Name of the file layout that was recognised.
         card: What is known about it, from the catalog or read from its files.
-        files: Path by use: "weights", "tokenizer", "config", "onnx:fp32", "onnx:int8", ...
+        files: Path by use, of the files its backend needs: "weights", "tokenizer", "config", "onnx:fp32" or
+            "onnx:int8" (never both), "modules", "pooling", ... For sharded weights "weights" is their index
+            and "weights:0", "weights:1", ... are the shards.
+        hashes: sha256 of each of `files`, by use.
     """
 
     id: str
@@ -27,6 +54,7 @@ class LocalModel:
     layout: str
     card: ModelCard
     files: Mapping[str, Path] = field(default_factory=dict)
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
     def path(self, use: str) -> Path:
         """Returns the file for `use`.
@@ -38,5 +66,216 @@ class LocalModel:
             return self.files[use]
         except KeyError:
             raise ModelFormatError(
-                f"{self.id} has no file for {use!r} in {self.folder}; found: {', '.join(sorted(self.files)) or 'nothing'}"
+                f"{self.id} has no file for {use!r} in {self.folder};"
+                f" found: {', '.join(sorted(self.files)) or 'nothing'}"
             ) from None
+
+    def sha256(self, use: str) -> str:
+        """The hash of the file for `use`, as 64 hex digits.
+
+        Raises:
+            ModelFormatError: If the model has no such file.
+        """
+        path = self.path(use)
+        return self.hashes.get(use) or integrity.sha256_of(path)
+
+
+def model_fingerprint(model: LocalModel, *, query_prompt: str, document_prompt: str) -> str:
+    """Identifies a vector space, so that stored vectors are never compared with another model's.
+
+    The sha256 of the model's id, the hashes of its weight files, full_dim and the prompts. Neither backend
+    nor `dim` enter it. An ONNX file and the torch weights it was exported from are different files and have
+    different fingerprints, although their vectors agree.
+
+    Returns:
+        64 hex digits.
+    """
+    weights = sorted(model.sha256(use) for use in model.files if _is_weights(use))
+    parts = [model.card.id, weights, model.card.full_dim, query_prompt, document_prompt]
+    return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()
+
+
+def _is_weights(use: str) -> bool:
+    return use.startswith(("weights", "onnx:")) or (use.startswith("module:") and use.endswith(":model"))
+
+
+class Selection(Protocol):
+    """What a chooser found in a tree: the files of one layout that one backend needs."""
+
+    @property
+    def paths(self) -> Mapping[str, str]:
+        """Relative path by use."""
+        ...
+
+
+S = TypeVar("S", bound=Selection)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Where a model was found.
+
+    Attributes:
+        tree: Its files.
+        key: Under which its hashes are recorded: hub id and commit, or absolute folder.
+        repair: One sentence on how to get whole files.
+    """
+
+    tree: FileTree
+    key: str
+    repair: str
+
+
+def repository(
+    name: ModelName, *, revision: str | None, cache_folder: Path | None, offline: bool
+) -> HubRepository:
+    """The hub repository of a name that stands for one.
+
+    Raises:
+        OptionError: If `revision` is not one.
+    """
+    return HubRepository(
+        id=name.id,
+        revision=check_revision(revision),
+        cache=hub_cache(cache_folder),
+        offline=offline or is_offline(),
+    )
+
+
+def find_files(
+    name: ModelName,
+    choose: Callable[[FileTree], S],
+    *,
+    cache_folder: Path | None = None,
+    local_files_only: bool = False,
+    revision: str | None = None,
+) -> tuple[Found, S]:
+    """Finds a model's files, downloading what `choose` selects only where that is neither here nor forbidden.
+
+    Args:
+        name: The model.
+        choose: Selects the files one backend needs, or raises if nothing in the tree can be run.
+        cache_folder: Hub cache; None for the hub's own.
+        local_files_only: Whether the network may not be used.
+        revision: Commit, tag or branch of a hub model.
+
+    Raises:
+        OptionError: If `revision` is malformed, or given for a folder.
+        OfflineError: If the network is needed and may not or cannot be used.
+        ModelNotFoundError: If the hub has no such model.
+        ModelFormatError: If the files are incomplete.
+        MissingExtraError: As `choose`.
+    """
+    if name.folder is not None:
+        if revision is not None:
+            raise OptionError(f"revision={revision!r} has no meaning for {name.id}, which is a folder")
+        found = folder_found(name, name.folder)
+        return found, choose(found.tree)
+    repo = repository(name, revision=revision, cache_folder=cache_folder, offline=local_files_only)
+    snapshot = repo.snapshot()
+    if snapshot is not None:
+        found = snapshot_found(repo, snapshot)
+        try:
+            return found, choose(found.tree)
+        except (ModelFormatError, MissingExtraError) as error:
+            if repo.offline:
+                raise _explained(error, repo) from None
+    return fetch_files(repo, choose)
+
+
+def fetch_files(
+    repo: HubRepository, choose: Callable[[FileTree], S], *, force: bool = False, show_progress: bool = False
+) -> tuple[Found, S]:
+    """Downloads what `choose` selects, and nothing else but small JSON files.
+
+    Args:
+        repo: The repository.
+        choose: As in `find_files`.
+        force: Whether files that are in the cache are downloaded again.
+        show_progress: Whether the hub's progress bars are shown.
+
+    Raises:
+        OfflineError: If the network may not or cannot be used.
+        ModelNotFoundError: If the hub has no such model.
+        ModelFormatError: If the repository holds nothing that can be run.
+    """
+    listing = repo.listing()
+    small = [path for path in listing if path.rpartition("/")[2] in _SMALL_FILES and path.count("/") <= 1]
+    folder = repo.download(small, force=force, show_progress=show_progress)
+    selected = choose(FileTree(folder, frozenset(listing)))
+    folder = repo.download(selected.paths.values(), force=force, show_progress=show_progress)
+    found = snapshot_found(repo, folder)
+    return found, choose(found.tree)
+
+
+def folder_found(name: ModelName, folder: Path) -> Found:
+    """A model in a folder, bundled or the caller's."""
+    bundled = name.card is not None and name.card.bundled
+    return Found(
+        tree=FileTree.of_folder(folder),
+        key=f"folder:{folder.resolve()}",
+        repair=(
+            "Install romaine again."
+            if bundled
+            else f"Copy the file again; if you changed it yourself, run 'romaine models forget {name.id}'."
+        ),
+    )
+
+
+def snapshot_found(repo: HubRepository, snapshot: Path) -> Found:
+    """A model in the hub cache."""
+    return Found(
+        tree=FileTree.of_folder(snapshot),
+        key=f"hub:{repo.id}@{snapshot.name}",
+        repair=f"Run 'romaine models download {repo.id} --force' to download it again.",
+    )
+
+
+def checked_hashes(found: Found, paths: Mapping[str, str], card: ModelCard) -> Mapping[str, str]:
+    """Checks that each file is whole and the one that is expected; records it if this is its first use.
+
+    Returns:
+        sha256 by use.
+
+    Raises:
+        ModelFormatError: If a file is missing, empty, cut off or a git-lfs pointer.
+        IntegrityError: If a file differs from its card or from what was recorded.
+    """
+    hashes: dict[str, str] = {}
+    by_path: dict[str, str] = {}
+    for use, relative in paths.items():
+        if relative not in by_path:
+            path = found.tree.folder / relative
+            check_sound(path, repair=found.repair)
+            by_path[relative] = integrity.sha256_of(path)
+            if relative in card.sha256:
+                integrity.check_stated(path, by_path[relative], card.sha256[relative], repair=found.repair)
+            elif not card.bundled:
+                integrity.check_recorded(found.key, relative, path, by_path[relative], repair=found.repair)
+        hashes[use] = by_path[relative]
+    return MappingProxyType(hashes)
+
+
+def forget_hashes(name: ModelName, *, cache_folder: Path | None = None) -> int:
+    """Drops the recorded hashes of a model, in all its cached revisions.
+
+    Returns:
+        How many files were forgotten.
+    """
+    if name.folder is not None:
+        return integrity.forget(f"folder:{name.folder.resolve()}")
+    repo = repository(name, revision=None, cache_folder=cache_folder, offline=True)
+    return sum(
+        integrity.forget(f"hub:{name.id}@{path.name}") for path in (repo.folder / "snapshots").glob("*")
+    )
+
+
+def _explained(error: ModelFormatError | MissingExtraError, repo: HubRepository) -> Exception:
+    """The error of a cached model that cannot be used while the network may not help."""
+    if isinstance(error, MissingExtraError):
+        return error
+    state = " (its download was interrupted)" if repo.has_unfinished_download() else ""
+    return ModelFormatError(
+        f"{repo.id} in {repo.cache} is incomplete{state}: {error} With a network,"
+        f" 'romaine models download {repo.id}' brings the rest."
+    )

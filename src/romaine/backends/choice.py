@@ -1,0 +1,171 @@
+"""Choosing the backend and the files for a model, and saying why if none fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from romaine.backends.base import LoadOptions
+from romaine.backends.spec import BACKENDS, BackendSpec
+from romaine.errors import (
+    MissingExtraError,
+    ModelFormatError,
+    OptionError,
+    UnknownNameError,
+    UnsafeModelError,
+)
+from romaine.models.card import ModelCard
+from romaine.models.card_json import CARD_FILE, card_from_json
+from romaine.models.layouts import VARIANTS, Match, matches
+from romaine.models.tree import FileTree
+
+_FITS_NO_LAYOUT = {
+    "static": "no static embedding table",
+    "onnx": "no ONNX file that pools what the model needs",
+    "torch": "no transformer weights with only pooling after them",
+    "sentence-transformers": "no sentence-transformers or transformers weights",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A backend and the layout it will read.
+
+    Attributes:
+        spec: The backend.
+        match: The layout as found.
+        paths: Relative path by use of the files needed; of the ONNX files only the one variant.
+    """
+
+    spec: BackendSpec
+    match: Match
+    paths: Mapping[str, str]
+
+
+def choose(
+    model_id: str,
+    tree: FileTree,
+    *,
+    known_card: ModelCard | None,
+    wanted: BackendSpec | None,
+    options: LoadOptions,
+) -> Choice:
+    """Chooses what runs the model in `tree`.
+
+    Args:
+        model_id: What the caller called the model.
+        tree: Its files.
+        known_card: Its card in the catalog, if it has one.
+        wanted: The backend asked for, or None for the first in order that fits.
+        options: `variant`, `device`, `providers` and `allow_pickle` matter here.
+
+    Raises:
+        OptionError: If `options.variant` is unknown or has no meaning for the backend asked for.
+        UnsafeModelError: If only a pickle is there and that is not allowed.
+        MissingExtraError: If only backends that are not installed fit.
+        ModelFormatError: If nothing fits, saying for each backend why.
+    """
+    _check_variant(wanted, options)
+    found = matches(tree, known_card.files if known_card is not None else {})
+    backends = _candidates(wanted, options)
+    reasons: list[str] = []
+    absent: list[BackendSpec] = []
+    pickled = False
+    for backend in backends:
+        match, reason = _best(backend, found, options)
+        if match is not None and match.is_pickle and not options.allow_pickle:
+            pickled, reason = True, f"{match.paths['weights']} is a pickle"
+        elif match is not None and not backend.installed:
+            absent.append(backend)
+            reason = f"not installed (pip install 'romaine[{backend.extra or 'all'}]')"
+        elif match is not None:
+            return Choice(spec=backend, match=match, paths=_needed(match, tree, known_card, options))
+        reasons.append(f"{backend.name}: {reason}")
+    if absent:
+        raise MissingExtraError(f"{model_id} on backend {absent[0].name!r}", absent[0].extra or "all")
+    if pickled:
+        raise UnsafeModelError(
+            f"{model_id} has its weights only as a pickle, and opening a pickle can run any code that its author"
+            " put there. Use a model with safetensors or ONNX files, or pass allow_pickle=True if you trust it;"
+            " then only its tensors are read (weights_only=True)."
+        )
+    raise ModelFormatError(_nothing_fits(model_id, tree, reasons))
+
+
+def _check_variant(wanted: BackendSpec | None, options: LoadOptions) -> None:
+    if options.variant is None:
+        return
+    if options.variant not in VARIANTS:
+        raise UnknownNameError("variant", options.variant, VARIANTS)
+    if wanted is not None and wanted.name != "onnx" and not wanted.third_party:
+        raise OptionError(
+            f"variant={options.variant!r} names an ONNX file; with backend={wanted.name!r} leave it out"
+        )
+
+
+def _candidates(wanted: BackendSpec | None, options: LoadOptions) -> tuple[BackendSpec, ...]:
+    if wanted is not None:
+        return (wanted,)
+    return tuple(item for item in BACKENDS if options.variant is None or item.name == "onnx")
+
+
+def _best(backend: BackendSpec, found: list[Match], options: LoadOptions) -> tuple[Match | None, str]:
+    """The first complete match that `backend` can read, else None and why not."""
+    reason = _FITS_NO_LAYOUT.get(backend.name, "no layout that is complete")
+    partial = ""
+    for match in found:
+        if not backend.third_party and backend.name not in match.layout.backends:
+            continue
+        missing = list(match.missing)
+        variant = f"onnx:{options.variant}"
+        if options.variant is not None and match.layout.any_of and variant not in match.paths:
+            missing.append(variant)
+        if not missing:
+            return match, ""
+        if len(missing) < len(match.layout.required) + bool(match.layout.any_of) and not partial:
+            partial = f"{match.layout.name} layout without {' and '.join(missing)}"
+    return None, partial or reason
+
+
+def _needed(
+    match: Match, tree: FileTree, known_card: ModelCard | None, options: LoadOptions
+) -> Mapping[str, str]:
+    """The match's paths without the ONNX variants that are not going to be run."""
+    if not match.layout.any_of:
+        return match.paths
+    present = [use for use in match.layout.any_of if use in match.paths]
+    chosen = (
+        f"onnx:{options.variant}" if options.variant else _default_variant(present, tree, known_card, options)
+    )
+    kept = {chosen, f"{chosen}:data"}
+    return MappingProxyType(
+        {use: path for use, path in match.paths.items() if not use.startswith("onnx:") or use in kept}
+    )
+
+
+def _default_variant(
+    present: list[str], tree: FileTree, known_card: ModelCard | None, options: LoadOptions
+) -> str:
+    """int8 on a CPU where the card says that its quality holds, else fp32, else what there is."""
+    card = known_card
+    if card is None and CARD_FILE in tree.paths:
+        card = card_from_json(tree.json(CARD_FILE), source=str(tree.folder / CARD_FILE))
+    on_cpu = options.device in (None, "cpu") and set(options.providers or ()) <= {"CPUExecutionProvider"}
+    order = (
+        ("onnx:int8", "onnx:fp32")
+        if card is not None and card.int8_holds and on_cpu
+        else ("onnx:fp32", "onnx:int8")
+    )
+    return next(use for use in order if use in present)
+
+
+def _nothing_fits(model_id: str, tree: FileTree, reasons: list[str]) -> str:
+    unfinished = [path for path in tree.paths if path.endswith((".incomplete", ".part"))]
+    if not tree.paths:
+        state = "the folder is empty"
+    elif unfinished:
+        state = f"a download did not finish ({sorted(unfinished)[0]}); download the model again"
+    else:
+        state = f"it has {len(tree.paths)} files"
+    return f"no backend can run {model_id} from {tree.folder}: {state}. " + "; ".join(reasons) + "."

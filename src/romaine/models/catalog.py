@@ -1,0 +1,217 @@
+"""The models known by name: data only, from their published cards.
+
+A figure is here because its authors published it; what nobody published is left empty. The bundled model's
+card is read from the `romaine.json` beside its weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+from romaine.errors import ModelNotFoundError
+from romaine.models.card import Measure, ModelCard, Prompts
+from romaine.models.card_json import CARD_FILE, read_card
+
+BUNDLED = "little-gem"
+BUNDLED_FOLDER = Path(__file__).parent / "little_gem"
+
+_MB = 1_000_000
+_SEARCH_PROMPTS = Prompts(query="search_query: ", document="search_document: ")
+_TRANSFORMER_FILES = {"config": "config.json", "weights": "model.safetensors", "tokenizer": "tokenizer.json"}
+_HUB_ONNX_FILES = {"onnx:fp32": "onnx/model.onnx", "onnx:int8": "onnx/model_int8.onnx"}
+_STATIC_FILES = {
+    "weights": "0_StaticEmbedding/model.safetensors",
+    "tokenizer": "0_StaticEmbedding/tokenizer.json",
+}
+_SSE_SOURCE = "model card of quantized-stable-static-embedding-fast-retrieval-mrl-en"
+_LEAF_SOURCE = "model card, MTEB evaluation of 2025-10-12"
+
+
+def _files(*parts: Mapping[str, str]) -> Mapping[str, str]:
+    merged: dict[str, str] = {}
+    for part in parts:
+        merged.update(part)
+    return MappingProxyType(merged)
+
+
+_PUBLISHED = (
+    ModelCard(
+        id="Zeolit/lettuce-emb-768d-v4",
+        kind="NomicBERT",
+        full_dim=768,
+        dims=(64, 128, 256, 512, 768),
+        max_tokens=4096,
+        files=_files(
+            _TRANSFORMER_FILES, {"onnx:fp32": "onnx/model.fp32.onnx", "onnx:int8": "onnx/model.int8.onnx"}
+        ),
+        backends=("onnx", "torch", "sentence-transformers"),
+        size=547_700_000,
+        license="Apache-2.0",
+        quality=(
+            Measure(name="RP recall@1", value=0.924, source="model card"),
+            Measure(name="RP recall@5", value=0.982, source="model card"),
+            Measure(name="STSBenchmark Spearman", value=0.819, source="model card"),
+        ),
+        note="Made for recalling roleplay memories. Its ONNX files give unit 768-d vectors; int8 is 138 MB.",
+    ),
+    ModelCard(
+        id="nomic-ai/nomic-embed-text-v1.5",
+        kind="NomicBERT",
+        full_dim=768,
+        dims=(64, 128, 256, 512, 768),
+        max_tokens=8192,
+        layer_norm=True,
+        prompts=_SEARCH_PROMPTS,
+        files=_files(_HUB_ONNX_FILES),
+        backends=("onnx", "torch", "sentence-transformers"),
+        note="Backbone of lettuce-emb. Vectors are layer-normalised before slicing.",
+    ),
+    ModelCard(
+        id="nomic-ai/modernbert-embed-base",
+        kind="ModernBERT",
+        full_dim=768,
+        dims=(256, 768),
+        max_tokens=8192,
+        prompts=_SEARCH_PROMPTS,
+        files=_files(_HUB_ONNX_FILES),
+        backends=("onnx", "torch", "sentence-transformers"),
+        license="Apache-2.0",
+        note="149M parameters; its ONNX files return token states, pooled here.",
+    ),
+    ModelCard(
+        id="sentence-transformers/static-retrieval-mrl-en-v1",
+        kind="static",
+        full_dim=1024,
+        dims=(32, 64, 128, 256, 512, 1024),
+        files=_files(_STATIC_FILES),
+        backends=("static", "sentence-transformers"),
+        size=125 * _MB,
+        license="Apache-2.0",
+        quality=(Measure(name="NanoBEIR nDCG@10", value=0.5032, source=_SSE_SOURCE),),
+        note="English retrieval; 107,500 sentences/s on a desktop CPU by its authors' measurement.",
+    ),
+    ModelCard(
+        id="sentence-transformers/static-similarity-mrl-multilingual-v1",
+        kind="static",
+        full_dim=1024,
+        dims=(32, 64, 128, 256, 512, 1024),
+        files=_files(_STATIC_FILES),
+        backends=("static", "sentence-transformers"),
+        license="Apache-2.0",
+        note="Multilingual similarity.",
+    ),
+    ModelCard(
+        id="RikkaBotan/stable-static-embedding-fast-retrieval-mrl-en",
+        kind="SSE",
+        full_dim=512,
+        dims=(32, 64, 128, 256, 512),
+        files=_files({"weights": "model.safetensors", "tokenizer": "tokenizer.json"}),
+        backends=("static",),
+        size=62_500_000,
+        license="Apache-2.0",
+        quality=(Measure(name="NanoBEIR nDCG@10", value=0.5124, source=_SSE_SOURCE),),
+        note="A static table followed by a dynamic tanh per dimension; English retrieval.",
+    ),
+    ModelCard(
+        id="RikkaBotan/quantized-stable-static-embedding-fast-retrieval-mrl-en",
+        kind="SSE, 4-bit",
+        full_dim=512,
+        dims=(32, 64, 128, 256, 512),
+        files=_files({"weights": "model.safetensors", "tokenizer": "tokenizer.json"}),
+        backends=("static",),
+        size=7_900_000,
+        license="Apache-2.0",
+        quality=(Measure(name="NanoBEIR nDCG@10", value=0.5110, source=_SSE_SOURCE),),
+        note="The model above in 4 bits.",
+    ),
+    ModelCard(
+        id="google/embeddinggemma-300m",
+        kind="Gemma3 encoder + dense",
+        full_dim=768,
+        dims=(128, 256, 512, 768),
+        max_tokens=2048,
+        prompts=Prompts(query="task: search result | query: ", document="title: none | text: "),
+        backends=("sentence-transformers",),
+        quality=(
+            Measure(
+                name="STSBenchmark Spearman", value=0.81, source="model card of gemma300-leaf-embeddings-test"
+            ),
+        ),
+        note="Base of the LEAF experiment; runs through sentence-transformers.",
+    ),
+    ModelCard(
+        id="tss-deposium/gemma300-leaf-embeddings-test",
+        kind="LEAF v1, int8 pickle",
+        full_dim=768,
+        dims=(768,),
+        max_tokens=512,
+        files=_files(
+            {"config": "config.json", "weights": "model_quantized.pt", "tokenizer": "tokenizer.json"}
+        ),
+        backends=("torch",),
+        size=441 * _MB,
+        license="Apache-2.0",
+        quality=(
+            Measure(name="STSBenchmark Spearman", value=0.223, source=_LEAF_SOURCE),
+            Measure(name="STS22 English Spearman", value=0.373, source=_LEAF_SOURCE),
+            Measure(name="cross-lingual Spearman, worst", value=-0.14, source=_LEAF_SOURCE),
+            Measure(name="cross-lingual Spearman, best", value=0.12, source=_LEAF_SOURCE),
+        ),
+        note="Failed its evaluation; its authors ask not to use it.",
+    ),
+    ModelCard(
+        id="sentence-transformers/all-MiniLM-L6-v2",
+        kind="BERT",
+        full_dim=384,
+        dims=(384,),
+        max_tokens=256,
+        files=_files(_TRANSFORMER_FILES),
+        backends=("onnx", "torch", "sentence-transformers"),
+        size=90_868_376,
+        license="Apache-2.0",
+        note="The one everyone compares with; not trained for slicing.",
+    ),
+)
+
+CATALOG: Mapping[str, ModelCard] = MappingProxyType({card.id: card for card in _PUBLISHED})
+"""The published models by hub id. The bundled one is `bundled_card()`."""
+
+
+@lru_cache(maxsize=1)
+def bundled_card() -> ModelCard:
+    """The bundled model's card, read from its file once.
+
+    Raises:
+        ModelFormatError: If the installation lacks it.
+    """
+    return read_card(BUNDLED_FOLDER / CARD_FILE)
+
+
+def names() -> tuple[str, ...]:
+    """Every name in the catalog, the bundled model's first."""
+    return (BUNDLED, *CATALOG)
+
+
+def find(name: str) -> ModelCard | None:
+    """The card of `name`: a hub id, or the part after the slash where only one model has it; else None."""
+    if name == BUNDLED:
+        return bundled_card()
+    if name in CATALOG:
+        return CATALOG[name]
+    short = [card for card in _PUBLISHED if card.id.rpartition("/")[2] == name]
+    return short[0] if len(short) == 1 else None
+
+
+def card(name: str) -> ModelCard:
+    """The card of `name`.
+
+    Raises:
+        ModelNotFoundError: If the catalog has none, naming what it has.
+    """
+    found = find(name)
+    if found is None:
+        raise ModelNotFoundError(f"the catalog has no model {name!r}; it has: {', '.join(names())}")
+    return found

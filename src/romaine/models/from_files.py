@@ -1,0 +1,174 @@
+"""A `ModelCard` for a model that is in no catalog, read from the files beside its weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from romaine.arrays import Pooling
+from romaine.errors import ModelFormatError
+from romaine.models.card import ModelCard, Prompts
+from romaine.models.card_json import CARD_FILE, card_from_json
+from romaine.models.layouts import Match
+from romaine.models.tree import FileTree, join
+
+UNKNOWN_DIM = 1
+"""`full_dim` of a card whose files do not say it (an ONNX file without a config); the backend knows."""
+
+_POOLING_KEYS = {
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_lasttoken": "lasttoken",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+}
+_POOLINGS = {"mean": Pooling.MEAN, "cls": Pooling.CLS, "lasttoken": Pooling.LAST, "max": Pooling.MAX}
+_DIM_KEYS = ("hidden_size", "n_embd", "d_model", "dim", "hidden_dim", "embedding_dim", "embedding_dimension")
+_WINDOW_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len")
+_MATRYOSHKA_KEYS = ("matryoshka_dimensions", "matryoshka_dims")
+_QUERY_PROMPTS = ("query", "search_query", "retrieval.query", "retrieval_query", "s2p_query", "queries")
+_DOCUMENT_PROMPTS = (
+    "document",
+    "passage",
+    "search_document",
+    "retrieval.passage",
+    "retrieval_document",
+    "corpus",
+    "documents",
+)
+_TABLE_TENSORS = ("embedding.weight", "embeddings", "embeddings.weight", "weight")
+_MAX_PLAUSIBLE_WINDOW = 10**7  # tokenizers write 1e30 where they mean "no limit"
+_KINDS = {
+    "nomic_bert": "NomicBERT",
+    "modernbert": "ModernBERT",
+    "bert": "BERT",
+    "gemma3_text": "Gemma3",
+    "model2vec": "Model2Vec",
+}
+
+
+def card_from_files(model_id: str, tree: FileTree, match: Match) -> ModelCard:
+    """Describes the model in `tree`.
+
+    Args:
+        model_id: What to call it.
+        tree: Its files.
+        match: The layout that was recognised.
+
+    Raises:
+        ModelFormatError: If a config is malformed or asks for a pooling there is none of here.
+    """
+    if "card" in match.paths:
+        return card_from_json(tree.json(match.paths["card"]), source=str(tree.folder / CARD_FILE))
+    is_static = "static" in match.layout.backends
+    full_dim = _full_dim(tree, match, is_static=is_static)
+    return ModelCard(
+        id=model_id,
+        kind=_kind(tree, match, is_static=is_static),
+        full_dim=full_dim,
+        dims=_dims(tree, full_dim),
+        max_tokens=None if is_static else _max_tokens(tree, match),
+        pooling=Pooling.MEAN if is_static else _pooling(tree),
+        prompts=_prompts(tree),
+        files=match.paths,
+        backends=match.layout.backends,
+    )
+
+
+def _kind(tree: FileTree, match: Match, *, is_static: bool) -> str:
+    if is_static:
+        return "SSE" if match.layout.name == "SSE" else "static"
+    model_type = str(tree.config.get("model_type", ""))
+    return _KINDS.get(model_type, model_type or match.layout.name)
+
+
+def _full_dim(tree: FileTree, match: Match, *, is_static: bool) -> int:
+    if is_static:
+        found = _table_dim(tree.folder / match.paths["weights"]) if "weights" in match.paths else None
+        if found is not None:
+            return found
+    dense = next((module for module in reversed(tree.modules) if module.kind == "Dense"), None)
+    if dense is not None:
+        out = tree.json_object(join(dense.path, "config.json")).get("out_features")
+        if _is_count(out):
+            return int(out)
+    return next((int(tree.config[key]) for key in _DIM_KEYS if _is_count(tree.config.get(key))), UNKNOWN_DIM)
+
+
+def _table_dim(weights: Path) -> int | None:
+    """Columns of a static table, from the header of its safetensors file; None if packed or unknown."""
+    try:
+        with weights.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        for name in _TABLE_TENSORS:
+            shape = (
+                header[name]["shape"]
+                if name in header and header[name]["dtype"] in ("F32", "F16", "BF16", "I8")
+                else ()
+            )
+            if len(shape) == 2 and _is_count(shape[1]):
+                return int(shape[1])
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError):
+        return None  # `soundness` says what is wrong with the file
+    return None
+
+
+def _dims(tree: FileTree, full_dim: int) -> tuple[int, ...]:
+    sources = (
+        tree.json_object("config_sentence_transformers.json"),
+        tree.json_object("config.json"),
+        tree.config,
+    )
+    for source in sources:
+        for key in _MATRYOSHKA_KEYS:
+            listed = source.get(key)
+            if isinstance(listed, list) and listed and all(_is_count(dim) for dim in listed):
+                return tuple(sorted({dim for dim in listed if dim < full_dim} | {full_dim}))
+    return (full_dim,)
+
+
+def _max_tokens(tree: FileTree, match: Match) -> int | None:
+    sentence_config = tree.json_object(match.paths.get("sentence_bert_config", ""))
+    tokenizer_config = tree.json_object(match.paths.get("tokenizer_config", ""))
+    stated = [sentence_config.get("max_seq_length"), tokenizer_config.get("model_max_length")]
+    windows = [tree.config.get(key) for key in _WINDOW_KEYS]
+    # The sentence model's own window comes first; it is never larger than what its tokenizer or positions allow.
+    known = [
+        int(value)
+        for value in (*stated[:1], *stated[1:], *windows)
+        if _is_count(value) and value < _MAX_PLAUSIBLE_WINDOW
+    ]
+    return known[0] if known and _is_count(stated[0]) else min(known, default=None)
+
+
+def _pooling(tree: FileTree) -> Pooling:
+    folder = next((module.path for module in tree.modules if module.kind == "Pooling"), "1_Pooling")
+    config = tree.json_object(join(folder, "config.json"))
+    named = config.get("pooling_mode")
+    modes = [named] if isinstance(named, str) else named
+    if not isinstance(modes, list):
+        modes = [mode for key, mode in _POOLING_KEYS.items() if config.get(key)] or ["mean"]
+    if len(modes) != 1 or modes[0] not in _POOLINGS:
+        raise ModelFormatError(
+            f"{tree.folder / folder}: pooling {' and '.join(map(str, modes))} is not supported; "
+            f"allowed: one of {', '.join(_POOLINGS)}. backend='sentence-transformers' runs any."
+        )
+    return _POOLINGS[modes[0]]
+
+
+def _prompts(tree: FileTree) -> Prompts:
+    listed = tree.json_object("config_sentence_transformers.json").get("prompts")
+    prompts: Mapping[str, Any] = listed if isinstance(listed, dict) else {}
+    by_name = {name.lower(): text for name, text in prompts.items() if isinstance(text, str)}
+    return Prompts(query=_first(by_name, _QUERY_PROMPTS), document=_first(by_name, _DOCUMENT_PROMPTS))
+
+
+def _first(prompts: Mapping[str, str], names: tuple[str, ...]) -> str:
+    return next((prompts[name] for name in names if prompts.get(name)), "")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

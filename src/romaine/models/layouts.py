@@ -1,0 +1,317 @@
+"""The file layouts models come in, as one table tried in order.
+
+A layout says what marks it, which backends can run it and where each file may be. Nothing else in the package
+looks at file names. A model may fit several layouts at once (weights for torch beside an ONNX file); the
+order of the table is the order of preference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from romaine.models.card_json import CARD_FILE
+from romaine.models.tree import FileTree, Module, join
+
+PICKLE_SUFFIXES = (".pt", ".bin", ".pkl", ".pickle", ".pth", ".ckpt")
+"""Weight files whose format can run code when opened."""
+
+VARIANTS = ("fp32", "int8")
+_PLAIN_MODULES = frozenset({"Transformer", "Pooling", "Normalize"})
+
+Candidates = Mapping[str, tuple[str, ...]]
+Condition = Callable[[FileTree], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """One way a model's files are arranged.
+
+    Attributes:
+        name: For messages and `LocalModel.layout`.
+        backends: Those able to run it.
+        applies: Whether a tree is marked as this layout, looking at paths and JSON files only.
+        required: Relative paths by use, the first that exists wins. "{module}" stands for the folder of the
+            first module in `modules.json`.
+        any_of: Uses of which at least one must be there.
+        optional: As `required`, for what may be absent.
+    """
+
+    name: str
+    backends: tuple[str, ...]
+    applies: Condition
+    required: Candidates
+    any_of: Candidates = field(default_factory=lambda: MappingProxyType({}))
+    optional: Candidates = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """A layout found in a tree.
+
+    Attributes:
+        layout: The layout.
+        paths: Relative path by use, of the files that are there.
+        missing: Uses that are required and absent; empty if the model is complete.
+    """
+
+    layout: Layout
+    paths: Mapping[str, str]
+    missing: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything required is there."""
+        return not self.missing
+
+    @property
+    def is_pickle(self) -> bool:
+        """Whether its weights would be unpickled."""
+        return self.paths.get("weights", "").endswith(PICKLE_SUFFIXES)
+
+
+def _has_module(*kinds: str) -> Condition:
+    return lambda tree: bool(tree.modules) and tree.modules[0].kind in kinds
+
+
+def _has_model_type(*types: str) -> Condition:
+    return lambda tree: tree.config.get("model_type") in types
+
+
+def _has_path(*paths: str) -> Condition:
+    return lambda tree: any(path in tree.paths for path in paths)
+
+
+def _is_romaine_static(tree: FileTree) -> bool:
+    return CARD_FILE in tree.paths and "static" in tree.json_object(CARD_FILE).get("backends", [])
+
+
+def _is_static_without_modules(tree: FileTree) -> bool:
+    return not tree.modules and any(path.startswith("0_StaticEmbedding/") for path in tree.paths)
+
+
+def _is_plain_transformer(tree: FileTree) -> bool:
+    """Whether pooling and normalising are all that follows the transformer, so that they can be done here."""
+    if tree.modules:
+        return tree.modules[0].kind == "Transformer" and {m.kind for m in tree.modules} <= _PLAIN_MODULES
+    return not tree.paths.isdisjoint({"config.json"}) and tree.config.get("model_type") != "model2vec"
+
+
+def _may_have_onnx(tree: FileTree) -> bool:
+    # A dense layer after the pooling is not in an ONNX file of the transformer alone, unless the file was
+    # exported whole, which a card beside it says.
+    return CARD_FILE in tree.paths or not tree.modules or _is_plain_transformer(tree)
+
+
+def _is_sentence_transformers(tree: FileTree) -> bool:
+    return bool(tree.modules)
+
+
+_TOKENIZER = (
+    "{module}tokenizer.json",
+    "tokenizer.json",
+    "onnx/tokenizer.json",
+    "0_Transformer/tokenizer.json",
+)
+_TOKENIZER_OF_ANY_KIND = (
+    *_TOKENIZER,
+    *(
+        "{module}" + name
+        for name in ("vocab.txt", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model", "vocab.json")
+    ),
+)
+_SAFETENSORS = ("{module}model.safetensors", "model.safetensors")
+_SHARDED = ("{module}model.safetensors", "{module}model.safetensors.index.json")
+_PICKLES = (
+    "{module}pytorch_model.bin",
+    "pytorch_model.bin",
+    "model_quantized.pt",
+    "model_fp32.pt",
+    "model.pt",
+    "pytorch_model.pt",
+    "model.bin",
+    "model.pkl",
+    "embeddings.pkl",
+    "{module}pytorch_model.bin.index.json",
+)
+_DETAILS: Candidates = {
+    "tokenizer_config": ("{module}tokenizer_config.json", "tokenizer_config.json"),
+    "special_tokens_map": ("{module}special_tokens_map.json", "special_tokens_map.json"),
+    "added_tokens": ("{module}added_tokens.json", "added_tokens.json"),
+    "vocab": ("{module}vocab.txt",),
+    "sentence_bert_config": ("{module}sentence_bert_config.json", "sentence_bert_config.json"),
+    "modules": ("modules.json",),
+    "pooling": ("1_Pooling/config.json",),
+    "prompts": ("config_sentence_transformers.json",),
+    "card": (CARD_FILE,),
+}
+_CONFIG: Candidates = {"config": ("{module}config.json", "config.json")}
+_ONNX: Candidates = {
+    "onnx:fp32": (
+        "onnx/model.fp32.onnx",
+        "onnx/model.onnx",
+        "model.fp32.onnx",
+        "model.onnx",
+        "onnx/model_fp32.onnx",
+    ),
+    "onnx:int8": (
+        "onnx/model.int8.onnx",
+        "onnx/model_int8.onnx",
+        "onnx/model_quantized.onnx",
+        "model.int8.onnx",
+        "model_int8.onnx",
+        "model_quantized.onnx",
+    ),
+}
+_ONNX_DATA: Candidates = {
+    f"{use}:data": tuple(path + suffix for path in paths for suffix in ("_data", ".data"))
+    for use, paths in _ONNX.items()
+}
+
+LAYOUTS: tuple[Layout, ...] = (
+    Layout(
+        name="romaine",
+        backends=("static",),
+        applies=_is_romaine_static,
+        required={"weights": ("model.safetensors",), "tokenizer": ("tokenizer.json",), "card": (CARD_FILE,)},
+    ),
+    Layout(
+        name="SSE",
+        backends=("static",),
+        applies=lambda tree: _has_module("SSE")(tree) or _has_model_type("sse", "SSE")(tree),
+        required={
+            "weights": (*_SAFETENSORS, "0_SSE/model.safetensors"),
+            "tokenizer": (*_TOKENIZER, "0_SSE/tokenizer.json"),
+        },
+        optional={**_CONFIG, "modules": ("modules.json",), "prompts": ("config_sentence_transformers.json",)},
+    ),
+    Layout(
+        name="StaticEmbedding",
+        backends=("static", "sentence-transformers"),
+        applies=_has_module("StaticEmbedding"),
+        required={
+            "weights": (*_SAFETENSORS, "0_StaticEmbedding/model.safetensors"),
+            "tokenizer": (*_TOKENIZER, "0_StaticEmbedding/tokenizer.json"),
+            "modules": ("modules.json",),
+        },
+        optional={**_CONFIG, "prompts": ("config_sentence_transformers.json",)},
+    ),
+    Layout(
+        name="StaticEmbedding without modules.json",
+        backends=("static",),
+        applies=_is_static_without_modules,
+        required={
+            "weights": ("0_StaticEmbedding/model.safetensors",),
+            "tokenizer": ("0_StaticEmbedding/tokenizer.json",),
+        },
+        optional={"prompts": ("config_sentence_transformers.json",)},
+    ),
+    Layout(
+        name="Model2Vec",
+        backends=("static",),
+        applies=_has_model_type("model2vec"),
+        required={
+            "weights": ("model.safetensors",),
+            "tokenizer": ("tokenizer.json",),
+            "config": ("config.json",),
+        },
+        optional={"modules": ("modules.json",)},
+    ),
+    Layout(
+        name="ONNX",
+        backends=("onnx",),
+        applies=_may_have_onnx,
+        required={"tokenizer": _TOKENIZER},
+        any_of=_ONNX,
+        optional={**_CONFIG, **_DETAILS, **_ONNX_DATA},
+    ),
+    Layout(
+        name="transformers",
+        backends=("torch", "sentence-transformers"),
+        applies=_is_plain_transformer,
+        required={**_CONFIG, "weights": _SHARDED, "tokenizer": _TOKENIZER},
+        optional=_DETAILS,
+    ),
+    Layout(
+        name="sentence-transformers",
+        backends=("sentence-transformers",),
+        applies=_is_sentence_transformers,
+        required={"modules": ("modules.json",), "weights": _SHARDED, "tokenizer": _TOKENIZER_OF_ANY_KIND},
+        optional={**_CONFIG, **_DETAILS},
+    ),
+    Layout(
+        name="pickle",
+        backends=("torch", "sentence-transformers"),
+        applies=_has_path("config.json"),
+        required={**_CONFIG, "weights": _PICKLES, "tokenizer": _TOKENIZER},
+        optional=_DETAILS,
+    ),
+)
+
+
+def matches(tree: FileTree, known: Mapping[str, str]) -> list[Match]:
+    """Every layout that `tree` is marked as, in order of preference.
+
+    Args:
+        tree: The model's files.
+        known: Relative path by use that the model's card gives; looked at before the layout's own.
+    """
+    return [_match(layout, tree, known) for layout in LAYOUTS if layout.applies(tree)]
+
+
+def _match(layout: Layout, tree: FileTree, known: Mapping[str, str]) -> Match:
+    first = tree.modules[0].path if tree.modules else ""
+    pickled = layout.name == "pickle"
+
+    def find(use: str, candidates: tuple[str, ...]) -> str | None:
+        stated = known.get(use, "")
+        wanted = (
+            [stated] if stated and stated.endswith(PICKLE_SUFFIXES) == (pickled and use == "weights") else []
+        )
+        wanted += [path.replace("{module}", f"{first}/" if first else "") for path in candidates]
+        return next((path for path in wanted if path in tree.paths), None)
+
+    paths: dict[str, str] = {}
+    for group in (layout.required, layout.any_of, layout.optional):
+        for use, candidates in group.items():
+            found = find(use, candidates)
+            if found is not None:
+                paths[use] = found
+    missing = [use for use in layout.required if use not in paths]
+    if layout.any_of and not any(use in paths for use in layout.any_of):
+        missing.append(next(iter(layout.any_of)))
+    if "sentence-transformers" in layout.backends:
+        paths.update(_module_files(tree))
+    shards = dict(_shards(tree, paths.get("weights", "")))
+    missing += [use for use, path in shards.items() if path not in tree.paths]
+    return Match(layout=layout, paths=MappingProxyType(paths | shards), missing=tuple(missing))
+
+
+def _module_files(tree: FileTree) -> Iterator[tuple[str, str]]:
+    """Config and weights of the modules after the first, each in a folder of its own."""
+    for module in tree.modules[1:]:
+        for name in ("config.json", "model.safetensors", "sentence_bert_config.json"):
+            path = join(module.path, name)
+            if module.path and path in tree.paths:
+                yield f"{module_use(module)}:{name.partition('.')[0]}", path
+
+
+def module_use(module: Module) -> str:
+    """The first half of the use under which a later module's files are listed."""
+    return f"module:{module.path}"
+
+
+def _shards(tree: FileTree, weights: str) -> Iterator[tuple[str, str]]:
+    """The files that an index of sharded weights names."""
+    if not weights.endswith(".index.json"):
+        return
+    folder = weights.rpartition("/")[0]
+    listed = tree.json_object(weights).get("weight_map", {})
+    names = (
+        sorted({name for name in listed.values() if isinstance(name, str)})
+        if isinstance(listed, dict)
+        else []
+    )
+    for number, name in enumerate(names):
+        yield f"weights:{number}", join(folder, tree.inner(name))

@@ -1,0 +1,171 @@
+"""A model's files by relative path, wherever they are: what the layout table looks at.
+
+For a folder the tree is what is on disk. For a hub repository that is about to be downloaded it is the
+repository's listing, with only the small JSON files present.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from romaine.errors import ModelFormatError
+
+_MAX_FILES = 10_000  # a folder with more is not a model, and walking on would only take time
+_SKIPPED_FOLDERS = frozenset({".git", ".cache", "__pycache__", "checkpoints"})
+_MAX_DEPTH = 3
+
+
+@dataclass(frozen=True)
+class FileTree:
+    """Relative paths, and the folder where the JSON files among them can be read.
+
+    Attributes:
+        folder: Where the files are, or will be.
+        paths: Relative POSIX paths of the files.
+    """
+
+    folder: Path
+    paths: frozenset[str]
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> FileTree:
+        """The files on disk, broken links left out.
+
+        Raises:
+            ModelFormatError: If the folder cannot be read.
+        """
+        try:
+            found = frozenset(_walk(folder))
+        except OSError as error:
+            raise ModelFormatError(f"the folder {folder} cannot be read: {error.strerror}") from None
+        return cls(folder, found)
+
+    def with_paths(self, paths: Iterable[str]) -> FileTree:
+        """The same folder with other paths."""
+        return FileTree(self.folder, frozenset(paths))
+
+    def json(self, path: str) -> Any:
+        """The JSON file at `path`, or None if there is none.
+
+        Raises:
+            ModelFormatError: If it is not JSON.
+        """
+        if path not in self.paths or not (self.folder / path).is_file():
+            return None
+        try:
+            return json.loads((self.folder / path).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise ModelFormatError(
+                f"{self.folder / path} is not readable JSON ({error}); download the file again"
+            ) from None
+
+    def json_object(self, path: str) -> Mapping[str, Any]:
+        """The JSON object at `path`, empty if there is no such file.
+
+        Raises:
+            ModelFormatError: If it is not a JSON object.
+        """
+        values = self.json(path)
+        if values is not None and not isinstance(values, dict):
+            raise ModelFormatError(
+                f"{self.folder / path}: a JSON object is needed, got {type(values).__name__};"
+                " download the file again"
+            )
+        return values or {}
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """The transformer's (or static model's) own config, in the first module's folder or at the root."""
+        inner = join(self.modules[0].path if self.modules else "", "config.json")
+        return self.json_object(inner if inner in self.paths else "config.json")
+
+    @cached_property
+    def modules(self) -> tuple[Module, ...]:
+        """The modules that `modules.json` lists, none if there is no such file.
+
+        Raises:
+            ModelFormatError: If it is malformed, or a module lies outside the folder.
+        """
+        listed = self.json("modules.json")
+        if listed is None:
+            return ()
+        if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed) or not listed:
+            raise ModelFormatError(
+                f"{self.folder / 'modules.json'}: a list of modules is needed; download it again"
+            )
+        return tuple(
+            Module(kind=str(item.get("type", "")).rpartition(".")[2], path=self.inner(item.get("path", "")))
+            for item in listed
+        )
+
+    def inner(self, path: object) -> str:
+        """A path that a file of the model names, as a normal relative path.
+
+        Raises:
+            ModelFormatError: If it leaves the model's folder, by its words or through a link.
+        """
+        text = path if isinstance(path, str) else "\0"
+        parts = PurePosixPath(text)
+        unsafe = (
+            parts.is_absolute()
+            or ".." in parts.parts
+            or any(c in text for c in "\\:\0")
+            or not text.isprintable()
+        )
+        if unsafe or not _is_inside(self.folder / text, self.folder):
+            raise ModelFormatError(
+                f"{self.folder} names the path {path!r}, which is outside the model's folder; refused"
+            )
+        return "" if str(parts) == "." else str(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    """One entry of `modules.json`.
+
+    Attributes:
+        kind: Class name without its package, e.g. "Transformer", "Pooling", "StaticEmbedding".
+        path: Its folder inside the model's, "" for the root.
+    """
+
+    kind: str
+    path: str
+
+
+def join(folder: str, name: str) -> str:
+    """A relative path of two parts, the first of which may be empty."""
+    return f"{folder}/{name}" if folder else name
+
+
+def containing_root(folder: Path) -> Path:
+    """The folder that links may stay in: the model's own, or its repository's in the hub cache.
+
+    In that cache, `snapshots/<commit>/...` are links to `blobs/...` beside it.
+    """
+    real = folder.resolve()
+    is_snapshot = real.parent.name == "snapshots" and real.parent.parent.name.startswith("models--")
+    return real.parent.parent if is_snapshot else real
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(containing_root(folder))
+    except (OSError, ValueError, RuntimeError):  # a loop of links, a name too long
+        return False
+
+
+def _walk(folder: Path, prefix: str = "", depth: int = 0) -> Iterator[str]:
+    count = 0
+    for entry in sorted(folder.iterdir()):
+        if entry.is_file():
+            yield prefix + entry.name
+        elif entry.is_dir() and depth < _MAX_DEPTH and entry.name not in _SKIPPED_FOLDERS:
+            yield from _walk(entry, f"{prefix}{entry.name}/", depth + 1)
+        count += 1
+        if count > _MAX_FILES:
+            return
