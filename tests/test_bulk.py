@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+
+from romaine import Embedder
+from romaine.bulk import Record, embed_in_steps, embed_to_file, read_jsonl, read_lines
+from romaine.errors import InputFileError, OptionError, UnknownNameError
+
+
+@pytest.fixture(scope="module")
+def embedder(static_embedding_folder):
+    return Embedder(static_embedding_folder, allow_untrained_dim=True)
+
+
+@pytest.fixture
+def small_steps(monkeypatch):
+    monkeypatch.setattr("romaine.bulk._TEXTS_PER_STEP", 4)
+
+
+def records(count):
+    return [Record(text=f"turn number {n}", id=n) for n in range(count)]
+
+
+def interrupted(count):
+    """An input that breaks off, as a process that is killed does."""
+    yield from records(count)
+    raise KeyboardInterrupt
+
+
+def rows(path):
+    if path.suffix == ".npy":
+        return np.load(path)
+    return np.array(
+        [json.loads(line)["embedding"] for line in path.read_text().splitlines()], dtype=np.float32
+    )
+
+
+class TestReaders:
+    def test_lines_keep_empty_ones(self):
+        read = list(read_lines(io.StringIO("one\n\n  three \r\nlast")))
+        assert [r.text for r in read] == ["one", "", "  three ", "last"]
+        assert [r.id for r in read] == [0, 1, 2, 3]
+
+    def test_jsonl(self):
+        lines = '{"text": "a", "id": "x7"}\n\n"b"\n{"text": "c"}\n'
+        read = list(read_jsonl(io.StringIO(lines)))
+        assert [(r.id, r.text) for r in read] == [("x7", "a"), (2, "b"), (3, "c")]
+        assert next(read_jsonl(io.StringIO('{"mes": "hello"}'), field="mes")).text == "hello"
+
+    @pytest.mark.parametrize("bad", ['{"text": 3}', "{", "[1]", '{"mes": "a"}', "null", "[" * 100_000])
+    def test_a_bad_line_is_named(self, bad):
+        with pytest.raises(InputFileError, match="line 2"):
+            list(read_jsonl(io.StringIO('"fine"\n' + bad)))
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("suffix", [".npy", ".jsonl"])
+class TestFiles:
+    def test_rows_are_the_vectors(self, embedder, tmp_path, suffix):
+        out, steps = tmp_path / f"out{suffix}", []
+        assert embed_to_file(embedder, records(10), out, on_progress=steps.append) == 10
+        np.testing.assert_array_equal(rows(out), embedder.embed_documents([r.text for r in records(10)]))
+        assert sum(steps) == 10
+        assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+    @pytest.mark.parametrize("torn_bytes", [0, 1, 37])
+    def test_resuming_gives_the_same_file(self, embedder, tmp_path, suffix, torn_bytes):
+        whole, out = tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
+        embed_to_file(embedder, records(11), whole)
+        with pytest.raises(KeyboardInterrupt):
+            embed_to_file(embedder, interrupted(9), out)
+        part = tmp_path / f"out{suffix}.part"
+        part.write_bytes(part.read_bytes() + b"x" * torn_bytes)
+        done = []
+        assert embed_to_file(embedder, records(11), out, resume=True, on_progress=done.append) == 11
+        assert done[0] == 8
+        assert out.read_bytes() == whole.read_bytes()
+
+    def test_an_unfinished_run_is_not_lost_by_accident(self, embedder, tmp_path, suffix):
+        out = tmp_path / f"out{suffix}"
+        with pytest.raises(KeyboardInterrupt):
+            embed_to_file(embedder, interrupted(9), out)
+        with pytest.raises(OptionError, match="--resume"):
+            embed_to_file(embedder, records(9), out)
+        assert embed_to_file(embedder, records(2), out, overwrite=True) == 2
+
+    def test_other_settings_or_input_cannot_be_resumed(self, embedder, tmp_path, suffix):
+        out = tmp_path / f"out{suffix}"
+        with pytest.raises(KeyboardInterrupt):
+            embed_to_file(embedder, interrupted(9), out)
+        with pytest.raises(OptionError, match="same settings"):
+            embed_to_file(embedder.with_dim(16), records(9), out, resume=True)
+        with pytest.raises(InputFileError, match="another input"):
+            embed_to_file(embedder, records(3), out, resume=True)
+
+    def test_a_finished_file_is_not_replaced_by_accident(self, embedder, tmp_path, suffix):
+        out = tmp_path / f"out{suffix}"
+        embed_to_file(embedder, records(3), out)
+        with pytest.raises(OptionError, match="--overwrite"):
+            embed_to_file(embedder, records(3), out)
+
+    def test_no_texts(self, embedder, tmp_path, suffix):
+        out = tmp_path / f"out{suffix}"
+        assert embed_to_file(embedder, [], out) == 0
+        assert len(rows(out)) == 0
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("float16", np.float16), ("int8", np.int8), ("binary", np.uint8)]
+)
+def test_precisions_in_npy(static_embedding_folder, tmp_path, precision, dtype):
+    embedder = Embedder(static_embedding_folder, precision=precision)
+    embed_to_file(embedder, records(5), tmp_path / "out.npy")
+    assert np.load(tmp_path / "out.npy").dtype == dtype
+
+
+def test_unknown_ending_and_role(embedder, tmp_path):
+    with pytest.raises(OptionError, match=r"\.npy, \.jsonl"):
+        embed_to_file(embedder, records(1), tmp_path / "out.csv")
+    with pytest.raises(UnknownNameError, match="'document', 'query'"):
+        list(embed_in_steps(embedder, records(1), role="passage"))
