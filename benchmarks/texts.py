@@ -110,11 +110,11 @@ def _sentence(rng: random.Random) -> str:
 
 
 def chat_turns(count: int, *, seed: int = 0) -> list[str]:
-    """Makes `count` turns of one to three sentences, about 140 characters on average, 5 % with non-ASCII text."""
+    """Makes `count` turns of one or two sentences, about 140 characters on average, 5 % with non-ASCII text."""
     rng = random.Random(seed)
     turns = []
     for _ in range(count):
-        turn = " ".join(_sentence(rng) for _ in range(rng.choice((1, 1, 2, 2, 3))))
+        turn = " ".join(_sentence(rng) for _ in range(rng.choice((1, 1, 1, 1, 2, 2))))
         if rng.random() < 0.05:
             turn += " " + rng.choice(_NOT_ASCII)
         if rng.random() < 0.3:
