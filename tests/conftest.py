@@ -39,7 +39,7 @@ def minilm_int8_folder(minilm_folder: Path, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="session")
 def nomic_folder(minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small random NomicBERT under original keys and names, with rotary scaling above 64 trained positions."""
+    """A small random NomicBERT under original keys and names, with rotary scaling above 64 positions."""
     folder = tmp_path_factory.mktemp("models") / "small-nomic"
     return model_folders.write_nomic(
         folder, minilm_folder, width=64, heads=4, layers=3, inner=256, scaling=2.0, trained=64, positions=256

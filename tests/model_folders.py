@@ -81,7 +81,7 @@ def write_nomic(
     prefix: str = "",
     seed: int = 0,
 ) -> Path:
-    """NomicBERT with a GPT-2 style config and original weight names; norms are random too, so that roles show."""
+    """NomicBERT in GPT-2's keys and original weight names; norms are random too, so that roles show."""
     write_tokenizer(folder, minilm)
     sizes = {"n_embd": width, "n_head": heads, "n_layer": layers, "n_inner": inner, "n_positions": positions}
     rotary = {"rotary_scaling_factor": scaling, "max_trained_positions": trained}

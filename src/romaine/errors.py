@@ -92,6 +92,10 @@ class BackendError(RomaineError, RuntimeError):
     """A runtime refused to load or run a model; the message carries its own words."""
 
 
+class ContractError(RomaineError):
+    """An embedder breaks a promise that every backend makes (see `romaine.evaluate.contract`)."""
+
+
 # --- the model and its files -----------------------------------------------------------------------------
 
 

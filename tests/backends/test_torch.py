@@ -263,7 +263,7 @@ def test_truncated_weights(copied: Path) -> None:
 @pytest.mark.parametrize("content", ["", "{", "[]", "\x00"])
 def test_damaged_config(copied: Path, content: str) -> None:
     (copied / "config.json").write_text(content)
-    with pytest.raises(ModelFormatError, match="config.json"):
+    with pytest.raises(ModelFormatError, match=r"config.json"):
         open_folder(copied, 64)
 
 

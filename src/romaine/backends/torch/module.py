@@ -5,9 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,11 @@ import torch
 import transformers
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
-from transformers.utils import logging as transformers_logging
 
 from romaine.backends.base import LoadOptions
 from romaine.backends.torch import nomic
 from romaine.backends.torch.device import parse_device, parse_dtype
+from romaine.backends.torch.quiet import quiet_loading
 from romaine.backends.torch.rotary import make_stateless
 from romaine.backends.torch.weights import read_weights
 from romaine.errors import ModelFormatError, RomaineError, UnsafeModelError
@@ -51,8 +49,6 @@ _HEADS = re.compile(
 """Weights of a training head, or constants that older versions stored: not needed for token states."""
 
 _TRANSFORMER_ONLY = {"Transformer", "Pooling", "Normalize"}
-
-_quiet_lock = threading.Lock()
 
 
 def load_module(model: LocalModel, card: ModelCard, options: LoadOptions) -> torch.nn.Module:
@@ -176,7 +172,7 @@ def _with_weights(
     if model_class._supports_sdpa:
         extra["attn_implementation"] = "sdpa"
     try:
-        with _quiet():
+        with quiet_loading():
             module, report = model_class.from_pretrained(
                 None,
                 config=config,
@@ -221,7 +217,7 @@ def _unknown_architecture(model_id: str, raw: Mapping[str, Any]) -> ModelFormatE
 
 def _load_with_remote_code(folder: Path, dtype: torch.dtype, options: LoadOptions) -> Any:
     try:
-        with _quiet():
+        with quiet_loading():
             return transformers.AutoModel.from_pretrained(
                 folder,
                 trust_remote_code=True,
@@ -239,22 +235,6 @@ def _without_dropped(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_dropped(item) for key, item in value.items() if key not in _DROPPED_CONFIG_KEYS}
     return value
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silences transformers' loading report and progress bar, and puts both back as they were."""
-    with _quiet_lock:
-        verbosity = transformers_logging.get_verbosity()
-        bar = transformers_logging.is_progress_bar_enabled()
-        transformers_logging.set_verbosity(transformers_logging.CRITICAL)
-        transformers_logging.disable_progress_bar()
-        try:
-            yield
-        finally:
-            transformers_logging.set_verbosity(verbosity)
-            if bar:
-                transformers_logging.enable_progress_bar()
 
 
 def _one_line(error: Exception) -> str:

@@ -1,0 +1,335 @@
+"""The sentence-transformers backend: any model of that library, all of its modules included.
+
+Texts reach the library with their prompt already in front, so its own prompts are switched off. Its
+tokenizers keep settings between calls and are not safe to share, so that calls of several threads run one
+after another; torch uses all of its threads in each.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from romaine.arrays import FloatArray
+from romaine.backends.base import LoadOptions
+from romaine.errors import (
+    BackendError,
+    MissingExtraError,
+    ModelFormatError,
+    OptionError,
+    TextTooLongError,
+    UnsafeModelError,
+)
+from romaine.models.card import ModelCard
+from romaine.models.files import LocalModel
+from romaine.text.pieces import Pieces, Truncate
+
+try:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    from romaine.backends.torch import nomic
+    from romaine.backends.torch.device import parse_device, parse_dtype
+    from romaine.backends.torch.quiet import quiet_loading
+except ModuleNotFoundError as error:
+    if error.name not in {"torch", "transformers", "sentence_transformers"}:
+        raise
+    raise MissingExtraError("backend 'sentence-transformers'", "sentence-transformers") from error
+
+_OWN_MODULES = "sentence_transformers."
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+_LARGEST_WINDOW = 10**7  # beyond it, the library means "no limit"
+_LONE_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts that each fit the window, in the form the library takes."""
+
+    texts: list[str]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, indices: NDArray[np.intp]) -> Texts:
+        """The texts at `indices`, in that order."""
+        return Texts([self.texts[index] for index in indices])
+
+
+class SentenceTransformersBackend:
+    """A model of sentence-transformers. Safe to call from many threads, which take turns.
+
+    Args:
+        model: The library's model, in eval mode on its device.
+        max_tokens: Tokens of the window with special tokens counted, or None.
+
+    Attributes:
+        full_dim: Components of every vector.
+        max_tokens: The window.
+        pads: Whether shorter texts of a batch are padded.
+        uniform_above: None.
+    """
+
+    uniform_above: int | None = None
+
+    def __init__(self, model: SentenceTransformer, *, max_tokens: int | None) -> None:
+        self.model = model
+        self.max_tokens = max_tokens
+        self.full_dim = _full_dim(model)
+        self.pads = type(model[0]).__name__ != "StaticEmbedding"
+        self._lock = threading.Lock()
+        self._rust = _private_tokenizer(model)
+        self._special = _count_special(model)
+
+    def split(self, texts: Sequence[str], truncate: Truncate) -> Pieces:
+        """Counts tokens and cuts texts at the characters where a window ends.
+
+        A window is cut before a word that does not fit as a whole. Lone surrogates count as U+FFFD.
+
+        Args:
+            texts: Any str.
+            truncate: END keeps whole texts, of which the library itself reads the first window.
+
+        Raises:
+            TextTooLongError: With `Truncate.ERROR`, if a text exceeds the window.
+        """
+        clean = [_without_surrogates(text) for text in texts]
+        encodings = self._tokenise(clean)
+        counts = (
+            np.fromiter((len(e.ids) for e in encodings), dtype=np.int64, count=len(clean)) + self._special
+        )
+        limit = self.max_tokens
+        over = np.flatnonzero(counts > limit) if limit is not None else np.empty(0, dtype=np.intp)
+        owner = np.arange(len(clean), dtype=np.int64)
+        if limit is None or not over.size:
+            return Pieces(inputs=Texts(clean), lengths=counts, owner=owner)
+        if truncate is Truncate.ERROR:
+            raise TextTooLongError(
+                f"text {over[0]} has {counts[over[0]]} tokens, the model's window is {limit}. Shorten it, or"
+                " pass truncate='end' to keep its beginning or truncate='pool' to embed it window by window."
+            )
+        if truncate is Truncate.END:
+            kept = np.minimum(counts, limit)
+            return Pieces(inputs=Texts(clean), lengths=kept, owner=owner, truncated=len(over))
+        return self._windows(clean, encodings, counts)
+
+    def encode(self, inputs: Texts) -> FloatArray:
+        """Runs the model, all of its modules included.
+
+        Returns:
+            float32 (len(inputs), full_dim), normalised only if the model does so itself.
+
+        Raises:
+            BackendError: If the library or torch fails, e.g. for lack of memory.
+        """
+        if not len(inputs):
+            return np.zeros((0, self.full_dim), dtype=np.float32)
+        try:
+            with self._lock:
+                vectors = self.model.encode(
+                    inputs.texts,
+                    prompt="",
+                    batch_size=len(inputs),
+                    show_progress_bar=False,
+                    convert_to_numpy=True,
+                    normalize_embeddings=False,
+                )
+        except (RuntimeError, ValueError, IndexError, TypeError, KeyError, AttributeError) as error:
+            raise BackendError(
+                f"sentence-transformers failed on a batch of {len(inputs)} texts ({type(error).__name__}:"
+                f" {str(error)[:200]}). If memory ran out, lower batch_tokens."
+            ) from error
+        return np.asarray(vectors, dtype=np.float32)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special tokens counted, nothing truncated."""
+        return [len(e.ids) + self._special for e in self._tokenise([_without_surrogates(t) for t in texts])]
+
+    def _tokenise(self, texts: list[str]) -> list[Any]:
+        return list(self._rust.encode_batch(texts, add_special_tokens=False))
+
+    def _windows(self, texts: list[str], encodings: list[Any], counts: NDArray[np.int64]) -> Pieces:
+        assert self.max_tokens is not None
+        room = max(self.max_tokens - self._special, 1)
+        pieces: list[str] = []
+        lengths: list[int] = []
+        owner: list[int] = []
+        for index, (text, encoding) in enumerate(zip(texts, encodings, strict=True)):
+            cuts = _cuts(encoding, len(text), room) if counts[index] > self.max_tokens else [(0, len(text))]
+            pieces += [text[begin:end] for begin, end in cuts]
+            owner += [index] * len(cuts)
+        for encoding in self._tokenise(pieces):
+            lengths.append(min(len(encoding.ids) + self._special, self.max_tokens))
+        return Pieces(
+            inputs=Texts(pieces),
+            lengths=np.asarray(lengths, dtype=np.int64),
+            owner=np.asarray(owner, dtype=np.int64),
+        )
+
+
+def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> SentenceTransformersBackend:
+    """Loads a model for `Embedder`.
+
+    `options.threads` is set for the whole process, as torch has it; None leaves torch's own choice alone.
+
+    Args:
+        model: Its folder is given to the library; nothing else is read, and the network is not used.
+        card: Its `max_tokens` bounds the window where the library names none.
+        options: `device`, `dtype`, `threads`, `allow_pickle` and `trust_remote_code` apply.
+
+    Raises:
+        ModelFormatError: If files are missing, damaged or do not fit each other.
+        UnsafeModelError: If loading would run code from the folder and that is not allowed.
+        OptionError: If the device or the dtype is unknown or not there.
+    """
+    device, dtype = parse_device(options.device), parse_dtype(options.dtype)
+    modules = _modules(model.folder)
+    if not options.trust_remote_code:
+        _refuse_foreign_code(model, modules)
+    if not options.allow_pickle:
+        _refuse_pickles(model, modules)
+    try:
+        with quiet_loading():
+            loaded = SentenceTransformer(
+                str(model.folder),
+                device=str(device),
+                local_files_only=True,
+                trust_remote_code=options.trust_remote_code,
+                model_kwargs={"dtype": dtype, "use_safetensors": None if options.allow_pickle else True},
+            )
+    except Exception as error:  # the library, transformers, torch and safetensors each raise their own
+        raise ModelFormatError(
+            f"sentence-transformers cannot load {model.id} ({type(error).__name__}:"
+            f" {' '.join(str(error).split())[:300]}). Download the model again if a file is damaged."
+        ) from error
+    _refuse_hidden_prompt(model, loaded)
+    loaded.truncate_dim = None  # slicing is the embedder's, which makes vectors unit length after it
+    loaded.default_prompt_name = None
+    if dtype is not torch.float32:
+        for module in list(loaded)[1:]:
+            module.to(dtype)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    return SentenceTransformersBackend(loaded.eval(), max_tokens=_window(loaded, card))
+
+
+# --- what the folder asks for ------------------------------------------------------------------------------
+
+
+def _modules(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "modules.json"
+    if not path.is_file():
+        return []
+    try:
+        modules = json.loads(path.read_text(encoding="utf-8"))
+        return [{"type": str(module["type"]), "path": str(module.get("path", ""))} for module in modules]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelFormatError(f"{path} is not a readable list of modules ({error})") from error
+
+
+def _refuse_foreign_code(model: LocalModel, modules: list[dict[str, Any]]) -> None:
+    foreign = sorted({module["type"] for module in modules if not module["type"].startswith(_OWN_MODULES)})
+    if foreign:
+        raise UnsafeModelError(
+            f"{model.id} names classes outside sentence-transformers ({', '.join(foreign)}), whose code would"
+            " have to run. Pass trust_remote_code=True if you trust it."
+        )
+    first = modules[0]["path"] if modules else ""
+    path = model.folder / first / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (OSError, ValueError) as error:
+        raise ModelFormatError(f"{path} is not readable as JSON ({error}). Download it again.") from error
+    if config.get("model_type") == nomic.MODEL_TYPE and nomic.has_original_keys(config):
+        raise ModelFormatError(
+            f"{model.id} has its config in NomicBERT's original keys, which sentence-transformers reads only"
+            " with the model's own code. Use backend='torch', or pass trust_remote_code=True if you trust it."
+        )
+
+
+def _refuse_pickles(model: LocalModel, modules: list[dict[str, Any]]) -> None:
+    for path in dict.fromkeys(module["path"] for module in modules):
+        folder = model.folder / path
+        pickles = [found for pattern in _PICKLES for found in folder.glob(pattern)]
+        if pickles and not any(folder.glob("*.safetensors")):
+            raise UnsafeModelError(
+                f"{pickles[0]} is a pickle, and opening one can run code that came with it. Use a model with"
+                " safetensors files, or pass allow_pickle=True to read its tensors."
+            )
+
+
+def _refuse_hidden_prompt(model: LocalModel, loaded: SentenceTransformer) -> None:
+    """Some models leave the prompt's tokens out of the pooling; that needs the prompt apart from the text."""
+    hides = any(getattr(module, "include_prompt", True) is False for module in loaded)
+    if hides and any(loaded.prompts.values()):
+        raise ModelFormatError(
+            f"{model.id} leaves its prompts' tokens out of the pooling (include_prompt=false), which is not"
+            " supported: its vectors would not be the published ones. Export it to ONNX with its own library."
+        )
+
+
+def _window(loaded: SentenceTransformer, card: ModelCard) -> int | None:
+    stated = loaded.max_seq_length
+    if stated is None or stated > _LARGEST_WINDOW:
+        return card.max_tokens
+    return int(stated)
+
+
+def _full_dim(model: SentenceTransformer) -> int:
+    dim = model.get_embedding_dimension()
+    if dim is not None:
+        return int(dim)
+    return int(np.asarray(model.encode(["."], prompt="", show_progress_bar=False)).shape[-1])
+
+
+# --- its tokenizer -----------------------------------------------------------------------------------------
+
+
+def _private_tokenizer(model: SentenceTransformer) -> Any:
+    """A copy of the model's tokenizer that never cuts or pads; the library changes these settings."""
+    tokenizer = model.tokenizer
+    rust = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    if not hasattr(rust, "encode_batch"):
+        raise OptionError(
+            f"the tokenizer {type(tokenizer).__name__} gives no character positions; a model with a"
+            " tokenizer.json is needed"
+        )
+    copy = type(rust).from_str(rust.to_str())
+    copy.no_truncation()
+    copy.no_padding()
+    return copy
+
+
+def _count_special(model: SentenceTransformer) -> int:
+    tokenizer = model.tokenizer
+    count = getattr(tokenizer, "num_special_tokens_to_add", None)
+    if count is None or not hasattr(tokenizer, "backend_tokenizer"):
+        return 0  # a static table's tokenizer, whose special tokens the library leaves out
+    return int(count())
+
+
+def _without_surrogates(text: str) -> str:
+    return text if text.isascii() else text.translate(_LONE_SURROGATES)
+
+
+def _cuts(encoding: Any, length: int, room: int) -> list[tuple[int, int]]:
+    """Character ranges of at most `room` tokens each that together cover a text of `length` characters."""
+    offsets, words = encoding.offsets, encoding.word_ids
+    bounds = [0]
+    start = 0
+    while start + room < len(offsets):
+        end = start + room
+        whole = end
+        while whole > start and words[whole] is not None and words[whole] == words[whole - 1]:
+            whole -= 1
+        end = whole if whole > start else end
+        bounds.append(offsets[end][0])
+        start = end
+    return list(zip(bounds, [*bounds[1:], length], strict=True))
