@@ -17,7 +17,8 @@ from romaine.errors import (
 )
 from romaine.models.card import ModelCard
 from romaine.models.card_json import CARD_FILE, card_from_json
-from romaine.models.layouts import VARIANTS, Match, matches
+from romaine.models.layouts import VARIANTS
+from romaine.models.matching import Match, matches
 from romaine.models.tree import FileTree
 
 _FITS_NO_LAYOUT = {
@@ -86,9 +87,9 @@ def choose(
         raise MissingExtraError(f"{model_id} on backend {absent[0].name!r}", absent[0].extra or "all")
     if pickled:
         raise UnsafeModelError(
-            f"{model_id} has its weights only as a pickle, and opening a pickle can run any code that its author"
-            " put there. Use a model with safetensors or ONNX files, or pass allow_pickle=True if you trust it;"
-            " then only its tensors are read (weights_only=True)."
+            f"{model_id} has its weights only as a pickle, and opening a pickle can run any code that its"
+            " author put there. Use a model with safetensors or ONNX files, or pass allow_pickle=True if you"
+            " trust it; then only its tensors are read (weights_only=True)."
         )
     raise ModelFormatError(_nothing_fits(model_id, tree, reasons))
 

@@ -1,29 +1,17 @@
-"""Opening a model: its name, its files, the backend that runs them, and what is refused on the way."""
+"""Opening a model: its name and files resolved, its backend imported and loaded."""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 from romaine.backends.base import Backend, LoadOptions
-from romaine.backends.choice import Choice, choose
+from romaine.backends.resolve import ResolvedModel, download_model, refuse, resolve_model
 from romaine.backends.spec import BackendSpec, available_backends, backend_names, spec
-from romaine.errors import (
-    BackendError,
-    ModelFormatError,
-    RejectedModelError,
-    UnsafeModelError,
-)
+from romaine.errors import BackendError, ModelFormatError
 from romaine.models.card import ModelCard
-from romaine.models.files import LocalModel, checked_hashes, find_files, model_fingerprint
-from romaine.models.from_files import card_from_files
-from romaine.models.layouts import PICKLE_SUFFIXES
-from romaine.models.names import ModelName, parse_name
-from romaine.models.tree import FileTree
+from romaine.models.files import LocalModel, model_fingerprint
 
 __all__ = [
     "BackendSpec",
@@ -31,28 +19,13 @@ __all__ = [
     "ResolvedModel",
     "available_backends",
     "backend_names",
+    "download_model",
     "load_model",
     "open_model",
     "refuse",
     "resolve_model",
     "spec",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResolvedModel:
-    """A model whose files are here and checked, and the backend that will run it.
-
-    Attributes:
-        local: The model, with exactly the files its backend needs.
-        spec: The backend.
-        card_is_stated: Whether the card comes from the catalog or a `romaine.json`, so that the weights have
-            to agree with it. A card read from configs gives way to the weights.
-    """
-
-    local: LocalModel
-    spec: BackendSpec
-    card_is_stated: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,47 +88,8 @@ def open_model(
     return load_model(resolved, options=chosen_options)
 
 
-def resolve_model(
-    model: str | Path,
-    *,
-    backend: str = "auto",
-    cache_folder: Path | None = None,
-    local_files_only: bool = False,
-    revision: str | None = None,
-    allow_rejected: bool = False,
-    options: LoadOptions | None = None,
-) -> ResolvedModel:
-    """The first half of `open_model`: everything but loading. Same arguments and errors."""
-    chosen_options = options or LoadOptions()
-    wanted = None if backend == "auto" else spec(backend)
-    name = parse_name(model)
-    if name.card is not None:
-        refuse(name.card, allow_rejected=allow_rejected, allow_pickle=chosen_options.allow_pickle)
-
-    def select(tree: FileTree) -> Choice:
-        return choose(name.id, tree, known_card=name.card, wanted=wanted, options=chosen_options)
-
-    found, choice = find_files(
-        name, select, cache_folder=cache_folder, local_files_only=local_files_only, revision=revision
-    )
-    card = name.card or card_from_files(_card_id(name), found.tree, choice.match)
-    if name.card is None:
-        refuse(card, allow_rejected=allow_rejected, allow_pickle=chosen_options.allow_pickle)
-    local = LocalModel(
-        id=name.id,
-        folder=found.tree.folder,
-        layout=choice.match.layout.name,
-        card=card,
-        files=_absolute(found.tree.folder, choice.paths),
-        hashes=checked_hashes(found, choice.paths, card),
-    )
-    return ResolvedModel(
-        local=local, spec=choice.spec, card_is_stated=name.card is not None or "card" in choice.match.paths
-    )
-
-
 def load_model(resolved: ResolvedModel, *, options: LoadOptions | None = None) -> OpenModel:
-    """The second half of `open_model`: loads a resolved model on its backend.
+    """Loads a resolved model on its backend.
 
     Raises:
         MissingExtraError: If the backend is not installed.
@@ -174,35 +108,6 @@ def load_model(resolved: ResolvedModel, *, options: LoadOptions | None = None) -
     return OpenModel(local=local, backend_name=chosen.name, backend=backend)
 
 
-def refuse(card: ModelCard, *, allow_rejected: bool, allow_pickle: bool) -> None:
-    """Refuses what should not be opened, before anything is downloaded or read.
-
-    Raises:
-        RejectedModelError: If the card's measured quality is under the floor and that is not allowed.
-        UnsafeModelError: If its weights are a pickle and that is not allowed.
-    """
-    if card.rejection is not None and not allow_rejected:
-        raise RejectedModelError(
-            f"{card.id} is rejected: {card.rejection}. Choose another model (romaine models), or pass"
-            " allow_rejected=True to use it all the same."
-        )
-    weights = card.files.get("weights", "")
-    if weights.endswith(PICKLE_SUFFIXES) and not allow_pickle:
-        raise UnsafeModelError(
-            f"{card.id} keeps its weights in {weights}, a pickle, and opening a pickle can run any code that"
-            " its author put there. Use a model with safetensors or ONNX files, or pass allow_pickle=True if"
-            " you trust it; then only its tensors are read (weights_only=True)."
-        )
-
-
-def _card_id(name: ModelName) -> str:
-    return name.folder.resolve().name or name.id if name.folder is not None else name.id
-
-
-def _absolute(folder: Path, paths: Mapping[str, str]) -> Mapping[str, Path]:
-    return MappingProxyType({use: folder / path for use, path in paths.items()})
-
-
 def _card_of_weights(resolved: ResolvedModel, full_dim: int) -> ModelCard:
     """The card with the dimension that the weights turned out to have.
 
@@ -212,8 +117,8 @@ def _card_of_weights(resolved: ResolvedModel, full_dim: int) -> ModelCard:
     card = resolved.local.card
     if resolved.card_is_stated:
         raise ModelFormatError(
-            f"{card.id} has vectors of {full_dim} components, its card says {card.full_dim}: these weights are"
-            " not this model's. Download it again."
+            f"{card.id} has vectors of {full_dim} components, its card says {card.full_dim}:"
+            " these weights are not this model's. Download it again."
         )
     return replace(
         card, full_dim=full_dim, dims=(*(dim for dim in card.dims if 1 < dim < full_dim), full_dim)

@@ -20,6 +20,7 @@ class BackendSpec:
         module: Module that exports `load` (see `romaine.backends.base.Loader`).
         extra: The extra that brings its runtime, "" if the package itself does.
         probes: Top-level modules that must be importable.
+        pools: Whether it reads the model's own pooling, rather than the card's.
         third_party: Whether another distribution provides it; it is then given any complete layout.
     """
 
@@ -27,6 +28,7 @@ class BackendSpec:
     module: str
     extra: str = ""
     probes: tuple[str, ...] = ()
+    pools: bool = False
     third_party: bool = False
 
     @property
@@ -55,6 +57,7 @@ BACKENDS: tuple[BackendSpec, ...] = (
         module="romaine.backends.sentence_transformers",
         extra="sentence-transformers",
         probes=("torch", "sentence_transformers"),
+        pools=True,
     ),
 )
 """Built-in backends, in the order in which "auto" prefers them."""

@@ -96,7 +96,9 @@ def model_fingerprint(model: LocalModel, *, query_prompt: str, document_prompt: 
 
 
 def _is_weights(use: str) -> bool:
-    return use.startswith(("weights", "onnx:")) or (use.startswith("module:") and use.endswith(":model"))
+    return use.startswith(("weights", "codes", "onnx:")) or (
+        use.startswith("module:") and use.endswith(":model")
+    )
 
 
 class Selection(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from romaine.arrays import Pooling
 from romaine.errors import ModelFormatError
 from romaine.models.card import ModelCard, Prompts
 from romaine.models.card_json import CARD_FILE, card_from_json
-from romaine.models.layouts import Match
+from romaine.models.matching import Match
 from romaine.models.tree import FileTree, join
 
 UNKNOWN_DIM = 1
@@ -39,7 +39,8 @@ _DOCUMENT_PROMPTS = (
     "corpus",
     "documents",
 )
-_TABLE_TENSORS = ("embedding.weight", "embeddings", "embeddings.weight", "weight")
+_TABLE_TENSORS = ("table", "codes", "embedding.weight", "embeddings.weight", "embeddings")
+_CODES_A_BYTE = 2  # 4-bit tables
 _MAX_PLAUSIBLE_WINDOW = 10**7  # tokenizers write 1e30 where they mean "no limit"
 _KINDS = {
     "nomic_bert": "NomicBERT",
@@ -50,13 +51,14 @@ _KINDS = {
 }
 
 
-def card_from_files(model_id: str, tree: FileTree, match: Match) -> ModelCard:
+def card_from_files(model_id: str, tree: FileTree, match: Match, *, backend_pools: bool = False) -> ModelCard:
     """Describes the model in `tree`.
 
     Args:
         model_id: What to call it.
         tree: Its files.
         match: The layout that was recognised.
+        backend_pools: Whether the backend does its own pooling, so that any kind will do.
 
     Raises:
         ModelFormatError: If a config is malformed or asks for a pooling there is none of here.
@@ -71,7 +73,7 @@ def card_from_files(model_id: str, tree: FileTree, match: Match) -> ModelCard:
         full_dim=full_dim,
         dims=_dims(tree, full_dim),
         max_tokens=None if is_static else _max_tokens(tree, match),
-        pooling=Pooling.MEAN if is_static else _pooling(tree),
+        pooling=Pooling.MEAN if is_static or backend_pools else _pooling(tree),
         prompts=_prompts(tree),
         files=match.paths,
         backends=match.layout.backends,
@@ -86,34 +88,32 @@ def _kind(tree: FileTree, match: Match, *, is_static: bool) -> str:
 
 
 def _full_dim(tree: FileTree, match: Match, *, is_static: bool) -> int:
-    if is_static:
-        found = _table_dim(tree.folder / match.paths["weights"]) if "weights" in match.paths else None
-        if found is not None:
-            return found
+    if is_static and "weights" in match.paths:
+        columns = _table_dim(tree.folder / match.paths["weights"])
+        if columns is not None:
+            return columns
     dense = next((module for module in reversed(tree.modules) if module.kind == "Dense"), None)
+    stated = [tree.config.get(key) for key in _DIM_KEYS]
     if dense is not None:
-        out = tree.json_object(join(dense.path, "config.json")).get("out_features")
-        if _is_count(out):
-            return int(out)
-    return next((int(tree.config[key]) for key in _DIM_KEYS if _is_count(tree.config.get(key))), UNKNOWN_DIM)
+        stated.insert(0, tree.json_object(join(dense.path, "config.json")).get("out_features"))
+    return next(_counts(stated), UNKNOWN_DIM)
 
 
 def _table_dim(weights: Path) -> int | None:
-    """Columns of a static table, from the header of its safetensors file; None if packed or unknown."""
+    """Components of a static table, from the header of its safetensors file; None if it does not say."""
     try:
         with weights.open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        for name in _TABLE_TENSORS:
-            shape = (
-                header[name]["shape"]
-                if name in header and header[name]["dtype"] in ("F32", "F16", "BF16", "I8")
-                else ()
-            )
-            if len(shape) == 2 and _is_count(shape[1]):
-                return int(shape[1])
-    except (OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError):
+        columns = [
+            header[name]["shape"][1] * (_CODES_A_BYTE if header[name]["dtype"] == "U8" else 1)
+            for name in _TABLE_TENSORS
+            if name in header and len(header[name]["shape"]) == 2
+        ]
+        # A table kept in another file still has one parameter of its dynamic tanh for each component.
+        tanh = [entry["shape"][0] for name, entry in header.items() if name.endswith("dyt.alpha")]
+        return next(_counts([*columns, *tanh]), None)
+    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError):
         return None  # `soundness` says what is wrong with the file
-    return None
 
 
 def _dims(tree: FileTree, full_dim: int) -> tuple[int, ...]:
@@ -131,17 +131,12 @@ def _dims(tree: FileTree, full_dim: int) -> tuple[int, ...]:
 
 
 def _max_tokens(tree: FileTree, match: Match) -> int | None:
+    """The sentence model's own window; without one, the smallest that tokenizer or positions allow."""
     sentence_config = tree.json_object(match.paths.get("sentence_bert_config", ""))
     tokenizer_config = tree.json_object(match.paths.get("tokenizer_config", ""))
-    stated = [sentence_config.get("max_seq_length"), tokenizer_config.get("model_max_length")]
-    windows = [tree.config.get(key) for key in _WINDOW_KEYS]
-    # The sentence model's own window comes first; it is never larger than what its tokenizer or positions allow.
-    known = [
-        int(value)
-        for value in (*stated[:1], *stated[1:], *windows)
-        if _is_count(value) and value < _MAX_PLAUSIBLE_WINDOW
-    ]
-    return known[0] if known and _is_count(stated[0]) else min(known, default=None)
+    own = next(_counts([sentence_config.get("max_seq_length")]), None)
+    others = [tokenizer_config.get("model_max_length"), *(tree.config.get(key) for key in _WINDOW_KEYS)]
+    return own or min((size for size in _counts(others) if size < _MAX_PLAUSIBLE_WINDOW), default=None)
 
 
 def _pooling(tree: FileTree) -> Pooling:
@@ -168,6 +163,11 @@ def _prompts(tree: FileTree) -> Prompts:
 
 def _first(prompts: Mapping[str, str], names: tuple[str, ...]) -> str:
     return next((prompts[name] for name in names if prompts.get(name)), "")
+
+
+def _counts(values: Iterable[Any]) -> Iterator[int]:
+    """Those of `values` that are whole numbers above zero."""
+    return (value for value in values if _is_count(value))
 
 
 def _is_count(value: object) -> bool:

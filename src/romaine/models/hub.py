@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partialmethod
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -116,8 +117,8 @@ class HubRepository:
         """The error that says what to do without a network."""
         return OfflineError(
             f"{self.id} (revision {self.revision}) is not complete in {self.cache}, and {reason}."
-            f" On a machine with a network run 'romaine models download {self.id}', then copy {self.folder.name}"
-            " into that folder, or pass cache_folder=, or pass the folder of its files as the model."
+            f" On a machine with a network run 'romaine models download {self.id}', then copy"
+            f" {self.folder.name} into that folder, or pass cache_folder=, or the folder of its files."
             " The bundled little-gem needs no download."
         )
 
@@ -176,12 +177,7 @@ def _literal_pattern(path: str) -> str:
 
 
 def _silent_progress() -> Any:
-    from huggingface_hub.utils import tqdm
+    import huggingface_hub.utils
 
-    class Silent(tqdm):  # type: ignore[type-arg,misc,unused-ignore]
-        """The hub's progress bar, never shown."""
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **{**kwargs, "disable": True})
-
-    return Silent
+    bar: Any = huggingface_hub.utils.tqdm  # type: ignore[attr-defined]
+    return type("SilentProgress", (bar,), {"__init__": partialmethod(bar.__init__, disable=True)})

@@ -7,12 +7,12 @@ order of the table is the order of preference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from romaine.models.card_json import CARD_FILE
-from romaine.models.tree import FileTree, Module, join
+from romaine.models.tree import FileTree
 
 PICKLE_SUFFIXES = (".pt", ".bin", ".pkl", ".pickle", ".pth", ".ckpt")
 """Weight files whose format can run code when opened."""
@@ -46,31 +46,6 @@ class Layout:
     optional: Candidates = field(default_factory=lambda: MappingProxyType({}))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Match:
-    """A layout found in a tree.
-
-    Attributes:
-        layout: The layout.
-        paths: Relative path by use, of the files that are there.
-        missing: Uses that are required and absent; empty if the model is complete.
-    """
-
-    layout: Layout
-    paths: Mapping[str, str]
-    missing: tuple[str, ...]
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything required is there."""
-        return not self.missing
-
-    @property
-    def is_pickle(self) -> bool:
-        """Whether its weights would be unpickled."""
-        return self.paths.get("weights", "").endswith(PICKLE_SUFFIXES)
-
-
 def _has_module(*kinds: str) -> Condition:
     return lambda tree: bool(tree.modules) and tree.modules[0].kind in kinds
 
@@ -81,6 +56,11 @@ def _has_model_type(*types: str) -> Condition:
 
 def _has_path(*paths: str) -> Condition:
     return lambda tree: any(path in tree.paths for path in paths)
+
+
+def _in_module(name: str, usual_folder: str) -> tuple[str, ...]:
+    """Where a file of the first module may be."""
+    return (f"{{module}}{name}", name, f"{usual_folder}/{name}")
 
 
 def _is_romaine_static(tree: FileTree) -> bool:
@@ -121,7 +101,7 @@ _TOKENIZER_OF_ANY_KIND = (
         for name in ("vocab.txt", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model", "vocab.json")
     ),
 )
-_SAFETENSORS = ("{module}model.safetensors", "model.safetensors")
+_SSE_CODES = "embedding.q4_k_m.bin"  # a raw array of codes, not a pickle
 _SHARDED = ("{module}model.safetensors", "{module}model.safetensors.index.json")
 _PICKLES = (
     "{module}pytorch_model.bin",
@@ -147,6 +127,11 @@ _DETAILS: Candidates = {
     "card": (CARD_FILE,),
 }
 _CONFIG: Candidates = {"config": ("{module}config.json", "config.json")}
+_ST_DETAILS: Candidates = {
+    **_CONFIG,
+    "modules": ("modules.json",),
+    "prompts": ("config_sentence_transformers.json",),
+}
 _ONNX: Candidates = {
     "onnx:fp32": (
         "onnx/model.fp32.onnx",
@@ -177,25 +162,36 @@ LAYOUTS: tuple[Layout, ...] = (
         required={"weights": ("model.safetensors",), "tokenizer": ("tokenizer.json",), "card": (CARD_FILE,)},
     ),
     Layout(
+        name="SSE, 4-bit",
+        backends=("static",),
+        applies=lambda tree: any(path.rpartition("/")[2] == _SSE_CODES for path in tree.paths),
+        required={
+            "weights": _in_module("model_rest.safetensors", "0_SSE"),
+            "codes": _in_module(_SSE_CODES, "0_SSE"),
+            "tokenizer": (*_TOKENIZER, "0_SSE/tokenizer.json"),
+        },
+        optional=_ST_DETAILS,
+    ),
+    Layout(
         name="SSE",
         backends=("static",),
         applies=lambda tree: _has_module("SSE")(tree) or _has_model_type("sse", "SSE")(tree),
         required={
-            "weights": (*_SAFETENSORS, "0_SSE/model.safetensors"),
+            "weights": _in_module("model.safetensors", "0_SSE"),
             "tokenizer": (*_TOKENIZER, "0_SSE/tokenizer.json"),
         },
-        optional={**_CONFIG, "modules": ("modules.json",), "prompts": ("config_sentence_transformers.json",)},
+        optional=_ST_DETAILS,
     ),
     Layout(
         name="StaticEmbedding",
         backends=("static", "sentence-transformers"),
         applies=_has_module("StaticEmbedding"),
         required={
-            "weights": (*_SAFETENSORS, "0_StaticEmbedding/model.safetensors"),
+            "weights": _in_module("model.safetensors", "0_StaticEmbedding"),
             "tokenizer": (*_TOKENIZER, "0_StaticEmbedding/tokenizer.json"),
             "modules": ("modules.json",),
         },
-        optional={**_CONFIG, "prompts": ("config_sentence_transformers.json",)},
+        optional=_ST_DETAILS,
     ),
     Layout(
         name="StaticEmbedding without modules.json",
@@ -248,70 +244,3 @@ LAYOUTS: tuple[Layout, ...] = (
         optional=_DETAILS,
     ),
 )
-
-
-def matches(tree: FileTree, known: Mapping[str, str]) -> list[Match]:
-    """Every layout that `tree` is marked as, in order of preference.
-
-    Args:
-        tree: The model's files.
-        known: Relative path by use that the model's card gives; looked at before the layout's own.
-    """
-    return [_match(layout, tree, known) for layout in LAYOUTS if layout.applies(tree)]
-
-
-def _match(layout: Layout, tree: FileTree, known: Mapping[str, str]) -> Match:
-    first = tree.modules[0].path if tree.modules else ""
-    pickled = layout.name == "pickle"
-
-    def find(use: str, candidates: tuple[str, ...]) -> str | None:
-        stated = known.get(use, "")
-        wanted = (
-            [stated] if stated and stated.endswith(PICKLE_SUFFIXES) == (pickled and use == "weights") else []
-        )
-        wanted += [path.replace("{module}", f"{first}/" if first else "") for path in candidates]
-        return next((path for path in wanted if path in tree.paths), None)
-
-    paths: dict[str, str] = {}
-    for group in (layout.required, layout.any_of, layout.optional):
-        for use, candidates in group.items():
-            found = find(use, candidates)
-            if found is not None:
-                paths[use] = found
-    missing = [use for use in layout.required if use not in paths]
-    if layout.any_of and not any(use in paths for use in layout.any_of):
-        missing.append(next(iter(layout.any_of)))
-    if "sentence-transformers" in layout.backends:
-        paths.update(_module_files(tree))
-    shards = dict(_shards(tree, paths.get("weights", "")))
-    missing += [use for use, path in shards.items() if path not in tree.paths]
-    return Match(layout=layout, paths=MappingProxyType(paths | shards), missing=tuple(missing))
-
-
-def _module_files(tree: FileTree) -> Iterator[tuple[str, str]]:
-    """Config and weights of the modules after the first, each in a folder of its own."""
-    for module in tree.modules[1:]:
-        for name in ("config.json", "model.safetensors", "sentence_bert_config.json"):
-            path = join(module.path, name)
-            if module.path and path in tree.paths:
-                yield f"{module_use(module)}:{name.partition('.')[0]}", path
-
-
-def module_use(module: Module) -> str:
-    """The first half of the use under which a later module's files are listed."""
-    return f"module:{module.path}"
-
-
-def _shards(tree: FileTree, weights: str) -> Iterator[tuple[str, str]]:
-    """The files that an index of sharded weights names."""
-    if not weights.endswith(".index.json"):
-        return
-    folder = weights.rpartition("/")[0]
-    listed = tree.json_object(weights).get("weight_map", {})
-    names = (
-        sorted({name for name in listed.values() if isinstance(name, str)})
-        if isinstance(listed, dict)
-        else []
-    )
-    for number, name in enumerate(names):
-        yield f"weights:{number}", join(folder, tree.inner(name))

@@ -64,7 +64,8 @@ def parse_name(model: object) -> ModelName:
         return _folder(text)
     if ".." in re.split(r"[\\/]", text):
         raise OptionError(
-            f"model={text!r} is not a model's name: '..' is only allowed in a path that starts with ./ ../ / or ~"
+            f"model={text!r} is not a model's name: '..' is only allowed in a path that starts with"
+            " ./ ../ / or ~"
         )
     if _is_folder(Path(text)):
         return ModelName(id=text, folder=Path(text))

@@ -31,7 +31,8 @@ def check_sound(path: Path, *, repair: str) -> None:
         raise ModelFormatError(f"{path} is empty: the download did not finish. {repair}")
     if start == _LFS_START:
         raise ModelFormatError(
-            f"{path} is a git-lfs pointer, not the file itself: run 'git lfs pull' where it came from. {repair}"
+            f"{path} is a git-lfs pointer, not the file itself: run 'git lfs pull' in its repository."
+            f" {repair}"
         )
     if path.suffix == ".safetensors":
         _check_safetensors(path, size, repair)

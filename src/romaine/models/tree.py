@@ -15,9 +15,9 @@ from typing import Any
 
 from romaine.errors import ModelFormatError
 
-_MAX_FILES = 10_000  # a folder with more is not a model, and walking on would only take time
+_MAX_ENTRIES = 1_000  # of one folder; a folder with more is not a model, and walking on only takes time
 _SKIPPED_FOLDERS = frozenset({".git", ".cache", "__pycache__", "checkpoints"})
-_MAX_DEPTH = 3
+_MAX_DEPTH = 2
 
 
 @dataclass(frozen=True)
@@ -160,12 +160,8 @@ def _is_inside(path: Path, folder: Path) -> bool:
 
 
 def _walk(folder: Path, prefix: str = "", depth: int = 0) -> Iterator[str]:
-    count = 0
-    for entry in sorted(folder.iterdir()):
+    for entry in sorted(folder.iterdir())[:_MAX_ENTRIES]:
         if entry.is_file():
             yield prefix + entry.name
         elif entry.is_dir() and depth < _MAX_DEPTH and entry.name not in _SKIPPED_FOLDERS:
             yield from _walk(entry, f"{prefix}{entry.name}/", depth + 1)
-        count += 1
-        if count > _MAX_FILES:
-            return

@@ -1,0 +1,102 @@
+"""Finding the layouts of `romaine.models.layouts` in a model's files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from romaine.models.layouts import LAYOUTS, PICKLE_SUFFIXES, Layout
+from romaine.models.tree import FileTree, Module, join
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """A layout found in a tree.
+
+    Attributes:
+        layout: The layout.
+        paths: Relative path by use, of the files that are there.
+        missing: Uses that are required and absent; empty if the model is complete.
+    """
+
+    layout: Layout
+    paths: Mapping[str, str]
+    missing: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything required is there."""
+        return not self.missing
+
+    @property
+    def is_pickle(self) -> bool:
+        """Whether its weights would be unpickled."""
+        return self.paths.get("weights", "").endswith(PICKLE_SUFFIXES)
+
+
+def matches(tree: FileTree, known: Mapping[str, str]) -> list[Match]:
+    """Every layout that `tree` is marked as, in order of preference.
+
+    Args:
+        tree: The model's files.
+        known: Relative path by use that the model's card gives; looked at before the layout's own.
+    """
+    return [_match(layout, tree, known) for layout in LAYOUTS if layout.applies(tree)]
+
+
+def _match(layout: Layout, tree: FileTree, known: Mapping[str, str]) -> Match:
+    first = tree.modules[0].path if tree.modules else ""
+    pickled = layout.name == "pickle"
+
+    def find(use: str, candidates: tuple[str, ...]) -> str | None:
+        stated = known.get(use, "")
+        wanted = (
+            [stated] if stated and stated.endswith(PICKLE_SUFFIXES) == (pickled and use == "weights") else []
+        )
+        wanted += [path.replace("{module}", f"{first}/" if first else "") for path in candidates]
+        return next((path for path in wanted if path in tree.paths), None)
+
+    paths: dict[str, str] = {}
+    for group in (layout.required, layout.any_of, layout.optional):
+        for use, candidates in group.items():
+            found = find(use, candidates)
+            if found is not None:
+                paths[use] = found
+    missing = [use for use in layout.required if use not in paths]
+    if layout.any_of and not any(use in paths for use in layout.any_of):
+        missing.append(next(iter(layout.any_of)))
+    if "sentence-transformers" in layout.backends:
+        paths.update(_module_files(tree))
+    shards = dict(_shards(tree, paths.get("weights", "")))
+    missing += [use for use, path in shards.items() if path not in tree.paths]
+    return Match(layout=layout, paths=MappingProxyType(paths | shards), missing=tuple(missing))
+
+
+def _module_files(tree: FileTree) -> Iterator[tuple[str, str]]:
+    """Config and weights of the modules after the first, each in a folder of its own."""
+    for module in tree.modules[1:]:
+        for name in ("config.json", "model.safetensors", "sentence_bert_config.json"):
+            path = join(module.path, name)
+            if module.path and path in tree.paths:
+                yield f"{module_use(module)}:{name.partition('.')[0]}", path
+
+
+def module_use(module: Module) -> str:
+    """The first half of the use under which a later module's files are listed."""
+    return f"module:{module.path}"
+
+
+def _shards(tree: FileTree, weights: str) -> Iterator[tuple[str, str]]:
+    """The files that an index of sharded weights names."""
+    if not weights.endswith(".index.json"):
+        return
+    folder = weights.rpartition("/")[0]
+    listed = tree.json_object(weights).get("weight_map", {})
+    names = (
+        sorted({name for name in listed.values() if isinstance(name, str)})
+        if isinstance(listed, dict)
+        else []
+    )
+    for number, name in enumerate(names):
+        yield f"weights:{number}", join(folder, tree.inner(name))
