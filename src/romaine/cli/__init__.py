@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-import click
 import typer
 from rich.console import Console
 
@@ -20,7 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_COMMANDS = ("embed", "export", "distill", "demo")
+_COMMANDS = ("embed", "demo")
 _GROUPS = {"models": "models"}
 
 _INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
@@ -50,21 +49,12 @@ for _name, _module in _GROUPS.items():
 def main() -> None:
     """Runs the command line; errors of ours become one line on stderr and exit code 1."""
     try:
-        code = app(standalone_mode=False)
-    except RomaineError as error:
-        Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(f"error: {error}")
-        sys.exit(1)
-    except click.exceptions.Abort:
-        sys.exit(_INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        app()
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         sys.stderr.close()
         sys.exit(0)
-    except OSError as error:
+    except (RomaineError, OSError) as error:
         Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(f"error: {error}")
         sys.exit(1)
-    sys.exit(code if isinstance(code, int) else 0)
