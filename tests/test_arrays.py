@@ -74,7 +74,7 @@ class TestSliceDim:
 
     @pytest.mark.parametrize("dim", [0, -1, 4, 2.0, True, None, "2"])
     def test_impossible_dims(self, dim):
-        with pytest.raises(DimensionError, match="dim is 1 to 3"):
+        with pytest.raises(DimensionError, match="choose 1 to 3"):
             slice_dim(np.ones((2, 3)), dim)
 
 

@@ -101,7 +101,7 @@ def slice_dim(vectors: ArrayLike, dim: int) -> FloatArray:
     full_dim = array.shape[-1]
     if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)) or not 1 <= dim <= full_dim:
         raise DimensionError(
-            f"dim={dim!r} is not possible: these vectors have {full_dim} components, so dim is 1 to {full_dim}"
+            f"dim={dim!r} is not possible: these vectors have {full_dim} components; choose 1 to {full_dim}"
         )
     return l2_normalize(array[..., :dim])
 
