@@ -27,8 +27,9 @@ _NOT_MEMORY = {
     "creator_notes": "for the reader of the card",
 }
 _V1_FIELDS = ("description", "personality", "scenario", "first_mes", "mes_example")
-#: A shorter paragraph is a heading; it says nothing without the one that follows.
+#: A short line that is no sentence is a heading; it says nothing without the paragraph that follows.
 _HEADING_LENGTH = 60
+_SENTENCE_ENDS = (".", "!", "?", '"', "”", "…", ";")
 _BLANK_LINES = re.compile(r"\n[ \t\r]*\n\s*")
 _LEGACY_MACROS = (
     (re.compile(r"<USER>", re.IGNORECASE), "{{user}}"),
@@ -113,9 +114,14 @@ def _paragraphs(text: str) -> list[str]:
     heading = ""
     for part in _BLANK_LINES.split(text.strip()):
         joined = f"{heading}\n{part}" if heading else part
-        heading = joined if len(joined) < _HEADING_LENGTH else ""
+        heading = joined if _is_heading(part) else ""
         if not heading:
             paragraphs.append(joined)
     if heading:
         paragraphs.append(heading)
     return [paragraph for paragraph in paragraphs if paragraph.strip()]
+
+
+def _is_heading(part: str) -> bool:
+    bare = part.strip("*_ \t\r\n")
+    return len(bare) < _HEADING_LENGTH and "\n" not in bare and not bare.endswith(_SENTENCE_ENDS)

@@ -30,6 +30,7 @@ from romaine.memory.records import Role, Turn
 
 _SESSION = re.compile(r"session_([1-9]\d{0,5})")
 _EVIDENCE = re.compile(r"D\d+:\d+")
+_QUESTION = "question"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,25 +131,32 @@ def is_locomo(document: Any) -> bool:
 
 
 def read_locomo(document: Any, options: ReadOptions) -> ImportResult:
-    """Reads conversations as chats to import; turns without text are skipped.
+    """Reads conversations as chats to import, without the questions; turns without text are skipped.
+
+    The first of the two speakers is the user unless the caller names another.
 
     Raises:
         FormatError: If the document holds no conversation.
     """
-    chats, skipped = [], []
-    for conversation in parse_conversations(document, options):
+    conversations = parse_conversations(document, options)
+    skipped: list[Skipped] = []
+    for conversation in conversations:
         where = f"{conversation.name}, " if conversation.name else ""
-        skipped += [Skipped(where=where + entry.where, why=entry.why) for entry in conversation.skipped]
+        left_out = [entry for entry in conversation.skipped if not entry.where.startswith(_QUESTION)]
+        skipped += [Skipped(where=where + entry.where, why=entry.why) for entry in left_out]
         skipped += [
             Skipped(where=f"{where}turn {turn.source_id}", why="no text")
             for turn in conversation.turns
             if not turn.text.strip()
         ]
-        turns = tuple(turn for turn in conversation.turns if turn.text.strip())
-        chats.append(Chat(turns=turns, title=conversation.name))
+    user, *others = conversations[0].speakers or (None,)
+    options = options.known_as(user=user, character=others[0] if others else None)
     return ImportResult(
         format="locomo",
-        chats=tuple(chats),
+        chats=tuple(
+            Chat(turns=tuple(turn for turn in part.turns if turn.text.strip()), title=part.name)
+            for part in conversations
+        ),
         skipped=tuple(skipped),
         user_name=options.user_name,
         character_name=options.character_name,
@@ -239,7 +247,7 @@ def _spoken(message: Mapping[str, Any]) -> str:
 def _questions(entries: list[Any], known: set[str | None], skipped: list[Skipped]) -> tuple[Question, ...]:
     questions = []
     for number, entry in enumerate(entries, 1):
-        where = f"question {number}"
+        where = f"{_QUESTION} {number}"
         text = text_field(entry, "question") if isinstance(entry, dict) else None
         if text is None:
             skipped.append(Skipped(where=where, why="no question text"))
