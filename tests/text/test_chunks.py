@@ -12,8 +12,8 @@ from tokenizers import AddedToken, models, normalizers, pre_tokenizers
 
 from romaine.errors import ModelFormatError
 from romaine.text.chunks import ChunkTokenizer, splits_at_spaces
-from romaine.text.ragged import Ragged
 from romaine.text.tokenizer import Tokenizer
+from romaine.text.wordpiece import AsciiWordPiece
 
 from .conftest import MINILM_TOKENIZER, bert
 
@@ -21,6 +21,7 @@ REAL = tokenizers.Tokenizer.from_file(MINILM_TOKENIZER)
 REAL.no_truncation()
 REAL.no_padding()
 FAST = Tokenizer.from_file(MINILM_TOKENIZER)
+PLAIN = AsciiWordPiece(REAL).ids
 
 SMALL = {
     "uncased": bert(),
@@ -157,6 +158,18 @@ def test_every_character_of_unicode() -> None:
         assert FAST.encode([text], add_special_tokens=False).to_lists()[0] == really(REAL, text)
 
 
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=30))
+def test_plain_chunks_need_no_more_than_word_piece(chunk: str) -> None:
+    """Every printable character is there, and only the bracket that special tokens begin with is left out."""
+    assert PLAIN(chunk) == (None if "[" in chunk else really(REAL, chunk))
+
+
+@pytest.mark.parametrize("chunk", ["é", "a\x00", "\x7f", "a\u0301", "[MASK]", "中"])
+def test_other_chunks_are_not_plain(chunk: str) -> None:
+    assert PLAIN(chunk) is None
+
+
 @pytest.mark.parametrize(
     "rust",
     [
@@ -188,14 +201,14 @@ def test_another_normaliser_or_pre_tokenizer_is_left_alone() -> None:
 
 
 def test_a_full_cache_starts_again() -> None:
-    fast = ChunkTokenizer(FAST._encode_exactly, max_chunks=3)
+    fast = ChunkTokenizer(FAST._encode_exactly, PLAIN, max_chunks=3)
     for text in ["the key", "is under the", "third step", "the key is under the third step"] * 3:
         assert fast.encode([text]).to_lists() == [really(REAL, text)]
         assert len(fast._numbers) <= 3
 
 
 def test_long_chunks_are_not_remembered() -> None:
-    fast = ChunkTokenizer(FAST._encode_exactly)
+    fast = ChunkTokenizer(FAST._encode_exactly, PLAIN)
     assert fast.encode(["x" * 200 + " key " + "x" * 200]).to_lists() == [
         really(REAL, "x" * 200 + " key " + "x" * 200)
     ]
@@ -205,19 +218,19 @@ def test_long_chunks_are_not_remembered() -> None:
 def test_a_failure_leaves_no_chunk_without_tokens() -> None:
     answers = [ModelFormatError("no"), None]
 
-    def encode(chunks: object) -> Ragged:
+    def encode(chunks: object) -> list[list[int]]:
         if (error := answers.pop(0)) is not None:
             raise error
-        return Ragged.from_lists([[7, 8]])
+        return [[7, 8]]
 
-    fast = ChunkTokenizer(encode)
+    fast = ChunkTokenizer(encode, lambda chunk: None)
     with pytest.raises(ModelFormatError):
         fast.encode(["key"])
     assert fast.encode(["key"]).to_lists() == [[7, 8]]
 
 
 def test_threads_share_the_cache() -> None:
-    fast = ChunkTokenizer(FAST._encode_exactly, max_chunks=50)
+    fast = ChunkTokenizer(FAST._encode_exactly, PLAIN, max_chunks=50)
     texts = [f"turn {n} of chat {n % 7}: don't forget the key {n * 31 % 97}!" for n in range(400)]
     want = [really(REAL, text) for text in texts]
     with ThreadPoolExecutor(16) as pool:

@@ -2,13 +2,12 @@
 
 BERT's normaliser, pre-tokenizer and WordPiece never look across white space, so a text's tokens are those of
 its space-separated chunks, one after another. Chunks repeat: after 5,000 chat turns nine of ten in the next
-turn have been seen. Looking one up costs a dict access, a tenth of running the tokenizer. Every chunk's ids
-come from the real tokenizer, at first sight; nothing of WordPiece is repeated here.
+turn have been seen. Looking one up costs a dict access, a tenth of running the tokenizer. At first sight a
+chunk goes to the real tokenizer, or to its WordPiece model alone if it is plain ASCII.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.text.ragged import Ragged, offsets_of, positions
+from romaine.text.wordpiece import added_spellings, settings_of
 
 MAX_CHUNKS = 1 << 16
 """Chunks remembered before all are forgotten: about 15 MB."""
@@ -38,24 +38,12 @@ def splits_at_spaces(rust: Any) -> bool:
     """
     if type(rust.model).__name__ != "WordPiece":
         return False
-    normalizer, pre_tokenizer = _settings(rust.normalizer), _settings(rust.pre_tokenizer)
+    normalizer, pre_tokenizer = settings_of(rust.normalizer), settings_of(rust.pre_tokenizer)
     if normalizer.get("type") != "BertNormalizer" or not normalizer.get("clean_text"):
         return False
     if pre_tokenizer.get("type") != "BertPreTokenizer":
         return False
-    added = [token.content for token in rust.get_added_tokens_decoder().values()]
-    spelled = added + [rust.normalizer.normalize_str(content) for content in added]
-    return not any(char.isspace() for content in spelled for char in content)
-
-
-def _settings(component: Any) -> dict[str, Any]:
-    if component is None:
-        return {}
-    try:
-        settings = json.loads(component.__getstate__())
-    except Exception:  # a component written in Python has no settings to read
-        return {}
-    return settings if isinstance(settings, dict) else {}
+    return not any(char.isspace() for spelling in added_spellings(rust) for char in spelling)
 
 
 class ChunkTokenizer:
@@ -63,11 +51,19 @@ class ChunkTokenizer:
 
     Args:
         encode: The real tokenizer, without special tokens. It must satisfy `splits_at_spaces`.
+        plain: Its short cut for plain ASCII chunks, which gives None for any other.
         max_chunks: How many chunks to remember.
     """
 
-    def __init__(self, encode: Callable[[Sequence[str]], Ragged], *, max_chunks: int = MAX_CHUNKS) -> None:
+    def __init__(
+        self,
+        encode: Callable[[Sequence[str]], list[list[int]]],
+        plain: Callable[[str], list[int] | None],
+        *,
+        max_chunks: int = MAX_CHUNKS,
+    ) -> None:
         self._encode = encode
+        self._plain = plain
         self._max_chunks = max_chunks
         self._lock = threading.Lock()
         self._forget()
@@ -97,7 +93,9 @@ class ChunkTokenizer:
         new = self._numbers.new
         if not new:
             return
-        tokens = self._encode(new)
+        ids = [self._plain(chunk) for chunk in new]
+        others = iter(self._encode([chunk for chunk, found in zip(new, ids, strict=True) if found is None]))
+        tokens = Ragged.from_lists([next(others) if found is None else found for found in ids])
         self._starts.append(tokens.offsets[:-1] + self._ids.size)
         self._lengths.append(tokens.lengths)
         self._ids.append(tokens.ids)

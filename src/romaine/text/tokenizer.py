@@ -16,10 +16,11 @@ from romaine.text.batching import batches
 from romaine.text.chunks import ChunkTokenizer, splits_at_spaces
 from romaine.text.ragged import Ragged
 from romaine.text.windows import wrap
+from romaine.text.wordpiece import AsciiWordPiece
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_GROUP_CHARACTERS = 1 << 19
-"""Characters tokenised at a time, so that the strings and lists in between stay small."""
+_GROUP_CHARACTERS = 1 << 16
+"""Characters tokenised at a time, so that the strings and lists in between stay in the cache."""
 
 _PAD_TOKENS = ("[PAD]", "<pad>", "<|padding|>", "<|endoftext|>")
 _PROBES = ("a", "0", "the", "\u4e00")
@@ -46,7 +47,9 @@ class Tokenizer:
         self._rust = rust
         self.vocab_size = max(rust.get_vocab(with_added_tokens=True).values(), default=-1) + 1
         self.prefix, self.suffix = _special_ids(rust)
-        self._chunks = ChunkTokenizer(self._encode_exactly) if splits_at_spaces(rust) else None
+        self._chunks = None
+        if splits_at_spaces(rust):
+            self._chunks = ChunkTokenizer(self._encode_exactly, AsciiWordPiece(rust).ids)
 
     @cached_property
     def unk_id(self) -> int | None:
@@ -93,20 +96,24 @@ class Tokenizer:
         return [int(count) for count in self._encode_plain(texts).lengths + special]
 
     def _encode_plain(self, texts: Sequence[str]) -> Ragged:
-        encode = self._encode_exactly if self._chunks is None else self._chunks.encode
         sizes = [len(text) for text in texts]
         groups = batches(sizes, batch_tokens=_GROUP_CHARACTERS, pads=False)
-        return Ragged.concatenate([encode(texts[group[0] : group[-1] + 1]) for group in groups])
+        return Ragged.concatenate([self._encode_group(texts[group[0] : group[-1] + 1]) for group in groups])
 
-    def _encode_exactly(self, texts: Sequence[str]) -> Ragged:
+    def _encode_group(self, texts: Sequence[str]) -> Ragged:
+        try:
+            if self._chunks is not None:
+                return self._chunks.encode(texts)
+            return Ragged.from_lists(self._encode_exactly(texts))
+        except Exception as error:  # the Rust side raises bare Exception
+            raise ModelFormatError(f"the tokenizer cannot encode a text: {error}") from error
+
+    def _encode_exactly(self, texts: Sequence[str]) -> list[list[int]]:
         """What the tokenizer itself says, without special tokens."""
         whole = [text if text.isascii() else _SURROGATE.sub("\ufffd", text) for text in texts]
-        try:
-            # "fast" leaves out character offsets, which nothing here needs: a third of the time on long texts
-            encodings = self._rust.encode_batch_fast(whole, add_special_tokens=False)
-        except Exception as error:
-            raise ModelFormatError(f"the tokenizer cannot encode a text: {error}") from error
-        return Ragged.from_lists([encoding.ids for encoding in encodings])
+        # "fast" leaves out character offsets, which nothing here needs: a third of the time on long texts
+        encodings = self._rust.encode_batch_fast(whole, add_special_tokens=False)
+        return [encoding.ids for encoding in encodings]
 
 
 def _pad_id(rust: tokenizers.Tokenizer) -> int:
