@@ -75,10 +75,9 @@ def l2_normalize(vectors: ArrayLike) -> FloatArray:
         return array.copy()
     # Dividing by the largest component first keeps the squares of very large or small vectors in range.
     peak = np.abs(array).max(axis=-1, keepdims=True)
-    scaled = array / np.where(peak > 0, peak, np.float32(1))
+    scaled: FloatArray = np.divide(array, np.where(peak > 0, peak, 1), dtype=np.float32)
     norms = np.sqrt(np.einsum("...i,...i->...", scaled, scaled))[..., None]
-    scaled /= np.where(norms > 0, norms, np.float32(1))
-    return scaled
+    return np.divide(scaled, np.where(norms > 0, norms, 1), out=scaled)
 
 
 def slice_dim(vectors: ArrayLike, dim: int) -> FloatArray:

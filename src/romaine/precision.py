@@ -87,7 +87,7 @@ def encode(vectors: FloatArray, precision: Precision, *, int8_limit: float | Non
             f"int8 needs a calibration range above 0, got {int8_limit!r}; take it from int8_range()"
         )
     codes = np.rint(vectors * np.float32(_INT8_LEVELS / int8_limit))
-    return np.clip(codes, -_INT8_LEVELS, _INT8_LEVELS).astype(np.int8)
+    return np.asarray(np.clip(codes, -_INT8_LEVELS, _INT8_LEVELS), dtype=np.int8)
 
 
 def similarity(
