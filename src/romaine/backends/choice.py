@@ -114,6 +114,8 @@ def _candidates(wanted: BackendSpec | None, options: LoadOptions) -> tuple[Backe
 def _best(backend: BackendSpec, found: list[Match], options: LoadOptions) -> tuple[Match | None, str]:
     """The first complete match that `backend` can read, else None and why not."""
     reason = _FITS_NO_LAYOUT.get(backend.name, "no layout that is complete")
+    if options.variant is not None:
+        reason = f"no ONNX file of variant {options.variant!r}"
     partial = ""
     for match in found:
         if not backend.third_party and backend.name not in match.layout.backends:

@@ -120,6 +120,5 @@ def _card_of_weights(resolved: ResolvedModel, full_dim: int) -> ModelCard:
             f"{card.id} has vectors of {full_dim} components, its card says {card.full_dim}:"
             " these weights are not this model's. Download it again."
         )
-    return replace(
-        card, full_dim=full_dim, dims=(*(dim for dim in card.dims if 1 < dim < full_dim), full_dim)
-    )
+    trained = [dim for dim in card.dims[:-1] if dim < full_dim]  # the last is the full_dim that was wrong
+    return replace(card, full_dim=full_dim, dims=(*trained, full_dim))

@@ -117,7 +117,7 @@ class ModelCard:
         ]
         if not failed:
             return None
-        figures = ", ".join(f"{m.name} {m.value:g}" for m in self.quality)
+        figures = ", ".join(f"{m.name} {m.value:g}" for m in (*self.quality, *self.measured))
         return f"its measured quality is under the floor of {STS_FLOOR:g} ({figures})"
 
     def check_dim(self, dim: int | None, *, allow_untrained: bool = False) -> int:

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import types
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from romaine.backends import spec as spec_module
+from romaine.backends.base import LoadOptions
+from romaine.backends.registry import (
+    available_backends,
+    backend_names,
+    load_model,
+    open_model,
+    resolve_model,
+    spec,
+)
+from romaine.errors import (
+    BackendError,
+    MissingExtraError,
+    ModelFormatError,
+    OptionError,
+    RejectedModelError,
+    UnknownNameError,
+    UnsafeModelError,
+)
+from romaine.models.card_json import write_card
+from tests.models.conftest import safetensors, transformer_files, write_files
+
+INT8 = LoadOptions(variant="int8")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROMAINE_CACHE", str(tmp_path / "romaine-cache"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    spec_module._third_party.cache_clear()
+    yield
+    spec_module._third_party.cache_clear()
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Makes runtimes look as if they were not installed."""
+
+    def hide(*modules: str) -> None:
+        real = spec_module._is_importable
+        monkeypatch.setattr(spec_module, "_is_importable", lambda name: name not in modules and real(name))
+
+    return hide
+
+
+@pytest.fixture
+def both(tmp_path):
+    """Weights for torch beside fp32 and int8 ONNX files."""
+    onnx = {"onnx/model.fp32.onnx": b"fp32", "onnx/model.int8.onnx": b"int8"}
+    return write_files(tmp_path / "both", {**transformer_files(), **onnx})
+
+
+def holds_int8(folder):
+    card = resolve_model(folder, backend="torch").local.card
+    write_card(replace(card, int8_holds=True), folder)
+
+
+def test_the_built_in_backends():
+    assert backend_names()[:4] == ("static", "onnx", "torch", "sentence-transformers")
+    assert set(available_backends()) <= set(backend_names())
+
+
+@pytest.mark.parametrize("name", ["onx", "", None, 3, "AUTO", "romaine.backends.onnx"])
+def test_an_unknown_backend_lists_the_known(name):
+    with pytest.raises(UnknownNameError, match="Allowed: 'auto', 'static', 'onnx'"):
+        spec(name)
+
+
+@pytest.mark.parametrize(
+    ("fixture", "backend"),
+    [
+        ("static_embedding_folder", "static"),
+        ("model2vec_folder", "static"),
+        ("sse_folder", "static"),
+        ("minilm_folder", "torch"),
+        ("minilm_int8_folder", "onnx"),
+        ("nomic_folder", "torch"),
+        ("dense_folder", "sentence-transformers"),
+    ],
+)
+def test_auto_takes_the_lightest_that_fits(fixture, backend, request):
+    assert resolve_model(request.getfixturevalue(fixture)).spec.name == backend
+
+
+def test_an_onnx_file_comes_before_torch(both):
+    resolved = resolve_model(both)
+    assert resolved.spec.name == "onnx"
+    assert set(resolved.local.files) & {"onnx:fp32", "onnx:int8"} == {"onnx:fp32"}
+
+
+@pytest.mark.parametrize(
+    ("options", "variant"),
+    [
+        (LoadOptions(), "onnx:int8"),
+        (LoadOptions(device="cpu"), "onnx:int8"),
+        (LoadOptions(providers=("CPUExecutionProvider",)), "onnx:int8"),
+        (LoadOptions(device="cuda"), "onnx:fp32"),
+        (LoadOptions(providers=("CUDAExecutionProvider", "CPUExecutionProvider")), "onnx:fp32"),
+        (LoadOptions(variant="fp32"), "onnx:fp32"),
+    ],
+)
+def test_int8_is_for_cpus_and_for_cards_that_say_it_holds(options, variant, both):
+    holds_int8(both)
+    files = resolve_model(both, options=options).local.files
+    assert [use for use in files if use.startswith("onnx:")] == [variant]
+
+
+def test_a_variant_is_only_for_onnx(both, folder_without_onnx):
+    assert "onnx:int8" in resolve_model(both, options=INT8).local.files
+    with pytest.raises(OptionError, match="variant='int8' names an ONNX file"):
+        resolve_model(both, backend="torch", options=INT8)
+    with pytest.raises(UnknownNameError, match=r"'int4'.*Did you mean"):
+        resolve_model(both, options=LoadOptions(variant="int4"))
+    with pytest.raises(ModelFormatError, match="variant 'int8'"):
+        resolve_model(folder_without_onnx, options=INT8)
+
+
+@pytest.fixture
+def folder_without_onnx(tmp_path):
+    return write_files(tmp_path / "plain", transformer_files())
+
+
+def test_torch_stands_in_where_onnxruntime_is_missing(both, without):
+    without("onnxruntime")
+    assert resolve_model(both).spec.name == "torch"
+
+
+def test_a_missing_extra_names_the_line_to_type(both, folder_without_onnx, without):
+    without("torch", "onnxruntime")
+    with pytest.raises(MissingExtraError, match=r"pip install 'romaine\[torch\]'"):
+        resolve_model(folder_without_onnx)
+    with pytest.raises(MissingExtraError, match=r"pip install 'romaine\[torch\]'"):
+        resolve_model(both, backend="torch")
+    with pytest.raises(MissingExtraError, match=r"romaine\[sentence-transformers\]"):
+        resolve_model(both, backend="sentence-transformers")
+
+
+def test_where_nothing_fits_every_backend_says_why(tmp_path):
+    folder = write_files(tmp_path / "m", {"config.json": b"{}", "tokenizer.json": b"{}"})
+    with pytest.raises(
+        ModelFormatError, match=r"static: .*onnx: .*torch: .*weights.*sentence-transformers: "
+    ):
+        resolve_model(folder)
+    with pytest.raises(ModelFormatError, match="static: no static embedding table"):
+        resolve_model(folder, backend="static")
+
+
+def test_a_pickle_is_refused_and_says_why(tmp_path):
+    files = {**transformer_files(), "model_quantized.pt": b"\x80"}
+    del files["model.safetensors"]
+    folder = write_files(tmp_path / "m", files)
+    for options in ({}, {"allow_rejected": True}, {"backend": "torch"}):
+        with pytest.raises(UnsafeModelError, match=r"pickle.*any code.*allow_pickle=True"):
+            resolve_model(folder, **options)
+    allowed = resolve_model(folder, options=LoadOptions(allow_pickle=True))
+    assert allowed.local.path("weights").name == "model_quantized.pt"
+
+
+def test_safetensors_are_taken_where_a_pickle_lies_beside_them(tmp_path):
+    folder = write_files(tmp_path / "m", {**transformer_files(), "pytorch_model.bin": b"\x80"})
+    assert resolve_model(folder).local.path("weights").name == "model.safetensors"
+
+
+def test_a_folder_whose_card_admits_failure_is_rejected(folder_without_onnx):
+    from romaine.models.card import Measure
+
+    card = resolve_model(folder_without_onnx).local.card
+    write_card(
+        replace(card, measured=(Measure(name="STSBenchmark Spearman", value=0.2),)), folder_without_onnx
+    )
+    with pytest.raises(RejectedModelError, match=r"0.2"):
+        resolve_model(folder_without_onnx)
+    resolve_model(folder_without_onnx, allow_rejected=True)
+
+
+def test_a_config_with_remote_code_is_read_and_its_code_is_not_run(tmp_path):
+    files = transformer_files(auto_map={"AutoModel": "evil.Model"})
+    folder = write_files(tmp_path / "m", {**files, "evil.py": b"raise SystemExit('ran')"})
+    assert "evil.py" not in {path.name for path in resolve_model(folder).local.files.values()}
+
+
+def test_opening_a_static_model(static_embedding_folder):
+    opened = open_model(static_embedding_folder)
+    assert (opened.backend_name, opened.backend.full_dim) == ("static", 64)
+    assert len(opened.fingerprint(query_prompt="", document_prompt="")) == 64
+
+
+def test_the_dimension_comes_from_the_weights_unless_a_card_states_it(folder_without_onnx, monkeypatch):
+    fake = types.ModuleType("fake_backend")
+    fake.load = lambda model, card, options: types.SimpleNamespace(full_dim=12)
+    monkeypatch.setitem(sys.modules, "fake_backend", fake)
+    resolved = resolve_model(folder_without_onnx)
+    resolved = replace(resolved, spec=replace(resolved.spec, module="fake_backend"))
+    assert load_model(resolved).local.card.dims == (12,)
+    with pytest.raises(ModelFormatError, match="12 components, its card says 8"):
+        load_model(replace(resolved, card_is_stated=True))
+
+
+def test_a_runtime_that_cannot_be_imported_is_our_error(folder_without_onnx):
+    resolved = resolve_model(folder_without_onnx)
+    broken = replace(resolved, spec=replace(resolved.spec, module="romaine.backends.no_such_module"))
+    with pytest.raises(BackendError, match="cannot be imported"):
+        load_model(broken)
+
+
+def test_other_packages_may_bring_backends(folder_without_onnx, monkeypatch):
+    module = types.ModuleType("their_backend")
+    module.load = lambda model, card, options: types.SimpleNamespace(full_dim=card.full_dim, model=model)
+    monkeypatch.setitem(sys.modules, "their_backend", module)
+    points = [
+        importlib.metadata.EntryPoint("theirs", "their_backend", "romaine.backends"),
+        importlib.metadata.EntryPoint("onnx", "their_backend", "romaine.backends"),
+        importlib.metadata.EntryPoint("auto", "their_backend", "romaine.backends"),
+        importlib.metadata.EntryPoint("odd", "their_backend:load", "romaine.backends"),
+    ]
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: points)
+    spec_module._third_party.cache_clear()
+    assert backend_names()[4:] == ("theirs",)
+    assert spec("onnx").module == "romaine.backends.onnx"
+    opened = open_model(folder_without_onnx, backend="theirs")
+    assert opened.backend_name == "theirs"
+    assert opened.local.path("weights").name == "model.safetensors"
+    assert resolve_model(folder_without_onnx).spec.name == "torch"
+
+
+def test_a_static_table_in_our_own_layout(tmp_path):
+    from romaine.models.card import ModelCard
+
+    folder = write_files(
+        tmp_path / "gem", {"model.safetensors": safetensors("table"), "tokenizer.json": b"{}"}
+    )
+    write_card(ModelCard(id="gem", kind="static", full_dim=8, dims=(4, 8), backends=("static",)), folder)
+    resolved = resolve_model(folder)
+    assert (resolved.spec.name, resolved.local.layout, resolved.local.card.dims) == (
+        "static",
+        "romaine",
+        (4, 8),
+    )
+    assert np.isclose(resolved.local.path("weights").stat().st_size, len(safetensors("table")))

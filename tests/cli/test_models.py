@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from romaine.cli.models import app
+from romaine.errors import ModelNotFoundError, OfflineError, RejectedModelError
+from romaine.models import catalog
+from tests.models.conftest import transformer_files, write_files
+
+LEAF = "tss-deposium/gemma300-leaf-embeddings-test"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROMAINE_CACHE", str(tmp_path / "romaine-cache"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("COLUMNS", "400")
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None:
+        raise result.exception
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_the_table_has_every_model_and_its_facts():
+    table = run()
+    for name in catalog.names():
+        assert name in table
+    lettuce = next(line for line in table.splitlines() if "lettuce" in line)
+    for fact in (
+        "NomicBERT",
+        "64 128 256 512 768",
+        "4096",
+        "547.7 MB",
+        "Apache-2.0",
+        "0.924",
+        "needs download",
+    ):
+        assert fact in lettuce
+    assert next(line for line in table.splitlines() if "leaf" in line).rstrip().endswith("rejected")
+
+
+def test_json_has_the_same_rows():
+    rows = {row["id"]: row for row in json.loads(run("--json"))}
+    assert list(rows) == list(catalog.names())
+    assert rows[LEAF]["status"] == "rejected"
+    assert rows["Zeolit/lettuce-emb-768d-v4"]["dims"] == [64, 128, 256, 512, 768]
+
+
+def test_a_cached_model_is_ready(tmp_path):
+    commit = "0" * 40
+    root = tmp_path / "hub" / "models--sentence-transformers--all-MiniLM-L6-v2"
+    write_files(root / "snapshots" / commit, transformer_files())
+    write_files(root / "refs", {"main": commit.encode()})
+    row = next(line for line in run().splitlines() if "MiniLM" in line)
+    assert row.rstrip().endswith("ready offline")
+
+
+def test_show_by_short_name():
+    shown = run("show", "all-MiniLM-L6-v2")
+    assert "384" in shown
+    assert "no limit" not in shown
+    assert json.loads(run("show", "nomic-embed-text-v1.5", "--json"))["layer_norm"] is True
+
+
+def test_show_a_folder(minilm_folder):
+    assert "BERT" in run("show", minilm_folder)
+
+
+def test_forget_says_how_many(tmp_path):
+    from romaine.backends.registry import resolve_model
+
+    folder = write_files(tmp_path / "m", transformer_files())
+    resolve_model(folder)
+    assert "forgot 3" in run("forget", folder)
+
+
+def test_errors_are_ours(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ModelNotFoundError):
+        run("show", "nothing")
+    with pytest.raises(RejectedModelError):
+        run("download", LEAF)
+    with pytest.raises(OfflineError):
+        run("download", "all-MiniLM-L6-v2")
