@@ -1,1 +1,1 @@
-"""TODO."""
+"""Recipes that train models (extra `train`)."""
