@@ -58,7 +58,7 @@ def test_stdin_to_stdout(static_embedding_folder):
         (["-", "--model", "../secret"], "../secret"),
         (["-", "--backend", "onyx"], "Did you mean 'onnx'"),
         (["-", "--resume"], "--resume needs --out"),
-        (["-", "--out", "x.csv"], ".npy, .jsonl"),
+        (["-", "--out", "x.csv", "--model", "MODEL"], ".npy, .jsonl"),
     ],
 )
 def test_errors_are_one_line(arguments, message, tmp_path):
