@@ -46,6 +46,14 @@ def test_the_table_has_every_model_and_its_facts():
     assert next(line for line in table.splitlines() if "leaf" in line).rstrip().endswith("rejected")
 
 
+def test_a_narrow_terminal_gets_lines(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = run()
+    assert "little-gem: ready offline\n" in listed
+    assert f"{LEAF}: rejected\n" in listed
+    assert all(len(line) <= 80 for line in listed.splitlines() if line.startswith(" "))
+
+
 def test_json_has_the_same_rows():
     rows = {row["id"]: row for row in json.loads(run("--json"))}
     assert list(rows) == list(catalog.names())

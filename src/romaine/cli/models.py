@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.padding import Padding
+from rich.table import Table
 
 from romaine.cli import options
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from romaine.models.status import Listing
 
 app = typer.Typer(help="Models: list them, show one, download one, accept changed files.")
+
+_WIDE = 180  # columns of a terminal in which the table is readable
+_UNKNOWN = "?"
 
 Name = Annotated[
     str, typer.Argument(help="Bundled model, catalog name, hub id or folder.", show_default=False)
@@ -33,7 +38,7 @@ def list_models(
     if as_json:
         typer.echo(json.dumps([row.to_json() for row in rows], ensure_ascii=False, indent=2))
     else:
-        _print_table(rows)
+        _print_rows(rows)
 
 
 @app.command("show")
@@ -87,20 +92,31 @@ def forget(name: Name, cache_folder: options.CacheFolder = None) -> None:
     typer.echo(f"forgot {count} recorded hashes of {name}")
 
 
-def _print_table(rows: list[Listing]) -> None:
+def _print_rows(rows: list[Listing]) -> None:
+    """A table where the terminal is wide enough for one, else a few lines for each model."""
     from rich.console import Console
-    from rich.table import Table
 
+    console = Console(markup=False, highlight=False)
+    if console.width >= _WIDE:
+        console.print(_table(rows))
+        return
+    for row in rows:
+        console.print(f"{row.id}: {row.status.value}", soft_wrap=True)
+        if row.card is not None:
+            kind, dims, window, size, licence, quality = _columns(row.card)
+            facts = (kind, f"dims {dims}", f"max tokens {window}", size, licence, quality)
+            line = "; ".join(fact for fact in facts if fact != _UNKNOWN)
+            console.print(Padding(line, (0, 0, 1, 4)))
+
+
+def _table(rows: list[Listing]) -> Table:
     table = Table(box=None, pad_edge=False)
     for title in ("model", "kind", "dims", "max tokens", "size", "licence", "quality", "status"):
-        table.add_column(
-            title, overflow="fold", justify="right" if title in ("max tokens", "size") else "left"
-        )
+        table.add_column(title, justify="right" if title in ("max tokens", "size") else "left")
     for row in rows:
-        card = row.card
-        facts = _columns(card) if card is not None else ("",) * 6
+        facts = _columns(row.card) if row.card is not None else ("",) * 6
         table.add_row(row.id, *facts, row.status.value)
-    Console(markup=False, highlight=False).print(table)
+    return table
 
 
 def _columns(card: ModelCard) -> tuple[str, ...]:
@@ -109,8 +125,8 @@ def _columns(card: ModelCard) -> tuple[str, ...]:
         " ".join(map(str, card.dims)),
         str(card.max_tokens) if card.max_tokens is not None else "no limit",
         _size(card.size),
-        card.license or "?",
-        _quality((*card.quality, *card.measured)),
+        card.license or _UNKNOWN,
+        _quality(card.quality or card.measured[:1]),
     )
 
 
@@ -119,8 +135,8 @@ def _facts(row: Listing) -> list[tuple[str, str]]:
     card = row.card
     if card is None:
         return facts
-    titles = ("kind", "dims", "max tokens", "size", "licence", "quality")
-    facts += zip(titles, _columns(card), strict=True)
+    titles = ("kind", "dims", "max tokens", "size", "licence")
+    facts += zip(titles, _columns(card)[: len(titles)], strict=True)
     facts += [
         ("full dim", str(card.full_dim)),
         ("pooling", card.pooling.value + (", then layer norm before slicing" if card.layer_norm else "")),
@@ -129,13 +145,14 @@ def _facts(row: Listing) -> list[tuple[str, str]]:
         ("files", ", ".join(f"{use}={path}" for use, path in sorted(card.files.items()))),
         ("note", card.note),
     ]
-    facts += [("source", f"{m.name}: {m.source or m.command}") for m in (*card.quality, *card.measured)]
+    figures = (*card.quality, *card.measured)
+    facts += [("figure", f"{m.name} {m.value:g} ({m.source or m.command})") for m in figures]
     return [(title, value) for title, value in facts if value]
 
 
 def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size else "?"
+    return f"{size / 1e6:.1f} MB" if size else _UNKNOWN
 
 
 def _quality(measures: tuple[Measure, ...]) -> str:
-    return ", ".join(f"{measure.name} {measure.value:g}" for measure in measures) or "?"
+    return ", ".join(f"{measure.name} {measure.value:g}" for measure in measures) or _UNKNOWN
