@@ -48,7 +48,7 @@ def nomic_folder(minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def nomic_odd_folder(minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A NomicBERT whose sizes have nothing to do with base, without scaling, its names prefixed with `bert.`."""
+    """A NomicBERT of sizes that have nothing to do with base, without scaling, its names under `bert.`."""
     folder = tmp_path_factory.mktemp("models") / "odd-nomic"
     return model_folders.write_nomic(
         folder, minilm_folder, width=120, heads=5, layers=2, inner=None, prefix="bert.", seed=1

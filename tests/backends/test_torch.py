@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging as std_logging
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -122,6 +123,28 @@ def test_modernbert(modernbert_folder: Path) -> None:
     together = vectors_of(backend, TEXTS)
     alone = np.concatenate([vectors_of(backend, [text]) for text in TEXTS])
     assert cosines(together, alone).min() > 0.99999
+
+
+def test_other_encoders_load_with_their_own_position_limit(minilm_folder: Path, tmp_path: Path) -> None:
+    """XLM-RoBERTa keeps the first positions for padding; its checkpoints may carry a prefix and a head."""
+    from transformers import XLMRobertaConfig, XLMRobertaModel
+
+    config = XLMRobertaConfig(
+        vocab_size=30522,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=48,
+        max_position_embeddings=130,
+        pad_token_id=1,
+    )
+    weights = {f"roberta.{name}": tensor for name, tensor in XLMRobertaModel(config).state_dict().items()}
+    save_file({**weights, "lm_head.bias": torch.zeros(3)}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps(config.to_dict()))
+    shutil.copy(minilm_folder / "tokenizer.json", tmp_path)
+    backend = open_folder(tmp_path, 32)
+    assert backend.max_tokens == 128
+    assert np.isfinite(vectors_of(backend, [LONG])).all()
 
 
 # --- NomicBERT as published --------------------------------------------------------------------------------
@@ -379,9 +402,17 @@ def test_load_module_is_quiet_and_leaves_settings_alone(
 ) -> None:
     from transformers.utils import logging
 
+    said: list[str] = []
+    listener = std_logging.Handler()
+    listener.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    std_logging.getLogger("transformers").addHandler(listener)
     before = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    model: LocalModel = local_model(nomic_folder, full_dim=64)
-    module = load_module(model, model.card, LoadOptions())
+    try:
+        model: LocalModel = local_model(nomic_folder, full_dim=64)
+        module = load_module(model, model.card, LoadOptions())
+    finally:
+        std_logging.getLogger("transformers").removeHandler(listener)
     assert not module.training
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+    assert said == []
     assert capfd.readouterr() == ("", "")

@@ -144,10 +144,11 @@ def _build(
     if raw["model_type"] == nomic.MODEL_TYPE:
         weights = nomic.translate_weights(weights)
     try:
-        if raw["model_type"] == nomic.MODEL_TYPE and nomic.has_original_keys(raw):
-            config = config_class(**nomic.translate_config(raw, weights))
-        else:
-            config = config_class.from_dict(_without_dropped(raw))
+        with quiet_loading():
+            if raw["model_type"] == nomic.MODEL_TYPE and nomic.has_original_keys(raw):
+                config = config_class(**nomic.translate_config(raw, weights))
+            else:
+                config = config_class.from_dict(_without_dropped(raw))
     except RomaineError:
         raise
     except Exception as error:  # transformers' config classes raise many types for a bad value
