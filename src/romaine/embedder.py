@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import threading
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     from romaine.backends.base import Backend
     from romaine.models.card import ModelCard
     from romaine.text.pieces import Pieces
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 DEFAULT_MODEL = "little-gem"
 _DEFAULT_BATCH_TOKENS = 8192
@@ -237,15 +239,15 @@ class Embedder:
 
     async def aembed_documents(self, texts: Iterable[str]) -> NDArray[Any]:
         """`embed_documents` in a worker thread; the event loop stays free."""
-        return await asyncio.to_thread(self.embed_documents, texts)
+        return await _in_thread(self.embed_documents, texts)
 
     async def aembed_queries(self, texts: Iterable[str]) -> NDArray[Any]:
         """`embed_queries` in a worker thread."""
-        return await asyncio.to_thread(self.embed_queries, texts)
+        return await _in_thread(self.embed_queries, texts)
 
     async def aembed_query(self, text: str) -> NDArray[Any]:
         """`embed_query` in a worker thread."""
-        return await asyncio.to_thread(self.embed_query, text)
+        return await _in_thread(self.embed_query, text)
 
     def count_tokens(self, texts: Iterable[str]) -> list[int]:
         """Tokens of each text, special tokens counted, without prompts and without truncation."""
@@ -322,6 +324,12 @@ class Embedder:
                 TruncationWarning,
                 stacklevel=5,
             )
+
+
+async def _in_thread(function: Callable[[T], R], argument: T) -> R:
+    import asyncio  # a sixth of what importing romaine would cost, and most programs never come here
+
+    return await asyncio.to_thread(function, argument)
 
 
 def _calibration_texts() -> list[str]:
