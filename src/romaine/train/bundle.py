@@ -69,13 +69,14 @@ def write_bundle(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_table(folder, matrix=table, bits=bits)
+        # safetensors makes the file for its owner alone; a model folder is for everyone
+        write_table(folder, matrix=table, bits=bits).chmod(0o644)
         (folder / _TOKENIZER).write_text(minified_tokenizer(tokenizer), encoding="utf-8")
     except OSError as error:
         raise OptionError(f"{folder} cannot be written: {error}; choose another --out") from error
     written = read_table(folder / _WEIGHTS).matrix
     measured: tuple[Measure, ...] = ()
-    threshold = ModelCard.__dataclass_fields__["duplicate_threshold"].default
+    threshold = ModelCard.duplicate_threshold
     if sts is not None:
         by_dim = {dim: cosines(written, tokenizer, sts, dim=dim) for dim in dims}
         measured = tuple(

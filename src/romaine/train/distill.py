@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-
 from torch.nn import functional
 
 from romaine.arrays import FloatArray
@@ -35,9 +34,9 @@ class Recipe:
         dim: Components of the table.
         steps: Optimiser steps.
         batch: Texts in a step; the loss compares each with every other.
-        learning_rate: Peak of Adam's rate, reached after `warm_up` steps, then falling to zero as a cosine. Much
-            more of it brings the table nearer to the teacher on STS, and loses what the initial weights of the
-            tokens are worth for retrieval.
+        learning_rate: Peak of Adam's rate, reached after `warm_up` steps, then falling to zero as a cosine.
+            Much more of it brings the table nearer to the teacher on STS, and loses what the initial weights
+            of the tokens are worth for retrieval.
         listwise: Weight of the divergence of neighbours against the squared difference of cosines.
         sif: Constant of the initial token weights; see `initial_table`.
         max_tokens: Tokens of a text that count in training, for teacher and student alike.
@@ -179,7 +178,7 @@ class _Training:
         return table, tuple(float(np.mean(point)) for point in points)
 
     def _batches(self) -> Iterator[NDArray[np.intp]]:
-        """Each text once before any comes again; what is left over at the end of a round waits for the next."""
+        """Each text at most once a round; a rest smaller than a batch is left out of its round."""
         rng = np.random.default_rng(self._recipe.seed)
         size = min(self._recipe.batch, len(self._ends))
         order = np.empty(0, dtype=np.intp)

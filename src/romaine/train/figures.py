@@ -67,7 +67,7 @@ def embed(table: FloatArray, tokenizer: Tokenizer, texts: Sequence[str]) -> Floa
 def cosines(table: FloatArray, tokenizer: Tokenizer, pairs: ScoredPairs, *, dim: int) -> NDArray[np.float64]:
     """Cosine of each pair at a dimension, float64 (n,)."""
     left, right = (slice_dim(embed(table, tokenizer, side), dim) for side in (pairs.left, pairs.right))
-    return np.einsum("ij,ij->i", left, right, dtype=np.float64)
+    return np.asarray(np.einsum("ij,ij->i", left, right), dtype=np.float64)
 
 
 def spearman(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

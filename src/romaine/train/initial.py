@@ -1,4 +1,4 @@
-"""The table training starts from: each token's own vector, turned onto its main axes and weighted by rarity."""
+"""The table training starts from: each token's own vector, on its main axes and weighted by rarity."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def token_odds(rows: Sequence[Sequence[int]], vocab: int) -> NDArray[np.float64]
     counts = np.ones(vocab, dtype=np.float64)
     for row in rows:
         np.add.at(counts, np.asarray(row, dtype=np.intp), 1)
-    return counts / counts.sum()
+    return np.asarray(counts / counts.sum(), dtype=np.float64)
 
 
 def initial_table(
@@ -34,9 +34,9 @@ def initial_table(
 ) -> FloatArray:
     """Makes a table of the teacher's vectors of single tokens.
 
-    The mean token of running text is subtracted (not the mean of the vocabulary: measured, that retrieves worse),
-    the axes become the principal ones, so that the first components carry the most, and each token is scaled
-    by ``sif / (sif + p)``, smooth inverse frequency (Arora et al. 2017).
+    The mean token of running text is subtracted (not the mean of the vocabulary: measured, that retrieves
+    worse), the axes become the principal ones, so that the first components carry the most, and each token is
+    scaled by ``sif / (sif + p)``, smooth inverse frequency (Arora et al. 2017).
 
     Args:
         token_vectors: Of each token alone, float32 (vocab, teacher_dim).

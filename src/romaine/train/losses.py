@@ -1,4 +1,4 @@
-"""Losses on batches of student vectors: relational distillation and contrastive pairs, both Matryoshka."""
+"""The loss on a batch of student vectors: relational distillation inside a Matryoshka loss."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 _TEMPERATURE = 0.05
-"""Softmax temperature over cosines, the inverse of sentence-transformers' MultipleNegativesRankingLoss scale."""
+"""Softmax temperature over cosines, the one common in contrastive training of sentence vectors."""
 
 
 def relational_loss(
@@ -17,10 +17,10 @@ def relational_loss(
 ) -> Tensor:
     """How far the student's similarities within a batch are from the teacher's, averaged over slices.
 
-    Only similarities are compared, never vectors, so that student and teacher may differ in dimension (Park et
-    al. 2019, "Relational Knowledge Distillation"). Two terms: the squared difference of cosines, which keeps
-    their scale, and the Kullback-Leibler divergence of each text's softmax over its batch, which makes the
-    nearest neighbours weigh more than the many unrelated ones.
+    Only similarities are compared, never vectors, so that student and teacher may differ in dimension (Park
+    et al. 2019, "Relational Knowledge Distillation"). Two terms: the squared difference of cosines, which
+    keeps their scale, and the Kullback-Leibler divergence of each text's softmax over its batch, which makes
+    the nearest neighbours weigh more than the many unrelated ones.
 
     Args:
         student: Pooled vectors (n, full_dim), any length.

@@ -147,7 +147,7 @@ def teach(
             return np.asarray(np.load(finished, allow_pickle=False), dtype=np.float32)
         done = int(progress.read_text()) if progress.exists() and partial.exists() else 0
         shape = (len(rows), teacher.dim)
-        vectors = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+        vectors = np.lib.format.open_memmap(
             partial, mode="r+" if done else "w+", dtype=np.float32, shape=None if done else shape
         )
     _report(advance, done)
@@ -155,6 +155,7 @@ def teach(
         chunk = rows[start : start + _CHUNK]
         vectors[start : start + len(chunk)] = teacher.encode(chunk)
         if cache is not None:
+            assert isinstance(vectors, np.memmap)
             vectors.flush()
             progress.write_text(str(start + len(chunk)))
         _report(advance, len(chunk))

@@ -22,8 +22,9 @@ def sample_texts(
 ) -> list[str]:
     """Reads texts, drops repeats, and keeps the same number from each source as far as they last.
 
-    Which texts are kept depends on their content and the seed alone, not on the order of files or lines: every
-    text gets a keyed hash, and the smallest hashes of each source win (bottom-k sampling, Cohen and Kaplan 2007).
+    Which texts are kept depends on their content and the seed alone, not on the order of lines: every text
+    gets a keyed hash, and the smallest hashes of each source win (bottom-k sampling, Cohen and Kaplan 2007).
+    A text that several sources have counts for the first of them.
 
     Args:
         paths: Files; see `read_records` for the shapes.
@@ -75,9 +76,9 @@ def fill_evenly(available: Mapping[str, int], total: int) -> dict[str, int]:
 def read_records(path: Path) -> Iterator[tuple[str, str]]:
     """Yields (source, text) of a file, optionally gzipped, without holding it in memory.
 
-    * ``.jsonl``: a JSON string a line, or an object with ``turns`` ([[speaker, text], ...]) or any of ``text``,
-      ``query``, ``positive``, ``negative``, ``sentence1``, ``sentence2``, ``anchor``, ``definition``; its
-      ``source``, if any, names the source.
+    * ``.jsonl``: a JSON string a line, or an object with ``turns`` ([[speaker, text], ...]) or any of
+      ``text``, ``query``, ``positive``, ``negative``, ``sentence1``, ``sentence2``, ``anchor``,
+      ``definition``; its ``source``, if any, names the source.
     * ``.csv`` and ``.tsv``: the first two columns, without a header (the layout of STS files).
     * ``.txt``: one text a line.
 
