@@ -1,8 +1,8 @@
 """The Porter stemmer: English words to the stem their inflections share.
 
-Formula source: M. F. Porter, "An algorithm for suffix stripping", Program 14(3), 1980, with the two departures of
-the author's own later implementation (`logi` -> `log`, `bli` -> `ble`). Words of one or two letters stay as
-they are.
+Formula source: M. F. Porter, "An algorithm for suffix stripping", Program 14(3), 1980, with the two
+departures of the author's own later implementation (`logi` -> `log`, `bli` -> `ble`). Words of one or two
+letters stay as they are.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _ENDS_DOUBLE = re.compile(r"([^aeiouylsz])\1$")
 _ENDS_SHORT = re.compile(f"^{_CONSONANTS}{_VOWEL}[^aeiouwxy]$")
 
 _STEP_2 = {
-    "ational": "ate", "tional": "tion", "enci": "ence", "anci": "ance", "izer": "ize", "bli": "ble", "alli": "al",
-    "entli": "ent", "eli": "e", "ousli": "ous", "ization": "ize", "ation": "ate", "ator": "ate", "alism": "al",
-    "iveness": "ive", "fulness": "ful", "ousness": "ous", "aliti": "al", "iviti": "ive", "biliti": "ble",
-    "logi": "log",
+    "ational": "ate", "tional": "tion", "enci": "ence", "anci": "ance", "izer": "ize", "bli": "ble",
+    "alli": "al", "entli": "ent", "eli": "e", "ousli": "ous", "ization": "ize", "ation": "ate", "ator": "ate",
+    "alism": "al", "iveness": "ive", "fulness": "ful", "ousness": "ous", "aliti": "al", "iviti": "ive",
+    "biliti": "ble", "logi": "log",
 }  # fmt: skip
 _STEP_3 = {"icate": "ic", "ative": "", "alize": "al", "iciti": "ic", "ical": "ic", "ful": "", "ness": ""}
 _STEP_4 = dict.fromkeys(
-    ("al", "ance", "ence", "er", "ic", "able", "ible", "ant", "ement", "ment", "ent", "ou", "ism", "ate", "iti",
-     "ous", "ive", "ize"),
+    ("al", "ance", "ence", "er", "ic", "able", "ible", "ant", "ement", "ment", "ent", "ou", "ism", "ate",
+     "iti", "ous", "ive", "ize"),
     "",
 ) | {"sion": "s", "tion": "t"}  # fmt: skip
 
@@ -66,7 +66,7 @@ def porter_stem(word: str) -> str:
 
 
 def _plural(word: str) -> str:
-    if word.endswith("sses") or word.endswith("ies"):
+    if word.endswith(("sses", "ies")):
         return word[:-2]
     if word.endswith("s") and not word.endswith("ss"):
         return word[:-1]

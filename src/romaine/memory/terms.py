@@ -1,10 +1,11 @@
 """Text to terms for lexical search: tokens, folded, stemmed and hashed.
 
-A term is a 32-bit number, the CRC-32 of its stem. Numbers need no shared vocabulary, so what one process writes
-another can search, and a memory's terms fit in one small blob. Among 50,000 stems about 0.3 pairs collide.
+A term is a 32-bit number, the CRC-32 of its stem. Numbers need no shared vocabulary, so what one process
+writes another can search, and a memory's terms fit in one small blob. Among 50,000 stems about 0.3 pairs
+collide.
 
-Tokens are what SQLite's `porter unicode61 remove_diacritics 2` makes of a text; scripts written without spaces,
-which it leaves as one long token, are cut into overlapping pairs of characters.
+Tokens are what SQLite's `porter unicode61 remove_diacritics 2` makes of a text; scripts written without
+spaces, which it leaves as one long token, are cut into overlapping pairs of characters.
 """
 
 from __future__ import annotations
@@ -26,18 +27,23 @@ _TOKEN = re.compile(f"[{_UNSPACED}]+|[^\\W_{_UNSPACED}]+")
 _ASCII_TOKEN = re.compile("[a-z0-9]+")
 _UNSPACED_RUN = re.compile(f"[{_UNSPACED}]")
 
-STOP_WORDS = frozenset(
-    """
-    a about above after again against all also am an and any are aren as at be because been before being below
-    between both but by can could couldn d did didn do does doesn doing don down during each few for from further
-    had hadn has hasn have haven having he her here hers herself him himself his how i if in into is isn it its
-    itself just ll m ma me might more most must mustn my myself needn no nor not now o of off on once only or other
-    our ours ourselves out over own re s same shan she should shouldn so some such t than that the their theirs
-    them themselves then there these they this those through to too under until up ve very was wasn we were weren
-    what when where which while who whom whose why will with won would wouldn y you your yours yourself yourselves
-    """.split()
-)
+_FUNCTION_WORDS = """
+a about above after again against all also am an and any are aren as at be because been before being below
+between both but by can could couldn d did didn do does doesn doing don down during each few for from
+further had hadn has hasn have haven having he her here hers herself him himself his how i if in into is isn
+it its itself just ll m ma me might more most must mustn my myself needn no nor not now o of off on once
+only or other our ours ourselves out over own re s same shan she should shouldn so some such t than that the
+their theirs them themselves then there these they this those through to too under until up ve very was wasn
+we were weren what when where which while who whom whose why will with won would wouldn y you your yours
+yourself yourselves
+"""
+
+STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
 """English function words, which say nothing about what a question is after."""
+
+
+QUESTION_MARK = zlib.crc32(b"?")
+"""The term that a text with a question in it has besides its words."""
 
 
 def tokens(text: str) -> list[str]:
@@ -74,13 +80,17 @@ def term_ids(text: str) -> TermIds:
         text: Any str.
 
     Returns:
-        uint32 (tokens,) in the order of the text, repetitions and stop words kept.
+        uint32 (tokens,) in the order of the text, repetitions and stop words kept, and `QUESTION_MARK` at the
+        end if the text holds one.
     """
-    return np.fromiter(map(term_id, tokens(text)), dtype=np.uint32)
+    ids = [term_id(token) for token in tokens(text)]
+    if "?" in text or "\uff1f" in text:
+        ids.append(QUESTION_MARK)
+    return np.array(ids, dtype=np.uint32)
 
 
 def query_terms(text: str) -> dict[int, str]:
-    """Returns the distinct terms a query asks for, with the token each was made of, in the order of the query.
+    """Returns the distinct terms a query asks for and the token each was made of, in the query's order.
 
     Stop words are left out, unless the query holds nothing else.
     """

@@ -1,0 +1,92 @@
+"""A bounded store of indexes: the least recently used make room."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, Protocol, TypeVar
+
+from romaine.errors import OptionError
+
+
+class Sized(Protocol):
+    """Anything that knows how many bytes it holds."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        ...
+
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value", bound=Sized)
+
+
+class IndexCache(Generic[Key, Value]):
+    """Keeps what was used last within a limit of bytes. Safe to call from many threads.
+
+    Args:
+        limit_bytes: How much may be held. One value larger than that is held all the same, alone, because it
+            is needed to answer at all.
+
+    Raises:
+        OptionError: If the limit is negative.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        if limit_bytes < 0:
+            raise OptionError(f"limit_bytes={limit_bytes!r} is not possible: it must be 0 or more")
+        self.limit_bytes = limit_bytes
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by all values."""
+        with self._lock:
+            return sum(value.nbytes for value in self._values.values())
+
+    def get(self, key: Key) -> Value | None:
+        """Returns the value of `key` and marks it as used, or None."""
+        with self._lock:
+            value = self._values.get(key)
+            if value is not None:
+                self._values.move_to_end(key)
+            return value
+
+    def put(self, key: Key, value: Value) -> None:
+        """Keeps `value` as the last used and drops others until the limit holds."""
+        with self._lock:
+            self._values[key] = value
+            self._values.move_to_end(key)
+            self._evict()
+
+    def trim(self) -> None:
+        """Drops values until the limit holds; to be called after values have grown."""
+        with self._lock:
+            self._evict()
+
+    def items(self) -> list[tuple[Key, Value]]:
+        """All keys and values, the least recently used first."""
+        with self._lock:
+            return list(self._values.items())
+
+    def discard(self, key: Key) -> None:
+        """Drops `key` if it is there."""
+        with self._lock:
+            self._values.pop(key, None)
+
+    def clear(self) -> None:
+        """Drops everything."""
+        with self._lock:
+            self._values.clear()
+
+    def _evict(self) -> None:
+        held = sum(value.nbytes for value in self._values.values())
+        while held > self.limit_bytes and len(self._values) > 1:
+            _, dropped = self._values.popitem(last=False)
+            held -= dropped.nbytes

@@ -1,0 +1,90 @@
+"""What is looked for, made of a question or of the last messages of a chat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from romaine.arrays import FloatArray, l2_normalize
+from romaine.errors import OptionError, TextTypeError
+from romaine.memory.terms import STOP_WORDS, query_terms, tokens
+
+LATEST_WEIGHT = 0.7
+"""Share of the latest message alone in the vector of several; the rest is "previous, newline, latest"."""
+
+_MESSAGES_READ = 2  # older ones have been answered, and drown what is asked now
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """What is looked for.
+
+    Attributes:
+        text: The latest message.
+        vector: Its embedding, unit or zero, float32 (full_dim,).
+        terms: Its distinct terms, stop words left out.
+    """
+
+    text: str
+    vector: FloatArray
+    terms: tuple[int, ...]
+
+
+def messages_of(query: str | Sequence[str]) -> list[str]:
+    """Checks a query and returns its messages, the latest last.
+
+    Raises:
+        TextTypeError: If it is neither a str nor a sequence of str.
+        OptionError: If it is an empty sequence.
+    """
+    messages = [query] if isinstance(query, str) else list(query)
+    for message in messages:
+        if not isinstance(message, str):
+            raise TextTypeError(
+                f"a query is a str or the last few messages as str, got {type(message).__name__}"
+            )
+    if not messages:
+        raise OptionError("query=[] is empty: give one str or the last few messages, the latest last")
+    return messages
+
+
+def build_query(query: str | Sequence[str], embed: Callable[[list[str]], FloatArray]) -> Query:
+    """Makes a query of one text or of the last few messages.
+
+    A short latest message often leaves out what it is about ("Where is it?"), which the one before says. So
+    both are also embedded together, and the two vectors are averaged with most weight on the latest alone.
+    Words are looked for from the latest message; if it holds none but stop words, from the one before as
+    well.
+
+    Args:
+        query: One text, or messages with the latest last.
+        embed: Embeds texts that search: n texts -> float32 (n, full_dim).
+
+    Raises:
+        TextTypeError: If it is neither a str nor a sequence of str.
+        OptionError: If it is an empty sequence.
+    """
+    messages = messages_of(query)[-_MESSAGES_READ:]
+    latest = messages[-1]
+    texts = [latest] if len(messages) == 1 else [latest, "\n".join(messages)]
+    worded = latest if _says_something(latest) else "\n".join(messages)
+    vectors = np.asarray(embed(texts), dtype=np.float32)
+    return Query(text=latest, vector=_blend(vectors), terms=tuple(query_terms(worded)))
+
+
+def _blend(vectors: FloatArray) -> FloatArray:
+    if len(vectors) == 1:
+        return np.asarray(vectors[0], dtype=np.float32)
+    return l2_normalize(LATEST_WEIGHT * vectors[0] + (1 - LATEST_WEIGHT) * vectors[1])
+
+
+def _says_something(text: str) -> bool:
+    return any(token not in STOP_WORDS for token in tokens(text))
+
+
+def named_speakers(text: str, speakers: Iterable[str]) -> frozenset[str]:
+    """Tells which of `speakers` a text names, by any word of their name that is not a stop word."""
+    words = set(tokens(text)) - STOP_WORDS
+    return frozenset(speaker for speaker in speakers if words & set(tokens(speaker)))
