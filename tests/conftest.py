@@ -13,6 +13,12 @@ from tests import model_folders
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_hash_records(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keeps file hashes out of the user's cache; pytest's folders have the same names in later runs."""
+    os.environ["ROMAINE_CACHE"] = str(tmp_path_factory.mktemp("romaine-cache"))
+
+
 @pytest.fixture(scope="session")
 def minilm_folder() -> Path:
     """all-MiniLM-L6-v2 with its real weights, as sentence-transformers lays it out. Read only."""

@@ -177,3 +177,12 @@ def test_nothing_is_logged_about_a_model(hub, caplog):
     caplog.set_level(logging.INFO, logger="romaine")
     resolve_model("some/model", backend="torch")
     assert not caplog.records
+
+
+def test_progress_bars_are_off(capsys):
+    from romaine.models.hub import _silent_progress
+
+    with _silent_progress()(total=3, desc="download") as bar:
+        bar.update(3)
+    assert list(_silent_progress()([1, 2])) == [1, 2]
+    assert capsys.readouterr().err == ""
