@@ -35,7 +35,7 @@ TEXTS: tuple[str, ...] = (
     "ok",
     'She said: *smiles* "You remembered!"\nThen she closed the door.',
     "1, 22, 333 -- 4444 / 55555?",
-    "Where did they meet before the war, and who else was at the table that evening? " * 4,
+    "Where did they meet before the war, and who else was at the table that evening? " * 2,
     "a b c d e f g h i j k l m n o p q r s t u v w x y z",
 )
 """Ordinary texts of very different lengths."""
