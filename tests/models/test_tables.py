@@ -96,6 +96,8 @@ def test_sse_in_four_bits(tmp_path: Path) -> None:
     assert_allclose(table.matrix, (codes / 7.5 - 1) * scales[:, None], atol=1e-6)
     assert table.dyt is not None
     assert_array_equal(table.dyt.gain, beta)
+    elsewhere = (tmp_path / SSE_CODES).rename(tmp_path / "codes")
+    assert_array_equal(read_table(tmp_path / "model.safetensors", codes=elsewhere).matrix, table.matrix)
 
 
 def test_sse_in_four_bits_cut_short(tmp_path: Path) -> None:

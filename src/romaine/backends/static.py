@@ -34,7 +34,7 @@ def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> Backend:
     """Loads a StaticEmbedding, Model2Vec, SSE or romaine table.
 
     Args:
-        model: With the files "weights", "tokenizer" and, for Model2Vec, "config".
+        model: With the files "weights", "tokenizer", for Model2Vec "config" and for 4-bit SSE "codes".
         card: What is known about it.
         options: `threads` applies.
 
@@ -42,7 +42,9 @@ def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> Backend:
         ModelFormatError: If files are damaged or do not belong together.
     """
     tokenizer = Tokenizer.from_file(model.path("tokenizer"))
-    table = read_table(model.path("weights"), config=model.files.get("config"))
+    table = read_table(
+        model.path("weights"), config=model.files.get("config"), codes=model.files.get("codes")
+    )
     vocab, dim = table.matrix.shape
     if tokenizer.vocab_size > vocab:
         raise ModelFormatError(

@@ -74,12 +74,15 @@ class StaticTable:
     max_tokens: int | None = None
 
 
-def read_table(path: str | Path, *, config: str | Path | None = None) -> StaticTable:
+def read_table(
+    path: str | Path, *, config: str | Path | None = None, codes: str | Path | None = None
+) -> StaticTable:
     """Reads a static table.
 
     Args:
         path: The safetensors file.
         config: The model's config.json, where it has one.
+        codes: The 4-bit codes of a quantised SSE model, if they are not beside `path`.
 
     Raises:
         ModelFormatError: If the file is missing, damaged, not a static table or not finite.
@@ -87,7 +90,7 @@ def read_table(path: str | Path, *, config: str | Path | None = None) -> StaticT
     path = Path(path)
     tensors = _tensors(path)
     try:
-        matrix, is_model2vec = _matrix(path, tensors)
+        matrix, is_model2vec = _matrix(path, tensors, Path(codes or path.with_name(SSE_CODES)))
         return StaticTable(
             matrix=matrix,
             dyt=_dyt(tensors, matrix.shape[1]),
@@ -164,7 +167,7 @@ def _tensors(path: Path) -> dict[str, NDArray[Any]]:
         ) from error
 
 
-def _matrix(path: Path, tensors: Tensors) -> tuple[FloatArray, bool]:
+def _matrix(path: Path, tensors: Tensors, codes: Path) -> tuple[FloatArray, bool]:
     """The table, and whether it is Model2Vec's."""
     if "codes" in tensors:
         return _decoded(tensors), False
@@ -173,8 +176,8 @@ def _matrix(path: Path, tensors: Tensors) -> tuple[FloatArray, bool]:
             return _as_table(tensors[name]), False
     if "embeddings" in tensors:
         return _folded(tensors), True
-    if (path.parent / SSE_CODES).is_file():
-        return _sse_codes(path.parent / SSE_CODES, tensors), False
+    if codes.is_file():
+        return _sse_codes(codes, tensors), False
     raise ModelFormatError(
         f"{path} holds no static table: none of 'table', 'codes', 'embedding.weight' and 'embeddings' is"
         f" among {', '.join(map(repr, sorted(tensors)[:8])) or 'its tensors (there are none)'}"

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from romaine.text.ragged import Ragged, offsets_of, positions
 from romaine.text.wordpiece import added_spellings, settings_of
 
-MAX_CHUNKS = 1 << 16
-"""Chunks remembered before all are forgotten: about 15 MB."""
+MAX_CHUNKS = 1 << 17
+"""Chunks remembered before all are forgotten: about 30 MB."""
 
-_MAX_IDS = 1 << 19
+_MAX_IDS = 1 << 20
 _LONG_CHUNK = 48
 """Characters from which a chunk is not worth remembering: a link, or a sentence written without spaces."""
 
