@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-_WORDS = tuple(
-    "lighthouse harbour storm captain silver key cellar garden"
-    " letter sister dragon river bridge winter apple music".split()
-)
+_SENTENCE = "lighthouse harbour storm captain silver key cellar garden letter sister dragon river bridge"
+_WORDS = tuple(_SENTENCE.split())
 
 
 @pytest.fixture(scope="session")
