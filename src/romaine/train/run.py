@@ -104,7 +104,7 @@ def run_distill(run: DistillRun, *, show_progress: bool = False) -> ModelCard:
         tokenizer=teacher.tokenizer,
         license_id=run.license_id,
         command=run.command(),
-        note=f"Static table of {trained.texts:,} texts' worth of a transformer; runs on numpy alone.",
+        note=f"Static table distilled on {trained.texts:,} short texts; runs on numpy alone.",
         sts=sts,
         bundled=run.bundled,
     )
