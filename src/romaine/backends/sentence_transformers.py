@@ -29,6 +29,7 @@ from romaine.errors import (
 )
 from romaine.models.card import ModelCard
 from romaine.models.files import LocalModel
+from romaine.text.char_windows import char_windows
 from romaine.text.pieces import Pieces, Truncate
 
 try:
@@ -162,7 +163,9 @@ class SentenceTransformersBackend:
         lengths: list[int] = []
         owner: list[int] = []
         for index, (text, encoding) in enumerate(zip(texts, encodings, strict=True)):
-            cuts = _cuts(encoding, len(text), room) if counts[index] > self.max_tokens else [(0, len(text))]
+            cuts = [(0, len(text))]
+            if counts[index] > self.max_tokens:
+                cuts = char_windows(encoding.offsets, encoding.word_ids, length=len(text), room=room)
             pieces += [text[begin:end] for begin, end in cuts]
             owner += [index] * len(cuts)
         for encoding in self._tokenise(pieces):
@@ -283,7 +286,8 @@ def _window(loaded: SentenceTransformer, card: ModelCard) -> int | None:
 
 
 def _full_dim(model: SentenceTransformer) -> int:
-    dim = model.get_embedding_dimension()
+    named = getattr(model, "get_embedding_dimension", None)  # its name since sentence-transformers 6
+    dim = named() if named is not None else model.get_sentence_embedding_dimension()
     if dim is not None:
         return int(dim)
     return int(np.asarray(model.encode(["."], prompt="", show_progress_bar=False)).shape[-1])
@@ -317,19 +321,3 @@ def _count_special(model: SentenceTransformer) -> int:
 
 def _without_surrogates(text: str) -> str:
     return text if text.isascii() else text.translate(_LONE_SURROGATES)
-
-
-def _cuts(encoding: Any, length: int, room: int) -> list[tuple[int, int]]:
-    """Character ranges of at most `room` tokens each that together cover a text of `length` characters."""
-    offsets, words = encoding.offsets, encoding.word_ids
-    bounds = [0]
-    start = 0
-    while start + room < len(offsets):
-        end = start + room
-        whole = end
-        while whole > start and words[whole] is not None and words[whole] == words[whole - 1]:
-            whole -= 1
-        end = whole if whole > start else end
-        bounds.append(offsets[end][0])
-        start = end
-    return list(zip(bounds, [*bounds[1:], length], strict=True))
