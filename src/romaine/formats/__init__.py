@@ -9,6 +9,7 @@ memory.add_turns(scope, result.turns)
 from __future__ import annotations
 
 from romaine.formats.locomo import Conversation, Question, Session, read_conversation, read_conversations
+from romaine.formats.placement import PlacedChat, PlacedNote, Placement, place
 from romaine.formats.registry import FORMATS, Source, detect, read
 from romaine.formats.result import Chat, ImportResult, Note, Skipped
 
@@ -18,11 +19,15 @@ __all__ = [
     "Conversation",
     "ImportResult",
     "Note",
+    "PlacedChat",
+    "PlacedNote",
+    "Placement",
     "Question",
     "Session",
     "Skipped",
     "Source",
     "detect",
+    "place",
     "read",
     "read_conversation",
     "read_conversations",

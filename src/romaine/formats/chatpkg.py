@@ -221,7 +221,8 @@ def _notes(session: Mapping[str, Any], options: ReadOptions, skipped: list[Skipp
             notes[text] = _fact(text, f"memory/manual/{number}", {}, options)
     found = list(notes.values())
     if summary := text_field(session, "memorySummary"):
-        found.append(Note(text=options.fill(summary.strip()), kind=Kind.SUMMARY, source_id="memory/summary"))
+        text = options.fill(summary.strip())
+        found.append(Note(text=text, kind=Kind.SUMMARY, source_id="memory/summary", chat=0))
     return tuple(found)
 
 
@@ -234,4 +235,5 @@ def _fact(text: str, source_id: str, memory: Mapping[str, Any], options: ReadOpt
         importance=share_field(memory, "importanceScore", 1.0),
         pinned=memory.get("isPinned") is True,
         source_id=source_id,
+        chat=0,
     )

@@ -33,6 +33,7 @@ class Note:
         importance: 0 to 1.
         pinned: Whether it always holds (a lorebook's constant entry).
         source_id: Where in its file it stands; the same in every import of that file.
+        chat: Index in `ImportResult.chats` of the chat it belongs to, or None if it holds in every chat.
         metadata: What else the file says of it (keys, comment, order), as JSON can hold it.
     """
 
@@ -42,6 +43,7 @@ class Note:
     importance: float = 1.0
     pinned: bool = False
     source_id: str | None = None
+    chat: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 

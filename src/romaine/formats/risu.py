@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from romaine.errors import FormatError
@@ -56,7 +57,8 @@ def read_risu(document: Any, options: ReadOptions) -> ImportResult:
         messages = list_field(part, "message")
         turns = _turns(messages, f"chat {number}, message", options, skipped)
         chats.append(Chat(turns=turns, title=title))
-        lore += read_entries(part.get("localLore"), title or f"chat {number}", options, skipped)
+        entries = read_entries(part.get("localLore"), title or f"chat {number}", options, skipped)
+        lore += [replace(note, chat=len(chats) - 1) for note in entries]
     return ImportResult(
         format="risu-chat",
         chats=tuple(chats),
