@@ -125,3 +125,29 @@ class RejectedModelError(ModelError, ValueError):
 
 class OfflineError(ModelError, ConnectionError):
     """Files would have to be downloaded, and the network may not or cannot be used."""
+
+
+# --- the memory's file -----------------------------------------------------------------------------------
+
+
+class StorageError(RomaineError):
+    """Base of what can be wrong with a memory file."""
+
+
+class StorageAccessError(StorageError, OSError):
+    """The file cannot be read or written: it is read-only, the disk is full, another program holds it."""
+
+
+class StorageFormatError(StorageError, ValueError):
+    """The file is no memory file, is damaged, or was written by a newer version."""
+
+
+class OtherEmbedderError(StorageError, ValueError):
+    """The file's vectors are another embedder's."""
+
+
+class MemoryNotFoundError(RomaineError, KeyError):
+    """No memory of this id is visible in the scope that asks."""
+
+    def __str__(self) -> str:  # KeyError would show the message in quotes
+        return str(self.args[0])
