@@ -134,12 +134,32 @@ class StorageError(RomaineError):
     """Base of what can be wrong with a memory file."""
 
 
-class StorageAccessError(StorageError, OSError):
-    """The file cannot be read or written: it is read-only, the disk is full, another program holds it."""
-
-
 class StorageFormatError(StorageError, ValueError):
-    """The file is no memory file, is damaged, or was written by a newer version."""
+    """The file is no memory file."""
+
+
+class StorageVersionError(StorageError, ValueError):
+    """The file was written by a newer version of this package."""
+
+
+class StorageCorruptError(StorageError, ValueError):
+    """The file is damaged."""
+
+
+class StorageFullError(StorageError, OSError):
+    """The disk is full; nothing of the write is in the file, everything before it is."""
+
+
+class StorageReadOnlyError(StorageError, PermissionError):
+    """The file cannot be written."""
+
+
+class StorageLockedError(StorageError, TimeoutError):
+    """Another process has kept the file locked for too long."""
+
+
+class StorageClosedError(StorageError, ValueError):
+    """The memory has been closed."""
 
 
 class OtherEmbedderError(StorageError, ValueError):
