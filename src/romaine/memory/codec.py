@@ -22,7 +22,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def encode_text(text: str) -> SqlText:
-    """Returns text as SQLite takes it: itself, or bytes where it holds lone surrogates, which UTF-8 cannot."""
+    """Returns text as SQLite takes it: itself, or bytes where lone surrogates keep it from being UTF-8."""
     if text.isascii():
         return text
     try:
@@ -80,8 +80,8 @@ def decode_names(value: str | None) -> frozenset[str]:
 class VectorFormat(str, Enum):
     """How vectors are kept, little-endian.
 
-    FLOAT32 keeps them exactly. FLOAT16 halves the file and moves a cosine by less than 0.001. INT8 quarters it:
-    each vector is scaled so that its largest component becomes 127, which moves a cosine by about 0.005.
+    FLOAT32 keeps them exactly. FLOAT16 halves them and moves a cosine by less than 0.001. INT8 quarters them:
+    each is scaled so that its largest component becomes 127, which moves a cosine by about 0.005.
     """
 
     FLOAT32 = "float32"
@@ -105,7 +105,7 @@ class VectorFormat(str, Enum):
         """The numpy type of one component."""
         return np.dtype({"float32": "<f4", "float16": "<f2", "int8": "i1"}[self.value])
 
-    def encode(self, vectors: FloatArray) -> list[bytes]:
+    def pack(self, vectors: FloatArray) -> list[bytes]:
         """Turns unit vectors into blobs.
 
         Args:
@@ -121,7 +121,7 @@ class VectorFormat(str, Enum):
         view, width = packed.tobytes(), packed.shape[1] * self.dtype.itemsize
         return [view[start : start + width] for start in range(0, len(view), width)]
 
-    def decode(self, blobs: Sequence[bytes], dim: int) -> FloatArray:
+    def unpack(self, blobs: Sequence[bytes], dim: int) -> FloatArray:
         """Turns blobs into unit vectors.
 
         Args:

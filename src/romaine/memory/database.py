@@ -1,7 +1,7 @@
 """The SQLite file: opening, transactions, waiting for other processes, and errors in words.
 
-WAL with ``synchronous=FULL``: a write that returned survives a killed process and a power cut. Readers and the
-one writer do not wait for each other, so a long import does not hold up `recall`.
+WAL with ``synchronous=FULL``: a write that returned survives a killed process and a power cut. Readers and
+the one writer do not wait for each other, so a long import does not hold up `recall`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from romaine.errors import (
     RomaineError,
+    StorageAccessError,
     StorageClosedError,
     StorageCorruptError,
     StorageError,
@@ -45,7 +46,11 @@ _MESSAGES: tuple[tuple[tuple[str, ...], type[StorageError], str], ...] = (
         StorageCorruptError,
         "it is damaged; export what is readable, or use a backup",
     ),
-    (("unable to open",), StorageError, "it cannot be opened; check that its folder exists and is writable"),
+    (
+        ("unable to open",),
+        StorageAccessError,
+        "it cannot be opened; check that its folder exists and is writable",
+    ),
 )
 
 
@@ -131,8 +136,8 @@ class Database:
     def close(self) -> None:
         """Closes the file. Closing twice is nothing."""
         with self._write_lock, self._read_lock:
-            for connection in {self._reader, self._writer} - {None}:
-                if self._owner == os.getpid() and connection is not None:
+            for connection in (self._reader, self._writer):
+                if connection is not None and self._owner == os.getpid():
                     connection.close()
             self._reader = self._writer = None
 
@@ -151,7 +156,7 @@ class Database:
         if self.name != MEMORY and Path(self.name).is_dir():
             raise StorageFormatError(f"{self.name} is a folder; give the name of a file in it")
         if self.read_only and not Path(self.name).is_file():
-            raise StorageError(f"{self.name} is not there, and read_only=True creates nothing")
+            raise StorageAccessError(f"{self.name} is not there, and read_only=True creates nothing")
         with self._in_words():
             try:
                 self._writer = self._connect()

@@ -81,7 +81,7 @@ class Scope:
     """Whose memory is meant: a user's, optionally one character's and one chat's.
 
     A stored memory is visible to a scope that asks when the users are equal and each of the memory's
-    `character` and `chat` is None or equal to the asking scope's. Names compare as they are, without wildcards.
+    `character` and `chat` is None or equal to the asking scope's. Names have no wildcards.
 
     Attributes:
         user: Who the memory belongs to; never empty.

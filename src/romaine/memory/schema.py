@@ -1,8 +1,8 @@
 """The tables of a memory's file, and the steps from each version to the next.
 
-A *space* is what one user said in one chat (or outside any). Every write takes the next *change* number; rows
-carry the numbers at which they were born, last changed and retired. From these another process sees what is new,
-and a fork sees its parent as it was.
+A *space* is what one user said in one chat (or outside any). Every write takes the next *change* number;
+rows carry the numbers at which they were born, last changed and retired. From these another process sees
+what is new, and a fork sees its parent as it was.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def check_version(connection: sqlite3.Connection, name: str) -> int:
         raise StorageFormatError(f"{name} is a SQLite file of something else; choose another file name")
     if version > VERSION:
         raise StorageVersionError(
-            f"{name} has schema version {version}, this romaine knows up to {VERSION}; install a newer romaine"
+            f"{name} has schema version {version}, this romaine knows up to {VERSION}; install a newer one"
         )
     return int(version)
 
