@@ -1,4 +1,4 @@
-"""`romaine eval`: measure how well a memory finds what was said."""
+"""`romaine eval`: measure how well a memory finds what was said, and when it says nothing."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from romaine.cli import options
 if TYPE_CHECKING:
     from romaine.evaluate.memory import MemoryReport
 
-app = typer.Typer(help="Measure quality: recall of a memory.", no_args_is_help=True)
+app = typer.Typer(
+    help="Measure quality: what a memory finds, and when it says nothing.", no_args_is_help=True
+)
 
 
 @app.callback()
 def _group() -> None:
-    """Measure quality: recall of a memory."""
+    """Measure quality: what a memory finds, and when it says nothing."""
 
 
 @app.command("memory")
@@ -42,6 +44,33 @@ def memory(
         typer.echo(json.dumps(report.to_json(), indent=2))
     else:
         _print(report)
+
+
+@app.command("abstention")
+def abstention(
+    files: Annotated[list[Path], typer.Argument(help="LoCoMo or REALTALK files.", show_default=False)],
+    model: options.Model = "little-gem",
+    backend: options.Backend = "auto",
+    loss: Annotated[
+        float, typer.Option(help="How much recall@5 of answerable questions silence may cost.")
+    ] = 0.02,
+    as_json: options.Json = False,
+) -> None:
+    """Calibrate a model's min_score="auto": when to say nothing because the answer is not in the chat.
+
+    Asks the questions of each conversation of every other one. Figures are leave-one-conversation-out.
+    """
+    from romaine.embedder import Embedder
+    from romaine.evaluate.calibration import calibrate
+
+    report = calibrate(files, embedder=Embedder(model, backend=backend).warm_up(), loss=loss)
+    if as_json:
+        typer.echo(json.dumps(report.to_json(), indent=2))
+        return
+    typer.echo(f"silent on {report.silent:.1%} of {report.unanswerable:,} questions that have no answer here")
+    typer.echo(
+        f"recall@5 of {report.answerable:,} others {report.recall:.3f}, lost by silence {report.lost:.3f}"
+    )
 
 
 def _print(report: MemoryReport) -> None:

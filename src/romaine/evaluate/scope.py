@@ -9,7 +9,7 @@ import numpy as np
 
 from romaine.formats.locomo import Conversation
 from romaine.memory.query import Query, build_query, named_speakers
-from romaine.memory.ranking import DEFAULT_WEIGHTS, Signals, Weights, rank
+from romaine.memory.ranking import DEFAULT_WEIGHTS, Ranking, Signals, Weights, rank
 from romaine.memory.scope_index import Candidates, Entries, ScopeIndex
 from romaine.memory.terms import document_text, term_ids
 
@@ -55,23 +55,18 @@ class ConversationIndex:
         """Memory of the index."""
         return self._index.nbytes
 
-    def query(self, question: str) -> Query:
-        """Returns what a question looks for."""
-        return build_query(question, self._full.embed_queries)
-
-    def candidates(self, query: Query, k: int) -> Candidates:
-        """Returns what may answer it."""
-        return self._index.search(query, k=k)
+    def rank(self, question: str, k: int) -> tuple[Candidates, Ranking]:
+        """Returns what may answer a question and how well it fits, for the best `k` to be taken."""
+        query = build_query(question, self._full.embed_queries)
+        candidates = self._index.search(query, k=k)
+        return candidates, rank(candidates, self._signals(query, candidates), self._weights)
 
     def find(self, question: str, k: int) -> list[int]:
         """Returns the numbers of the `k` turns that answer a question best, best first."""
-        query = self.query(question)
-        candidates = self.candidates(query, k)
-        ranking = rank(candidates, self.signals(query, candidates), self._weights)
+        candidates, ranking = self.rank(question, k)
         return [int(row) for row in candidates.rows[ranking.best(k)]]
 
-    def signals(self, query: Query, candidates: Candidates) -> Signals:
-        """Returns what is known of the candidates besides their text."""
+    def _signals(self, query: Query, candidates: Candidates) -> Signals:
         named = named_speakers(query.text, set(self._speakers.tolist()))
         count = len(candidates)
         return Signals(

@@ -197,6 +197,10 @@ class LexicalIndex:
                 scores[rows] += np.float32(idf * (K1 + 1)) * counts / (counts + saturation)
         return Matches(scores, best_possible, known / best_possible if best_possible else 0.0)
 
+    def knows(self, term: int) -> bool:
+        """Tells whether any row holds `term`."""
+        return any(len(self._postings(segment, term)[0]) for segment in (self._base, self._recent_segment()))
+
     def contains(self, term: int) -> NDArray[np.bool_]:
         """Tells which rows hold `term`, bool (rows,)."""
         found = np.zeros(len(self), dtype=np.bool_)

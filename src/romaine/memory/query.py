@@ -9,7 +9,7 @@ import numpy as np
 
 from romaine.arrays import FloatArray, l2_normalize
 from romaine.errors import OptionError, TextTypeError
-from romaine.memory.terms import STOP_WORDS, query_terms, tokens
+from romaine.memory.terms import STOP_WORDS, name_terms, query_terms, tokens
 
 LATEST_WEIGHT = 0.7
 """Share of the latest message alone in the vector of several; the rest is "previous, newline, latest"."""
@@ -25,11 +25,13 @@ class Query:
         text: The latest message.
         vector: Its embedding, unit or zero, float32 (full_dim,).
         terms: Its distinct terms, stop words left out.
+        names: Those of its terms that are capitalised, as names are.
     """
 
     text: str
     vector: FloatArray
     terms: tuple[int, ...]
+    names: tuple[int, ...] = ()
 
 
 def messages_of(query: str | Sequence[str]) -> list[str]:
@@ -71,7 +73,9 @@ def build_query(query: str | Sequence[str], embed: Callable[[list[str]], FloatAr
     texts = [latest] if len(messages) == 1 else [latest, "\n".join(messages)]
     worded = latest if _says_something(latest) else "\n".join(messages)
     vectors = np.asarray(embed(texts), dtype=np.float32)
-    return Query(text=latest, vector=_blend(vectors), terms=tuple(query_terms(worded)))
+    return Query(
+        text=latest, vector=_blend(vectors), terms=tuple(query_terms(worded)), names=name_terms(worded)
+    )
 
 
 def _blend(vectors: FloatArray) -> FloatArray:

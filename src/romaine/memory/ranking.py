@@ -40,11 +40,11 @@ class Weights:
 
     dense: float = 0.3
     context: float = 1.0
-    lexical: float = 0.8
+    lexical: float = 0.7
     window: float = 0.3
     speaker: float = 1.2
-    asks: float = -0.8
-    answers: float = 0.8
+    asks: float = -1.0
+    answers: float = 1.0
     importance: float = 0.5
     recency: float = 0.1
     pinned: float = 0.5

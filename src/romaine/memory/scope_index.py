@@ -85,6 +85,7 @@ class Candidates:
         context_spread: Of `context` over all visible rows.
         best_possible: Sum of the idf of the query's terms: the scale of `lexical`.
         known_share: Share of that which belongs to terms the scope knows, 0 to 1.
+        unknown_name: Whether the query holds a name that occurs nowhere in the scope.
     """
 
     rows: NDArray[np.intp]
@@ -99,6 +100,7 @@ class Candidates:
     context_spread: Spread
     best_possible: float
     known_share: float
+    unknown_name: bool
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -284,6 +286,7 @@ class ScopeIndex:
             context_spread=self._spread(self._context, query, visible, context),
             best_possible=matches.best_possible,
             known_share=matches.known_share,
+            unknown_name=not all(map(self._lexical.knows, query.names)),
         )
 
     def _pool(

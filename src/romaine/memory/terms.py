@@ -24,6 +24,9 @@ TermIds = NDArray[np.uint32]
 
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Thai, Kana, Han
 _TOKEN = re.compile(f"[{_UNSPACED}]+|[^\\W_{_UNSPACED}]+")
+_WORD = re.compile(r"\w+")
+_OPENERS = " \t\"'\u201c\u2018(*_"  # may stand between the end of a sentence and the next one's first word
+_SENTENCE_ENDS = ".!?:\n\u2026"
 _ASCII_TOKEN = re.compile("[a-z0-9]+")
 _UNSPACED_RUN = re.compile(f"[{_UNSPACED}]")
 
@@ -100,6 +103,20 @@ def query_terms(text: str) -> dict[int, str]:
     for word in content:
         found.setdefault(term_id(word), word)
     return found
+
+
+def name_terms(text: str) -> tuple[int, ...]:
+    """Returns the distinct terms of the capitalised words of a text, which are names for the most part.
+
+    The first word of a sentence is left out, as its capital says nothing; so are stop words.
+    """
+    found: dict[int, None] = {}
+    for word in _WORD.finditer(text):
+        starts = text[: word.start()].rstrip(_OPENERS)[-1:]
+        if word[0][0].isupper() and starts and starts not in _SENTENCE_ENDS:
+            content = [token for token in tokens(word[0]) if token not in STOP_WORDS]
+            found.update(dict.fromkeys(map(term_id, content)))
+    return tuple(found)
 
 
 def document_text(text: str, speaker: str | None) -> str:

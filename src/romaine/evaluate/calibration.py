@@ -1,0 +1,224 @@
+"""Fits when a memory should say nothing, and measures how well that works.
+
+Questions whose answer is in a chat are its own; questions whose answer is not are those about the other
+chats. All figures are leave-one-conversation-out: a conversation is judged by what was fitted without it and
+its questions.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from romaine.errors import OptionError
+from romaine.evaluate.scope import ConversationIndex
+from romaine.formats.locomo import Conversation, read_conversations
+from romaine.memory.abstention import FEATURES, Calibration, Evidence, evidence_of
+
+if TYPE_CHECKING:
+    from romaine.embedder import Embedder
+
+_K = 5
+_RIDGE = 1e-3
+_NEWTON_STEPS = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trials:
+    """Questions put to conversations, `n` of them.
+
+    Attributes:
+        asked_in: Number of the conversation that was searched, (n,).
+        asked_about: Number of the conversation that the question belongs to, (n,).
+        evidence: `Evidence` of each as an array, float64 (n, features).
+        recall: Recall@5 of each, 0 where the answer is not there, float64 (n,).
+    """
+
+    asked_in: NDArray[np.int64]
+    asked_about: NDArray[np.int64]
+    evidence: NDArray[np.float64]
+    recall: NDArray[np.float64]
+
+    @property
+    def answerable(self) -> NDArray[np.bool_]:
+        """Whether the answer is there, (n,)."""
+        return np.asarray(self.asked_in == self.asked_about)
+
+    def where(self, mask: NDArray[np.bool_]) -> Trials:
+        """The trials at `mask`."""
+        return Trials(**{name: values[mask] for name, values in vars(self).items()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationReport:
+    """A calibration and what it does to conversations it was not fitted on.
+
+    Attributes:
+        calibration: Fitted on all of them.
+        answerable: How many answerable questions were asked.
+        unanswerable: How many others.
+        silent: Share of the unanswerable for which nothing is returned, leave-one-conversation-out.
+        recall: Recall@5 of the answerable without abstaining.
+        lost: How much of that abstaining costs, leave-one-conversation-out.
+    """
+
+    calibration: Calibration
+    answerable: int
+    unanswerable: int
+    silent: float
+    recall: float
+    lost: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures, and the calibration as `calibrations.json` keeps it."""
+        weights = zip(FEATURES, self.calibration.weights, strict=True)
+        return {
+            "answerable": self.answerable,
+            "unanswerable": self.unanswerable,
+            "silent": self.silent,
+            "recall@5": self.recall,
+            "lost": self.lost,
+            "calibration": {
+                "intercept": round(self.calibration.intercept, 4),
+                "weights": {name: round(weight, 4) for name, weight in weights},
+                "threshold": round(self.calibration.threshold, 4),
+            },
+        }
+
+
+def calibrate(
+    files: Iterable[str | os.PathLike[str]],
+    *,
+    embedder: Embedder,
+    loss: float = 0.02,
+    features: Iterable[str] = FEATURES,
+) -> CalibrationReport:
+    """Fits a calibration for a model and judges it on conversations left out.
+
+    Args:
+        files: LoCoMo or REALTALK files with at least three conversations together.
+        embedder: The model.
+        loss: How much recall@5 of the answerable questions may be lost where it is fitted.
+        features: Those of `FEATURES` to use; the weight of the others is 0.
+
+    Raises:
+        OptionError: If there are fewer than three conversations, or a feature is unknown.
+        FormatError: If a file cannot be read.
+    """
+    conversations = [c for file in files for c in read_conversations(file)]
+    if len(conversations) < 3:
+        raise OptionError(
+            f"{len(conversations)} conversations are too few to calibrate: at least 3 are needed, two to fit on"
+            " and one to judge"
+        )
+    used = _feature_mask(features)
+    trials = gather(conversations, embedder)
+    silent = lost = 0.0
+    for left_out in range(len(conversations)):
+        involved = (trials.asked_in == left_out) | (trials.asked_about == left_out)
+        calibration = fit(trials.where(~involved), loss=loss, used=used)
+        judged = trials.where(trials.asked_in == left_out)
+        quiet = _confidences(calibration, judged) < calibration.threshold
+        silent += float((quiet & ~judged.answerable).sum())
+        lost += float(judged.recall[quiet].sum())
+    answerable = int(trials.answerable.sum())
+    unanswerable = len(trials.recall) - answerable
+    return CalibrationReport(
+        calibration=fit(trials, loss=loss, used=used),
+        answerable=answerable,
+        unanswerable=unanswerable,
+        silent=silent / unanswerable,
+        recall=float(trials.recall.sum()) / answerable,
+        lost=lost / answerable,
+    )
+
+
+def gather(conversations: list[Conversation], embedder: Embedder) -> Trials:
+    """Puts every question to every conversation."""
+    asked_in, asked_about, evidence, recall = [], [], [], []
+    for here, conversation in enumerate(conversations):
+        index = ConversationIndex(conversation, embedder)
+        number = {turn.source_id: n for n, turn in enumerate(conversation.turns)}
+        for about, other in enumerate(conversations):
+            for question in other.questions:
+                candidates, ranking = index.rank(question.text, _K)
+                found = set(candidates.rows[ranking.best(_K)].tolist())
+                wanted = {number.get(i) for i in question.evidence} if here == about else set()
+                summed_up: Evidence | None = evidence_of(candidates, ranking)
+                if summed_up is None:
+                    continue
+                asked_in.append(here)
+                asked_about.append(about)
+                evidence.append(summed_up.to_array())
+                recall.append(len(found & wanted) / len(wanted) if wanted else 0.0)
+    return Trials(
+        asked_in=np.array(asked_in),
+        asked_about=np.array(asked_about),
+        evidence=np.array(evidence),
+        recall=np.array(recall),
+    )
+
+
+def fit(trials: Trials, *, loss: float, used: NDArray[np.bool_]) -> Calibration:
+    """Fits a logistic model and the threshold that costs `loss` of recall@5.
+
+    An answerable question weighs as much as there is to lose by silence, its recall; the unanswerable
+    together weigh about as much as the answerable.
+
+    Args:
+        trials: What to fit on.
+        loss: See `calibrate`.
+        used: Which features may have a weight, bool (features,).
+    """
+    answerable = trials.answerable
+    weights = np.where(answerable, trials.recall, answerable.sum() / max((~answerable).sum(), 1))
+    mean = trials.evidence.mean(axis=0)
+    deviation = np.maximum(trials.evidence.std(axis=0), 1e-9)
+    standardised = (trials.evidence - mean) / deviation * used
+    intercept, slopes = _logistic_regression(standardised, answerable.astype(np.float64), weights)
+    slopes = slopes * used / deviation
+    calibration = Calibration(
+        intercept=intercept - float(slopes @ mean), weights=tuple(slopes.tolist()), threshold=0.0
+    )
+    confidences = _confidences(calibration, trials)[answerable]
+    order = np.argsort(confidences)
+    lost = np.cumsum(trials.recall[answerable][order]) / len(order)
+    first_kept = min(int(np.searchsorted(lost, loss, side="right")), len(order) - 1)
+    return Calibration(
+        intercept=calibration.intercept,
+        weights=calibration.weights,
+        threshold=float(confidences[order[first_kept]]),
+    )
+
+
+def _logistic_regression(
+    x: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64]]:
+    """Weighted logistic regression with a small ridge, by Newton's method: intercept and slopes."""
+    x = np.column_stack([np.ones(len(x)), x])
+    ridge = np.eye(x.shape[1]) * _RIDGE * weights.sum()
+    beta = np.zeros(x.shape[1])
+    for _ in range(_NEWTON_STEPS):
+        p = 1 / (1 + np.exp(-x @ beta))
+        gradient = x.T @ (weights * (p - y)) + ridge @ beta
+        hessian = (x * (weights * p * (1 - p))[:, None]).T @ x + ridge
+        beta -= np.linalg.solve(hessian, gradient)
+    return float(beta[0]), beta[1:]
+
+
+def _confidences(calibration: Calibration, trials: Trials) -> NDArray[np.float64]:
+    logits = calibration.intercept + trials.evidence @ np.array(calibration.weights)
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))))
+
+
+def _feature_mask(features: Iterable[str]) -> NDArray[np.bool_]:
+    wanted = set(features)
+    unknown = wanted - set(FEATURES)
+    if unknown or not wanted:
+        raise OptionError(f"features={sorted(wanted)} is not possible: choose from {', '.join(FEATURES)}")
+    return np.array([name in wanted for name in FEATURES])
