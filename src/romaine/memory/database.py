@@ -16,7 +16,6 @@ from pathlib import Path
 
 from romaine.errors import (
     RomaineError,
-    StorageAccessError,
     StorageClosedError,
     StorageCorruptError,
     StorageError,
@@ -48,8 +47,8 @@ _MESSAGES: tuple[tuple[tuple[str, ...], type[StorageError], str], ...] = (
     ),
     (
         ("unable to open",),
-        StorageAccessError,
-        "it cannot be opened; check that its folder exists and is writable",
+        StorageError,
+        "it cannot be opened; check that its folder is there and writable",
     ),
 )
 
@@ -156,7 +155,7 @@ class Database:
         if self.name != MEMORY and Path(self.name).is_dir():
             raise StorageFormatError(f"{self.name} is a folder; give the name of a file in it")
         if self.read_only and not Path(self.name).is_file():
-            raise StorageAccessError(f"{self.name} is not there, and read_only=True creates nothing")
+            raise StorageError(f"{self.name} is not there, and read_only=True creates nothing")
         with self._in_words():
             try:
                 self._writer = self._connect()

@@ -1,7 +1,7 @@
 """What a scope may see. Whatever reads memories asks here; nothing else decides it.
 
-A view is a list of segments, one for each space that is seen: what holds outside any chat, the chat itself and,
-if the chat is a fork, its parents up to where it left them and as they were then.
+A view is a list of segments, one for each space that is seen: what holds outside any chat, the chat itself
+and, if the chat is a fork, its parents up to where it left them and as they were then.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _BEFORE = f"""SELECT {COLUMNS} {_FROM} WHERE {SEEN} AND m.kind = 'turn' AND m.po
     ORDER BY m.position DESC, m.no DESC"""
 _AFTER = f"""SELECT {COLUMNS} {_FROM} WHERE {SEEN} AND m.kind = 'turn' AND m.position > :position
     ORDER BY m.position, m.no"""
+_BY_SOURCE = f"SELECT {COLUMNS} {_FROM} WHERE {SEEN} AND m.source_id = :source"
 _SUPERSEDERS = """SELECT p.old, p.new FROM memory m JOIN supersession p ON p.new = m.no
     WHERE m.space = :space ORDER BY p.new"""
 
@@ -99,19 +100,26 @@ class View:
 
     def turn_rows(self, connection: sqlite3.Connection, first: int, last: int) -> list[Any]:
         """Rows of the turns from position `first` to `last`, in order."""
-        return sorted(
-            self._rows(connection, _TURNS, first=first, last=last), key=lambda row: (row[9], row[0])
-        )
+        rows = self._rows(connection, _TURNS, first=first, last=last)
+        return sorted(rows, key=_by_position)
 
     def turns_before(self, connection: sqlite3.Connection, position: int, count: int) -> list[Any]:
         """Rows of the `count` turns before a position, in order."""
         rows = self._nearest(connection, _BEFORE, position, count)
-        return sorted(rows, key=lambda row: (row[9], row[0]))[-count:] if count else []
+        return sorted(rows, key=_by_position)[-count:] if count else []
 
     def turns_after(self, connection: sqlite3.Connection, position: int, count: int) -> list[Any]:
         """Rows of the `count` turns after a position, in order."""
         rows = self._nearest(connection, _AFTER, position, count)
-        return sorted(rows, key=lambda row: (row[9], row[0]))[:count]
+        return sorted(rows, key=_by_position)[:count]
+
+    def rows_of_source(self, connection: sqlite3.Connection, source: SqlText) -> list[Any]:
+        """Rows of what comes from a message, witnessed or not, a fork's own last."""
+        return [
+            row
+            for segment in self.segments
+            for row in connection.execute(_BY_SOURCE, segment.values | {"source": source})
+        ]
 
     def memories(self, connection: sqlite3.Connection, rows: Iterable[Any]) -> dict[int, Memory]:
         """Records of rows by number, each with what supersedes it as far as this view sees that."""
@@ -196,3 +204,7 @@ def _chat_segments(connection: sqlite3.Connection, scope: Scope) -> list[Segment
         until = at if until is None else min(until, at)
         as_of = change if as_of is None else min(as_of, change)
     return segments
+
+
+def _by_position(row: Any) -> tuple[int, int]:
+    return row[9], row[0]
