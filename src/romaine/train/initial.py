@@ -35,9 +35,10 @@ def initial_table(
     """Makes a table of the teacher's vectors of single tokens.
 
     The mean token of running text is subtracted. Against the mean of the vocabulary, measured before any
-    training, that is better on LoCoMo (recall@5 0.475 for 0.430) and worse on STS dev (0.776 for 0.797) and on
-    FriendsQA (0.350 for 0.359). Then the axes become the principal ones, so that the first components carry the most, and each token is
-    scaled by ``sif / (sif + p)``, smooth inverse frequency (Arora et al. 2017).
+    training, that is better on LoCoMo (recall@5 0.475 for 0.430) and worse on STS dev (0.776 for 0.797) and
+    on FriendsQA (0.350 for 0.359). Then the axes become the principal ones, so that the first components
+    carry the most, and each token is scaled by ``sif / (sif + p)``, smooth inverse frequency (Arora et al.
+    2017).
 
     Args:
         token_vectors: Of each token alone, float32 (vocab, teacher_dim).
