@@ -22,7 +22,7 @@ LAYERS = (
     ("formats",),
     ("memory",),
     ("embedder",),
-    ("lazy_model",),
+    ("lazy_model", "pipeline"),
     ("backends",),
     ("models", "text", "precision"),
     ("arrays", "checks", "progress"),

@@ -57,7 +57,7 @@ class TestVectors:
 
     def test_chunks_do_not_matter(self, static, monkeypatch):
         whole = static.embed_documents(TEXTS)
-        monkeypatch.setattr("romaine.embedder._TEXTS_PER_CHUNK", 2)
+        monkeypatch.setattr("romaine.pipeline.TEXTS_PER_CHUNK", 2)
         assert (static.embed_documents(TEXTS) == whole).all()
 
     def test_batches_do_not_matter(self, minilm, minilm_folder):

@@ -13,23 +13,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from romaine.arrays import FloatArray, l2_normalize, layer_norm, slice_dim
+from romaine.arrays import FloatArray, slice_dim
 from romaine.checks import one_text, optional_positive_int, optional_str, positive_int, text_list
 from romaine.lazy_model import LazyModel, ModelRequest
+from romaine.pipeline import Pipeline
 from romaine.precision import Precision, encode
 from romaine.progress import progress_bar
 
 if TYPE_CHECKING:
     from romaine.backends.base import Backend
     from romaine.models.card import ModelCard
-    from romaine.text.pieces import Pieces
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 DEFAULT_MODEL = "little-gem"
 _DEFAULT_BATCH_TOKENS = 8192
-_TEXTS_PER_CHUNK = 2048  # texts tokenised and sorted by length together; bounds memory, not quality
 
 
 class TruncationWarning(UserWarning):
@@ -100,10 +99,12 @@ class Embedder:
         self.model = model
         self.precision = Precision.parse(precision)
         self.show_progress = show_progress
-        self._truncate = Truncate.parse(truncate)
+        self._pipeline = Pipeline(
+            truncate=Truncate.parse(truncate),
+            batch_tokens=positive_int("batch_tokens", batch_tokens),
+            batch_size=optional_positive_int("batch_size", batch_size),
+        )
         self._dim = optional_positive_int("dim", dim)
-        self._batch_tokens = positive_int("batch_tokens", batch_tokens)
-        self._batch_size = optional_positive_int("batch_size", batch_size)
         self._prompts = (
             optional_str("query_prompt", query_prompt),
             optional_str("document_prompt", document_prompt),
@@ -265,51 +266,23 @@ class Embedder:
         return own.query if query is None else query, own.document if document is None else document
 
     def _embed(self, texts: list[str], prompt: str, *, quiet: bool = False) -> NDArray[Any]:
-        dim = self.dim
         if prompt:
             texts = [prompt + text for text in texts]
-        vectors = np.zeros((len(texts), dim), dtype=np.float32)
         with progress_bar("embedding", len(texts), show=self.show_progress and not quiet) as advance:
-            for start in range(0, len(texts), _TEXTS_PER_CHUNK):
-                chunk = texts[start : start + _TEXTS_PER_CHUNK]
-                vectors[start : start + len(chunk)] = slice_dim(self._full_vectors(chunk), dim)
-                advance(len(chunk))
-        return self._encode(vectors, dim)
-
-    def _encode(self, vectors: FloatArray, dim: int) -> NDArray[Any]:
+            vectors = self._sliced(texts, advance)
         if self.precision is not Precision.INT8:
             return encode(vectors, self.precision)
-        limit = self._model.int8_limit(dim, lambda: slice_dim(self._full_vectors(_calibration_texts()), dim))
+        limit = self._model.int8_limit(self.dim, lambda: self._sliced(_calibration_texts()))
         return encode(vectors, self.precision, int8_limit=limit)
 
-    def _full_vectors(self, texts: Sequence[str]) -> FloatArray:
-        """Vectors of full_dim that point the right way; `slice_dim` makes them unit length."""
-        pieces = self._backend.split(texts, self._truncate)
-        if pieces.truncated:
-            self._report_truncation(pieces.truncated)
-        vectors = self._run(pieces)
-        if self.card.layer_norm:
-            vectors = layer_norm(vectors)
-        if len(pieces.owner) == len(texts):
-            return vectors
-        # Windows of long texts: unit vectors averaged by how many tokens each stands for.
-        weighted = l2_normalize(vectors) * pieces.lengths[:, None].astype(np.float32)
-        return np.add.reduceat(weighted, np.searchsorted(pieces.owner, np.arange(len(texts))), axis=0)
-
-    def _run(self, pieces: Pieces) -> FloatArray:
-        backend = self._backend
-        if not backend.pads:
-            return backend.encode(pieces.inputs)
-        from romaine.text.batching import batches
-
-        vectors = np.empty((len(pieces.owner), backend.full_dim), dtype=np.float32)
-        for indices in batches(
-            pieces.lengths,
-            batch_tokens=self._batch_tokens,
-            max_pieces=self._batch_size,
-            uniform_above=backend.uniform_above,
-        ):
-            vectors[indices] = backend.encode(pieces.inputs.take(indices))
+    def _sliced(self, texts: Sequence[str], advance: Callable[[int], None] = lambda _: None) -> FloatArray:
+        dim = self.dim
+        vectors = np.zeros((len(texts), dim), dtype=np.float32)
+        for chunk in self._pipeline.run(self._backend, texts, normalise_layer=self.card.layer_norm):
+            vectors[chunk.start : chunk.start + len(chunk.vectors)] = slice_dim(chunk.vectors, dim)
+            if chunk.truncated:
+                self._report_truncation(chunk.truncated)
+            advance(len(chunk.vectors))
         return vectors
 
     def _report_truncation(self, count: int) -> None:

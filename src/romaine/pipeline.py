@@ -1,0 +1,87 @@
+"""From texts to full vectors: windows, batches, runs, and windows put together again, chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from romaine.arrays import FloatArray, l2_normalize, layer_norm
+
+if TYPE_CHECKING:
+    from romaine.backends.base import Backend
+    from romaine.text.pieces import Pieces, Truncate
+
+TEXTS_PER_CHUNK = 2048
+"""Texts tokenised and sorted by length together; bounds memory, not quality."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """How texts go through a backend.
+
+    Attributes:
+        truncate: What happens to texts over the window.
+        batch_tokens: Padded tokens that go through the model at once.
+        batch_size: Texts that do, or None for no limit.
+    """
+
+    truncate: Truncate
+    batch_tokens: int
+    batch_size: int | None
+
+    def run(self, backend: Backend, texts: Sequence[str], *, normalise_layer: bool) -> Iterator[Chunk]:
+        """Yields the vectors of a few thousand texts at a time, in order.
+
+        Args:
+            backend: The loaded model.
+            texts: Prompts included.
+            normalise_layer: Whether vectors are layer-normalised before they are sliced.
+        """
+        for start in range(0, len(texts), TEXTS_PER_CHUNK):
+            chunk = texts[start : start + TEXTS_PER_CHUNK]
+            pieces = backend.split(chunk, self.truncate)
+            vectors = self._encode(backend, pieces)
+            if normalise_layer:
+                vectors = layer_norm(vectors)
+            if len(pieces.owner) != len(chunk):
+                vectors = _joined(vectors, pieces, len(chunk))
+            yield Chunk(start=start, vectors=vectors, truncated=pieces.truncated)
+
+    def _encode(self, backend: Backend, pieces: Pieces) -> FloatArray:
+        if not backend.pads:
+            return backend.encode(pieces.inputs)
+        from romaine.text.batching import batches
+
+        vectors = np.empty((len(pieces.owner), backend.full_dim), dtype=np.float32)
+        for indices in batches(
+            pieces.lengths,
+            batch_tokens=self.batch_tokens,
+            max_pieces=self.batch_size,
+            uniform_above=backend.uniform_above,
+        ):
+            vectors[indices] = backend.encode(pieces.inputs.take(indices))
+        return vectors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """Some texts' vectors.
+
+    Attributes:
+        start: Index of the first text.
+        vectors: float32 (n, full_dim); the direction counts, not the length.
+        truncated: How many of the texts lost tokens.
+    """
+
+    start: int
+    vectors: FloatArray
+    truncated: int
+
+
+def _joined(vectors: FloatArray, pieces: Pieces, count: int) -> FloatArray:
+    """One vector a text: the unit vectors of its windows, averaged by how many tokens each stands for."""
+    weighted = l2_normalize(vectors) * pieces.lengths[:, None].astype(np.float32)
+    return np.add.reduceat(weighted, np.searchsorted(pieces.owner, np.arange(count)), axis=0)
