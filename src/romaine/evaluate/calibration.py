@@ -113,7 +113,7 @@ def calibrate(
     conversations = [c for file in files for c in read_conversations(file)]
     if len(conversations) < 3:
         raise OptionError(
-            f"{len(conversations)} conversations are too few to calibrate: at least 3 are needed, two to fit on"
+            f"{len(conversations)} conversations are too few: at least 3 are needed, two to fit on"
             " and one to judge"
         )
     used = _feature_mask(features)
