@@ -19,7 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_COMMANDS = ("embed", "distill", "demo")
+_COMMANDS = ("embed", "export", "distill", "demo")
 _GROUPS = {"models": "models", "eval": "evaluate"}
 
 _INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from romaine.cli import options
+
+if TYPE_CHECKING:
+    from romaine.export import ExportReport
 
 
 def register(app: typer.Typer) -> None:
@@ -44,4 +48,49 @@ def export(
         revision=revision,
         allow_rejected=allow_rejected,
     )
-    print_report(report, as_json=json_output)
+    if json_output:
+        _print_json(report)
+    else:
+        _print_table(report)
+
+
+def _print_json(report: ExportReport) -> None:
+    files = [
+        {
+            "variant": file.variant,
+            "path": str(file.path),
+            "bytes": file.size,
+            "worst_cosine": file.parity.worst,
+            "mean_cosine": file.parity.mean,
+            "texts": file.parity.texts,
+            "longest": file.parity.longest,
+            "how": file.how,
+        }
+        for file in report.files
+    ]
+    typer.echo(
+        json.dumps({"model": report.model, "dim": report.full_dim, "files": files, "notes": report.notes})
+    )
+
+
+def _print_table(report: ExportReport) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(
+        "file", "MB", "worst cosine", "mean", "how", title=f"{report.model}, {report.full_dim} dims"
+    )
+    for file in report.files:
+        worst, mean = f"{file.parity.worst:.5f}", f"{file.parity.mean:.5f}"
+        table.add_row(file.path.name, f"{file.size / 1e6:.1f}", worst, mean, file.how)
+    console.print(table)
+    for note in report.notes:
+        console.print(f"note: {note}", markup=False)
+    texts = report.files[0].parity
+    console.print(
+        f"in {report.folder}, after {report.seconds:.0f} s; compared with torch over {texts.texts} texts"
+        f" of up to {texts.longest} tokens",
+        markup=False,
+        highlight=False,
+    )
