@@ -118,23 +118,28 @@ class VectorIndex:
     def pool(
         self, query: FloatArray, visible: NDArray[np.intp], *, k: int, dim: int | None = None
     ) -> NDArray[np.intp]:
-        """Rows that almost surely hold the `k` nearest to `query`, in no particular order.
+        """Rows that almost surely hold the `k` nearest to `query`, and as a rule others that are near.
 
-        How many depends on the query: the first rows show how much slices and full vectors disagree, and
-        every row within that reach of the k-th best comes along.
+        How many are tried depends on the query: the first rows show how much slices and full vectors
+        disagree, and every row within that reach of the k-th best is scored with all components.
 
         Args:
             query: Unit vector, float32 (full_dim,).
             visible: Rows that may be found, ascending.
             k: How many are wanted.
             dim: As in `scan`.
+
+        Returns:
+            The nearest of those tried, `FIRST_POOL` or 2 k of them, or all visible rows where they are few;
+            in no particular order.
         """
         if len(visible) <= max(EXACT_ROWS, k):
             return visible
+        size = max(FIRST_POOL, 2 * k)
         similarities = self.scan(query, dim=dim)
         if len(visible) < len(similarities):
             similarities = similarities[visible]
-        first = _largest(similarities, max(FIRST_POOL, 2 * k))
+        first = _largest(similarities, size)
         if dim in (None, self.dim) and self.dim == self.full_dim:
             return visible[first]
         cosines = self.cosines(query, visible[first])
@@ -144,8 +149,8 @@ class VectorIndex:
             return visible[first]
         near = np.flatnonzero(similarities >= reach)
         if len(near) > LARGEST_POOL:
-            near = near[_largest(similarities[near], max(LARGEST_POOL, len(first)))]
-        return visible[near]
+            near = near[_largest(similarities[near], max(LARGEST_POOL, size))]
+        return visible[near[_largest(self.cosines(query, visible[near]), size)]]
 
     def search(
         self,
