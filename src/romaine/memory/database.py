@@ -91,8 +91,7 @@ class Database:
             try:
                 yield connection
             finally:
-                if connection.in_transaction:
-                    connection.rollback()
+                _roll_back(connection)
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -112,8 +111,7 @@ class Database:
                 yield connection
                 self._patiently(connection.commit)
             except BaseException:
-                if connection.in_transaction:
-                    connection.rollback()
+                _roll_back(connection)
                 raise
 
     def truncate_log(self) -> bool:
@@ -234,6 +232,11 @@ class Database:
             raise
         except sqlite3.Error as error:
             raise _translate(error, self.name) from error
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:  # SQLite itself rolls back on some errors
+        connection.rollback()
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

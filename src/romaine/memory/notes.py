@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
 from romaine.errors import OptionError
-from romaine.memory.change import Change
+from romaine.memory.change import Change, Embedded
 from romaine.memory.codec import VectorFormat, encode_optional
 from romaine.memory.encoder import Draft, Encoder, duplicate_threshold
 from romaine.memory.records import Kind, Memory
@@ -37,7 +37,7 @@ class NoteAdded:
     Attributes:
         memory: The note, as stored or as rejected.
         stored: Whether it is in the memory now.
-        reason: Why it was rejected: "same source", "same text", "same words" or "same meaning"; None if not.
+        reason: Why it was rejected: "same text", "same words" or "same meaning"; None if it was not.
         twin_id: Id of the note that is there already, or None.
     """
 
@@ -47,7 +47,7 @@ class NoteAdded:
     twin_id: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Known:
     """A note that is there, with what it is compared by."""
 
@@ -59,7 +59,7 @@ class _Known:
 
 
 def normalised(text: str) -> str:
-    """Returns a text without what does not change what it says: case, form of characters, space, end marks."""
+    """Returns a text without what does not change what it says: case, character forms, space, end marks."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return re.sub(r"\s+", " ", folded).strip(" \t\n.!")
 
@@ -104,6 +104,12 @@ class NoteWriter:
             if key not in known:
                 known[key] = _known_notes(connection, view, note.kind, self._store)
             twins = [k for k in known[key] if k.no not in superseded_now and _same_witnesses(k.memory, note)]
+            edited = _of_same_source(placed, known[key])
+            if edited is not None and edited.plain != normalised(note.text):
+                results.append(_edit(change, edited, placed, embedded))
+                known[key].remove(edited)
+                known[key].append(_as_known(edited.no, results[-1].memory, embedded.vectors[0]))
+                continue
             rejected = self._twin(placed, embedded.vectors[0], twins)
             if rejected is not None:
                 results.append(rejected)
@@ -123,13 +129,6 @@ class NoteWriter:
             return None
         plain, words = normalised(note.text), _words(note)
         cosines: NDArray[np.float32] = np.stack([k.vector for k in known]) @ vector
-        for other in known:
-            if (
-                note.source_id is not None
-                and other.memory.source_id == note.source_id
-                and other.plain == plain
-            ):
-                return _rejected(note, "same source", other)
         for other in known:
             if other.plain == plain:
                 return _rejected(note, "same text", other)
@@ -170,7 +169,7 @@ def _known_notes(connection: sqlite3.Connection, view: View, kind: Kind, store: 
 def _vector_of(blob: bytes, vector_format: VectorFormat, dim: int) -> FloatArray:
     if len(blob) != dim * vector_format.dtype.itemsize:  # damaged; verify() reports it
         return np.zeros(dim, dtype=np.float32)
-    return np.nan_to_num(vector_format.unpack([blob], dim)[0])
+    return np.nan_to_num(vector_format.unpack([blob], dim)[0]).astype(np.float32)
 
 
 def _as_known(no: int, memory: Memory, vector: FloatArray) -> _Known:
@@ -184,6 +183,21 @@ def _words(memory: Memory) -> frozenset[int]:
 def _same_witnesses(known: Memory, note: Memory) -> bool:
     """Whether all who would know the note know the other one."""
     return not known.known_by or (bool(note.known_by) and note.known_by <= known.known_by)
+
+
+def _of_same_source(note: Memory, known: Sequence[_Known]) -> _Known | None:
+    """The note that an earlier import of the same file made of the same entry, or None."""
+    if note.source_id is None:
+        return None
+    same = (k for k in known if k.memory.source_id == note.source_id and k.memory.scope == note.scope)
+    return next(same, None)
+
+
+def _edit(change: Change, old: _Known, note: Memory, embedded: Embedded) -> NoteAdded:
+    memory = replace(old.memory, text=note.text, metadata=note.metadata, token_count=note.token_count)
+    change.update(old.no, memory, keep_for_forks=True)
+    change.put_vectors([old.no], [memory], embedded)
+    return NoteAdded(memory=memory, stored=True)
 
 
 def _rejected(note: Memory, reason: str, twin: _Known) -> NoteAdded:

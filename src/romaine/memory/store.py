@@ -79,11 +79,11 @@ class Store:
                 drafts = plan(connection)
             encoder.prepare(drafts)
             with self.database.write() as connection:
-                self._check_embedder(connection)
+                self.verify_embedder(connection)
                 if not encoder.missing(plan(connection)):
                     return apply(Change(connection, self.vector_format), encoder)
         with self.database.write() as connection:
-            self._check_embedder(connection)
+            self.verify_embedder(connection)
             encoder.prepare(plan(connection))
             return apply(Change(connection, self.vector_format), encoder)
 
@@ -123,9 +123,10 @@ class Store:
             OtherEmbedderError: If they are another's.
         """
         with self.read() as connection:
-            self._check_embedder(connection)
+            self.verify_embedder(connection)
 
-    def _check_embedder(self, connection: sqlite3.Connection) -> None:
+    def verify_embedder(self, connection: sqlite3.Connection) -> None:
+        """As `check_embedder`, inside a read or a write."""
         stored = read_setting(connection, "embedder")
         if stored is not None and stored != self.embedder.fingerprint:
             raise OtherEmbedderError(

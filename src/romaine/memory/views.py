@@ -94,9 +94,13 @@ class View:
         """Rows of those of these numbers that are seen."""
         yield from self._rows(connection, _BY_NO, nos=json.dumps(list(nos)))
 
-    def row_of_id(self, connection: sqlite3.Connection, id_: bytes) -> Any | None:
-        """The row of this id if it is seen, or None."""
-        return next(self._rows(connection, _BY_ID, id=id_), None)
+    def row_of_id(self, connection: sqlite3.Connection, id_: bytes, *, witnessed: bool = True) -> Any | None:
+        """The row of this id if it is seen, or None; `witnessed=False` lets what others witnessed through."""
+        for segment in self.segments:
+            for row in connection.execute(_BY_ID, segment.values | {"id": id_}):
+                if not witnessed or self.witnessed(decode_names(row[KNOWN_BY])):
+                    return row
+        return None
 
     def turn_rows(self, connection: sqlite3.Connection, first: int, last: int) -> list[Any]:
         """Rows of the turns from position `first` to `last`, in order."""

@@ -1,0 +1,172 @@
+"""What may be asked of a recall, checked once, and which rows of a view it leaves in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from romaine.errors import OptionError, UnknownNameError
+from romaine.memory.checks import as_utc, check_count, check_names, check_optional_name, parse_member
+from romaine.memory.codec import encode_time
+from romaine.memory.records import Kind
+from romaine.memory.scope_view import KINDS, NOWHERE, ScopeView
+
+AUTO = "auto"
+ORDERS = ("score", "chronological")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecallOptions:
+    """How to recall; `RoleplayMemory.recall` says what each means."""
+
+    k: int = 5
+    token_budget: int | None = None
+    min_score: float | str | None = None
+    kinds: frozenset[Kind] | None = None
+    speakers: frozenset[str] | None = None
+    as_character: str | None = None
+    as_of: int | datetime | None = None
+    include_superseded: bool = False
+    neighbours: int = 0
+    order: str = "score"
+    diversity: int | None = None
+    dim: int | None = None
+    explain: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("k", "neighbours"):
+            check_count(name, getattr(self, name))
+        for name in ("token_budget", "diversity", "dim"):
+            check_count(name, getattr(self, name), optional=True)
+        if self.diversity == 0 or self.dim == 0:
+            raise OptionError(
+                f"diversity={self.diversity!r}, dim={self.dim!r}: both must be at least 1 or None"
+            )
+        if self.order not in ORDERS:
+            raise UnknownNameError("order", self.order, ORDERS)
+        _check_min_score(self.min_score)
+        check_optional_name("as_character", self.as_character)
+        if self.as_of is not None and not isinstance(self.as_of, datetime):
+            check_count("as_of", self.as_of)
+        values = {
+            "kinds": None if self.kinds is None else _kinds(self.kinds),
+            "speakers": None if self.speakers is None else check_names("speakers", self.speakers),
+            "as_of": as_utc(self.as_of, "as_of") if isinstance(self.as_of, datetime) else self.as_of,
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Which rows of a view come into question, bool (rows,) each, and why others do not.
+
+    Attributes:
+        wanted: What may be recalled.
+        unwitnessed: Asked for, but `as_character` did not witness it.
+        superseded: Asked for and witnessed, but something newer replaces it.
+        out_of_time: Asked for and witnessed, but later than `as_of` or not valid then.
+    """
+
+    wanted: NDArray[np.bool_]
+    unwitnessed: NDArray[np.bool_]
+    superseded: NDArray[np.bool_]
+    out_of_time: NDArray[np.bool_]
+
+    def reason(self, row: int) -> str:
+        """Why a row that is not wanted is not."""
+        if self.unwitnessed[row]:
+            return "witness"
+        return "superseded" if self.superseded[row] else "time"
+
+
+def masks_of(view: ScopeView, options: RecallOptions) -> Masks:
+    """Decides which rows of a view may be recalled, before anything is searched."""
+    attributes = view.index.attributes
+    shown = view.index.alive & _witnessed(view, view.scope.character)
+    if options.kinds is not None:
+        shown &= np.isin(
+            attributes["kind"], [code for code, kind in enumerate(KINDS) if kind in options.kinds]
+        )
+    if options.speakers is not None:
+        codes = [code for code, name in enumerate(view.speakers) if name in options.speakers]
+        shown &= np.isin(attributes["speaker"], codes)
+    known = _witnessed(view, options.as_character)
+    everyone = view.index.alive & _witnessed(view, view.scope.character) & known
+    in_time = _in_time(attributes, everyone, options)
+    superseded = (
+        np.zeros_like(shown)
+        if options.include_superseded
+        else _superseded(view, everyone & _existing(attributes, options))
+    )
+    return Masks(
+        wanted=shown & known & in_time & ~superseded,
+        unwitnessed=shown & ~known,
+        superseded=shown & known & superseded,
+        out_of_time=shown & known & ~in_time & ~superseded,
+    )
+
+
+def without_hits(masks: Masks) -> NDArray[np.bool_]:
+    """Rows that were asked for and are not wanted, bool (rows,)."""
+    return masks.unwitnessed | masks.superseded | masks.out_of_time
+
+
+def _witnessed(view: ScopeView, character: str | None) -> NDArray[np.bool_]:
+    if character is None or len(view.witnesses) == 1:
+        return np.ones(len(view.index.attributes), dtype=np.bool_)
+    knows = np.array([not names or character in names for names in view.witnesses])
+    return np.asarray(knows[view.index.attributes["witnesses"]], dtype=np.bool_)
+
+
+def _existing(attributes: NDArray[Any], options: RecallOptions) -> NDArray[np.bool_]:
+    """What was there at `as_of`, whether it holds then or not."""
+    if isinstance(options.as_of, datetime):
+        return np.asarray(attributes["created"] <= encode_time(options.as_of), dtype=np.bool_)
+    if options.as_of is not None:
+        return np.asarray(attributes["position"] <= options.as_of, dtype=np.bool_)  # NOWHERE is before all
+    return np.ones(len(attributes), dtype=np.bool_)
+
+
+def _in_time(attributes: NDArray[Any], shown: NDArray[np.bool_], options: RecallOptions) -> NDArray[np.bool_]:
+    existing = _existing(attributes, options)
+    now = options.as_of if isinstance(options.as_of, int) else _latest(attributes, shown & existing)
+    if now is None or options.include_superseded:
+        return existing
+    return np.asarray(
+        existing & (attributes["valid_from"] <= now) & (now < attributes["valid_to"]), dtype=np.bool_
+    )
+
+
+def _latest(attributes: NDArray[Any], rows: NDArray[np.bool_]) -> int | None:
+    """The story's present: the last position among these rows."""
+    positions = attributes["position"][rows]
+    latest = int(positions.max()) if len(positions) else NOWHERE
+    return None if latest == NOWHERE else latest
+
+
+def _superseded(view: ScopeView, existing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    mask = np.zeros(len(existing), dtype=np.bool_)
+    for old, news in view.superseders.items():
+        rows = view.index.rows_of(np.array([old], dtype=np.int64))
+        if len(rows) and existing[view.index.rows_of(np.array(news, dtype=np.int64))].any():
+            mask[rows] = True
+    return mask
+
+
+def _kinds(kinds: object) -> frozenset[Kind]:
+    if isinstance(kinds, (str, bytes)) or not isinstance(kinds, Collection):
+        raise OptionError(f"kinds={kinds!r} must be a collection of kinds, e.g. ['fact']")
+    return frozenset(parse_member(Kind, kind, "kind") for kind in kinds)
+
+
+def _check_min_score(value: object) -> None:
+    if value is None or value == AUTO:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+        raise OptionError(f"min_score={value!r} must be a number, {AUTO!r} or None")

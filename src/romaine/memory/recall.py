@@ -1,0 +1,318 @@
+"""Recalling: from a query to hits, with reasons for what was left out."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from romaine.memory.abstention import GENERIC, calibration_for, evidence_of
+from romaine.memory.cache import IndexCache
+from romaine.memory.notes import normalised
+from romaine.memory.options import AUTO, Masks, RecallOptions, masks_of, without_hits
+from romaine.memory.query import Query, build_query, named_speakers
+from romaine.memory.ranking import DEFAULT_WEIGHTS, Ranking, Signals, Weights, rank
+from romaine.memory.records import Hit, Kind, Memory, Scope
+from romaine.memory.scope_index import Candidates
+from romaine.memory.scope_view import ScopeView
+from romaine.memory.store import Store
+from romaine.memory.views import View
+
+_SPARE = 24  # ranked candidates beyond k that are read, for what budget, diversity and doubles take out
+_REJECTED = 10  # of what masks took out, the best that `explain` tells of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """A memory that was considered and left out.
+
+    Attributes:
+        memory: Which.
+        score: What it would have scored.
+        parts: The terms of that score.
+        reason: "threshold", "witness", "superseded", "time", "budget", "duplicate", "diversity" or "rank".
+    """
+
+    memory: Memory
+    score: float
+    parts: dict[str, float] = field(default_factory=dict, hash=False)
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """Hits, and the best of what was left out.
+
+    Attributes:
+        hits: What `recall` returns.
+        rejected: What was left out, the best first.
+        confidence: How likely the answer is among the hits, 0 to 1, by the model's calibration.
+        damaged: How many memories could not be searched because their vectors are damaged.
+    """
+
+    hits: tuple[Hit, ...]
+    rejected: tuple[Rejected, ...]
+    confidence: float
+    damaged: int
+
+
+class Recaller:
+    """Answers recalls over a file, with an index in memory for each scope that was asked for lately.
+
+    Args:
+        store: The file.
+        cache_bytes: How much the indexes may hold together.
+        weights: How much each part of a score counts.
+    """
+
+    def __init__(self, store: Store, *, cache_bytes: int, weights: Weights = DEFAULT_WEIGHTS) -> None:
+        self._store = store
+        self._full = store.embedder.with_dim(None)
+        self._views: IndexCache[Scope, ScopeView] = IndexCache(cache_bytes)
+        self._weights = weights
+        card = getattr(store.embedder, "card", None)
+        self._calibration = calibration_for(getattr(card, "id", GENERIC))
+
+    def clear(self) -> None:
+        """Drops all indexes."""
+        self._views.clear()
+
+    def recall(self, query: str | Sequence[str], scope: Scope, options: RecallOptions) -> Explanation:
+        """Finds what fits; `explain` decides whether what was left out is told."""
+        asked = build_query(query, self._full.embed_queries)
+        view = self._view(scope)
+        with view.lock, self._store.read() as connection:
+            self._store.verify_embedder(connection)
+            if view.catch_up(connection):
+                self._views.trim()
+            return _Search(self, view, connection, asked, options).run()
+
+    def _view(self, scope: Scope) -> ScopeView:
+        view = self._views.get(scope)
+        if view is None:
+            view = ScopeView(
+                scope,
+                full_dim=self._full.full_dim,
+                dim=self._store.embedder.dim,
+                vector_format=self._store.vector_format,
+            )
+            self._views.put(scope, view)
+        return view
+
+    def rank(self, view: ScopeView, query: Query, candidates: Candidates) -> Ranking:
+        """Scores candidates of a view."""
+        rows = candidates.rows
+        attributes = view.index.attributes[rows]
+        names = {name for name in view.speakers if name is not None}
+        named = named_speakers(query.text, names)
+        codes = [code for code, name in enumerate(view.speakers) if name in named]
+        signals = Signals(
+            speaker_named=np.isin(attributes["speaker"], codes),
+            importance=attributes["importance"],
+            recency=(rows / max(len(view.index.ids) - 1, 1)).astype(np.float32),
+            pinned=attributes["pinned"],
+            cold=attributes["cold"],
+        )
+        return rank(candidates, signals, self._weights)
+
+    def confidence(self, candidates: Candidates, ranking: Ranking) -> tuple[float, bool]:
+        """How likely the answer is there, and whether that is enough."""
+        evidence = evidence_of(candidates, ranking)
+        return self._calibration.confidence(evidence), self._calibration.speaks(evidence)
+
+
+@dataclass
+class _Found:
+    """A candidate with its row of the file."""
+
+    memory: Memory
+    score: float
+    parts: dict[str, float]
+
+
+class _Search:
+    """One recall over one state of the file."""
+
+    def __init__(
+        self,
+        recaller: Recaller,
+        view: ScopeView,
+        connection: sqlite3.Connection,
+        query: Query,
+        options: RecallOptions,
+    ) -> None:
+        self._recaller = recaller
+        self._view = view
+        self._connection = connection
+        self._query = query
+        self._options = options
+        self._rejected: list[Rejected] = []
+
+    def run(self) -> Explanation:
+        options = self._options
+        masks = masks_of(self._view, options)
+        candidates = self._view.index.search(
+            self._query, mask=masks.wanted, k=max(options.k, 10), dim=options.dim
+        )
+        ranking = self._recaller.rank(self._view, self._query, candidates)
+        confidence, speaks = self._recaller.confidence(candidates, ranking)
+        found = self._read(candidates, ranking, options.k + _SPARE)
+        if options.min_score == AUTO and not speaks:
+            self._reject(found, "threshold")
+            found = []
+        hits = self._choose(found)
+        if options.explain:
+            self._explain(masks)
+        if options.order == "chronological":
+            hits.sort(key=lambda hit: _story_time(hit.memory))
+        rejected = sorted(self._rejected, key=lambda r: -r.score) if options.explain else []
+        return Explanation(
+            hits=tuple(hits),
+            rejected=tuple(rejected),
+            confidence=confidence,
+            damaged=len(self._view.damaged),
+        )
+
+    def _read(self, candidates: Candidates, ranking: Ranking, count: int) -> list[_Found]:
+        """The best candidates with their rows, as the view sees them."""
+        best = ranking.best(count)
+        nos = [int(candidates.ids[i]) for i in best]
+        view = self._seen
+        memories = view.memories(self._connection, view.rows_of(self._connection, nos))
+        return [
+            _Found(memories[no], float(ranking.scores[i]), ranking.parts_of(int(i)))
+            for no, i in zip(nos, best, strict=True)
+            if no in memories
+        ]
+
+    @property
+    def _seen(self) -> View:
+        return self._view.view
+
+    # --- choosing ------------------------------------------------------------------------------------------
+
+    def _choose(self, found: list[_Found]) -> list[Hit]:
+        options = self._options
+        found = self._over_threshold(found)
+        found = self._without_doubles(found)
+        if options.diversity is not None:
+            found = _diversified(found, options.diversity)
+        budget = options.token_budget
+        shown: set[str] = set()
+        hits: list[Hit] = []
+        chosen_ids = {f.memory.id for f in found[: options.k]}
+        for item in found:
+            if len(hits) >= options.k:
+                self._reject([item], "rank")
+                continue
+            if item.memory.id in shown:  # stands beside a better hit already
+                hits = [_without_neighbour(hit, item.memory.id) for hit in hits]
+            around = self._neighbours(item.memory, shown | chosen_ids)
+            if budget is not None:
+                cost = item.memory.token_count
+                if cost > budget:
+                    self._reject([item], "budget")
+                    continue
+                around = _within(around, budget - cost)
+                budget -= cost + sum(memory.token_count for memory in around)
+            shown.update(memory.id for memory in (item.memory, *around))
+            hits.append(Hit(memory=item.memory, score=item.score, parts=item.parts, neighbours=around))
+        return hits
+
+    def _over_threshold(self, found: list[_Found]) -> list[_Found]:
+        limit = self._options.min_score
+        if limit is None or isinstance(limit, str):
+            return found
+        self._reject([item for item in found if item.score < limit], "threshold")
+        return [item for item in found if item.score >= limit]
+
+    def _without_doubles(self, found: list[_Found]) -> list[_Found]:
+        """One of what says the same in the same words by the same speaker; the best stays."""
+        kept: list[_Found] = []
+        said: set[tuple[str | None, str]] = set()
+        for item in found:
+            key = (item.memory.speaker, normalised(item.memory.text))
+            if key in said:
+                self._reject([item], "duplicate")
+            else:
+                said.add(key)
+                kept.append(item)
+        return kept
+
+    def _neighbours(self, memory: Memory, taken: set[str]) -> tuple[Memory, ...]:
+        count = self._options.neighbours
+        if not count or memory.kind is not Kind.TURN or memory.position is None:
+            return ()
+        view, connection = self._seen, self._connection
+        rows = [
+            *view.turns_before(connection, memory.position, count),
+            *view.turns_after(connection, memory.position, count),
+        ]
+        around = view.memories(connection, rows).values()
+        return tuple(near for near in around if near.id not in taken and self._may_show(near))
+
+    def _may_show(self, memory: Memory) -> bool:
+        """Whether a neighbour is what `as_character` witnessed, by `as_of`."""
+        character, as_of = self._options.as_character, self._options.as_of
+        if character is not None and memory.known_by and character not in memory.known_by:
+            return False
+        if isinstance(as_of, datetime):
+            return memory.created_at <= as_of
+        return as_of is None or memory.position is None or memory.position <= as_of
+
+    # --- explaining ----------------------------------------------------------------------------------------
+
+    def _reject(self, found: Sequence[_Found], reason: str) -> None:
+        self._rejected += [
+            Rejected(memory=item.memory, score=item.score, parts=item.parts, reason=reason) for item in found
+        ]
+
+    def _explain(self, masks: Masks) -> None:
+        """Ranks what the options took out before the search."""
+        candidates = self._view.index.search(self._query, mask=without_hits(masks), k=_REJECTED)
+        ranking = self._recaller.rank(self._view, self._query, candidates)
+        row_of = dict(zip(candidates.ids.tolist(), candidates.rows.tolist(), strict=True))
+        best = ranking.best(_REJECTED)
+        by_id = {
+            memory.id: no for no, memory in self._memories([int(candidates.ids[i]) for i in best]).items()
+        }
+        for item in self._read(candidates, ranking, _REJECTED):
+            self._reject([item], masks.reason(row_of[by_id[item.memory.id]]))
+
+    def _memories(self, nos: Sequence[int]) -> dict[int, Memory]:
+        return self._seen.memories(self._connection, self._seen.rows_of(self._connection, nos))
+
+
+def _diversified(found: list[_Found], limit: int) -> list[_Found]:
+    """At most `limit` of a category first, in order; then what is left over."""
+    counts: Counter[Any] = Counter()
+    first: list[_Found] = []
+    overflow: list[_Found] = []
+    for item in found:
+        counts[item.memory.category] += 1
+        (first if counts[item.memory.category] <= limit else overflow).append(item)
+    return first + overflow
+
+
+def _within(memories: tuple[Memory, ...], budget: int) -> tuple[Memory, ...]:
+    """Memories from the first on, as far as the budget goes."""
+    kept: list[Memory] = []
+    for memory in memories:
+        budget -= memory.token_count
+        if budget < 0:
+            break
+        kept.append(memory)
+    return tuple(kept)
+
+
+def _without_neighbour(hit: Hit, memory_id: str) -> Hit:
+    return replace(hit, neighbours=tuple(near for near in hit.neighbours if near.id != memory_id))
+
+
+def _story_time(memory: Memory) -> tuple[bool, int, datetime]:
+    return memory.position is None, memory.position or 0, memory.created_at
