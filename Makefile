@@ -24,7 +24,7 @@ examples: $(VENV)/.installed
 bench: $(VENV)/.installed-bench
 	$(PY) benchmarks/startup.py
 	$(PY) benchmarks/static.py
-	$(PY) benchmarks/onnx.py
+	$(PY) benchmarks/onnx_minilm.py
 	$(PY) benchmarks/streaming.py
 
 $(PY):
