@@ -21,10 +21,10 @@ types: $(VENV)/.installed-test
 examples: $(VENV)/.installed
 	for script in examples/[0-9]*.py; do echo "== $$script"; $(PY) $$script || exit 1; done
 
-bench: $(VENV)/.installed-bench
+bench: $(VENV)/.installed-bench .venv-st-onnx/.installed
 	$(PY) benchmarks/startup.py
 	$(PY) benchmarks/static.py
-	$(PY) benchmarks/onnx_minilm.py
+	$(PY) benchmarks/onnx_minilm.py --st-onnx-python .venv-st-onnx/bin/python
 	$(PY) benchmarks/streaming.py
 
 $(PY):
@@ -43,5 +43,12 @@ $(VENV)/.installed-bench: $(VENV)/.installed-test
 	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
+# sentence-transformers' ONNX backend needs optimum, which does not install beside transformers 5
+.venv-st-onnx/.installed:
+	$(PYTHON) -m venv .venv-st-onnx
+	.venv-st-onnx/bin/pip install --quiet --disable-pip-version-check -c constraints.txt \
+		torch 'sentence-transformers[onnx]>=5.1,<6' 'transformers<5'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-st-onnx dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
