@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from romaine.arrays import FloatArray, l2_normalize, slice_dim
+from romaine.errors import DimensionError
+from romaine.memory import index as index_module
+from romaine.memory.index import VectorIndex
+
+
+def nested_vectors(count: int, dim: int, seed: int = 0) -> FloatArray:
+    """Vectors like a Matryoshka model's: what comes first weighs most, and rows come in families."""
+    random = np.random.default_rng(seed)
+    decay = 1 / np.sqrt(1 + np.arange(dim) / 8)
+    centres = random.normal(size=(max(count // 40, 1), dim))
+    rows = centres[random.integers(len(centres), size=count)] + 0.7 * random.normal(size=(count, dim))
+    return l2_normalize(rows * decay)
+
+
+def filled(vectors: FloatArray, dim: int) -> VectorIndex:
+    index = VectorIndex(full_dim=vectors.shape[1], dim=dim)
+    index.add(vectors)
+    return index
+
+
+def exact(vectors: FloatArray, query: FloatArray, k: int) -> list[int]:
+    return np.argsort(-(vectors @ query), kind="stable")[:k].tolist()
+
+
+def test_few_rows_are_searched_exactly_at_any_dim() -> None:
+    vectors = nested_vectors(500, 32)
+    index = filled(vectors, 2)
+    for query in vectors[:20]:
+        rows, cosines = index.search(query, k=7)
+        assert rows.tolist() == exact(vectors, query, 7)
+        np.testing.assert_allclose(cosines, (vectors @ query)[rows], rtol=1e-5)
+
+
+@pytest.mark.parametrize("dim", [16, 32, 64])
+def test_the_funnel_finds_what_the_exact_scan_finds(dim: int) -> None:
+    vectors = nested_vectors(20_000, 128)
+    index = filled(vectors, dim)
+    queries = nested_vectors(60, 128, seed=1)
+    found = [len({*index.search(q, k=10)[0].tolist()} & {*exact(vectors, q, 10)}) / 10 for q in queries]
+    assert np.mean(found) >= 0.99
+
+
+def test_scans_shorter_slices_than_it_keeps() -> None:
+    vectors = nested_vectors(6000, 64)
+    index = filled(vectors, 32)
+    np.testing.assert_allclose(
+        index.scan(vectors[0], dim=8), slice_dim(vectors, 8) @ slice_dim(vectors[0], 8), rtol=1e-4, atol=1e-5
+    )
+    assert index.search(vectors[5], k=1, dim=8)[0].tolist() == [5]
+
+
+def test_one_array_serves_when_nothing_is_sliced_off() -> None:
+    vectors = nested_vectors(5000, 16)
+    index = filled(vectors, 16)
+    assert index.nbytes == vectors.nbytes
+    assert index.search(vectors[9], k=3)[0].tolist() == exact(vectors, vectors[9], 3)
+
+
+def test_masked_rows_are_never_found_and_take_no_ones_place() -> None:
+    vectors = nested_vectors(9000, 32)
+    index = filled(vectors, 8)
+    mask = np.arange(9000) % 9 != 0
+    for allowed in (mask, ~mask):
+        query = vectors[18]
+        rows, _ = index.search(query, k=10, mask=allowed)
+        expected = [row for row in exact(vectors, query, 9000) if allowed[row]][:10]
+        assert len(set(rows.tolist()) & set(expected)) >= 9
+        assert allowed[rows].all()
+
+
+def test_equal_cosines_keep_the_order_of_insertion() -> None:
+    vectors = np.tile(nested_vectors(1, 16), (50, 1))
+    assert filled(vectors, 4).search(vectors[0], k=5)[0].tolist() == [0, 1, 2, 3, 4]
+
+
+@given(st.integers(0, 30), st.integers(0, 40))
+def test_gives_as_many_as_there_are(count: int, k: int) -> None:
+    vectors = nested_vectors(30, 8)[:count]
+    rows, cosines = filled(vectors, 4).search(np.ones(8, np.float32), k=k)
+    assert len(rows) == len(cosines) == min(count, k)
+    assert len(set(rows.tolist())) == len(rows)
+
+
+def test_rows_can_be_replaced_and_dropped() -> None:
+    vectors = nested_vectors(100, 16)
+    index = filled(vectors[:50], 4)
+    index.add(vectors[50:])
+    index.replace(np.array([3]), -vectors[3:4])
+    assert index.search(-vectors[3], k=1)[0].tolist() == [3]
+    index.keep(np.arange(100) >= 3)
+    assert len(index) == 97
+    assert index.search(-vectors[3], k=1)[0].tolist() == [0]
+
+
+def test_zero_vectors_match_nothing() -> None:
+    index = filled(np.zeros((3, 8), np.float32), 4)
+    assert index.search(np.ones(8, np.float32), k=3)[1].tolist() == [0, 0, 0]
+
+
+def test_a_crowd_within_reach_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "LARGEST_POOL", 300)
+    vectors = nested_vectors(6000, 64)
+    assert len(filled(vectors, 4).pool(vectors[0], np.arange(6000), k=10)) <= 300
+
+
+@pytest.mark.parametrize("dim", [0, 9])
+def test_impossible_dims_are_refused(dim: int) -> None:
+    with pytest.raises(DimensionError, match=f"dim={dim}"):
+        VectorIndex(full_dim=8, dim=dim)
+    with pytest.raises(DimensionError, match=f"dim={dim}"):
+        filled(nested_vectors(3, 8), 8).scan(np.ones(8, np.float32), dim=dim)
+
+
+def test_vectors_of_another_width_are_refused() -> None:
+    with pytest.raises(DimensionError, match="8 components"):
+        VectorIndex(full_dim=8, dim=4).add(np.zeros((2, 7), np.float32))

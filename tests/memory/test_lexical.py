@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from romaine.memory import lexical
+from romaine.memory.lexical import K1, B, LexicalIndex
+from romaine.memory.terms import TermIds
+
+documents = st.lists(st.lists(st.integers(0, 12), max_size=6), max_size=12)
+
+
+def as_terms(document: list[int]) -> TermIds:
+    return np.array(document, dtype=np.uint32)
+
+
+def bm25(rows: dict[int, list[int]], count: int, query: list[int]) -> list[float]:
+    """The formula, read off the page, over the rows that are there."""
+    mean = sum(map(len, rows.values())) / max(len(rows), 1) or 1.0
+    scores = [0.0] * count
+    for term in query:
+        frequency = sum(term in document for document in rows.values())
+        idf = math.log(1 + (len(rows) - frequency + 0.5) / (frequency + 0.5))
+        for row, document in rows.items():
+            tf = Counter(document)[term]
+            scores[row] += idf * tf * (K1 + 1) / (tf + K1 * (1 - B + B * len(document) / mean)) if tf else 0
+    return scores
+
+
+@given(documents, st.lists(st.integers(0, 14), unique=True, max_size=4))
+def test_scores_are_bm25(docs: list[list[int]], query: list[int]) -> None:
+    index = LexicalIndex()
+    index.add([as_terms(d) for d in docs])
+    np.testing.assert_allclose(
+        index.match(query).scores, bm25(dict(enumerate(docs)), len(docs), query), rtol=1e-5, atol=1e-6
+    )
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("add"), documents),
+            st.tuples(st.just("replace"), st.integers(0, 40), st.lists(st.integers(0, 12), max_size=6)),
+            st.tuples(st.just("remove"), st.integers(0, 40)),
+            st.tuples(st.just("merge")),
+            st.tuples(st.just("search")),
+        ),
+        max_size=12,
+    )
+)
+def test_any_history_of_changes_scores_like_a_new_index(steps: list[tuple]) -> None:
+    index, rows, count = LexicalIndex(), dict[int, list[int]](), 0
+    for step in steps:
+        if step[0] == "add":
+            index.add([as_terms(d) for d in step[1]])
+            rows.update(enumerate(step[1], count))
+            count += len(step[1])
+        elif step[0] == "replace" and step[1] in rows:
+            index.replace(step[1], as_terms(step[2]))
+            rows[step[1]] = step[2]
+        elif step[0] == "remove" and step[1] in rows:
+            index.remove(np.array([step[1]]))
+            del rows[step[1]]
+        elif step[0] == "merge":
+            index._merge()
+        index.match([1]) if step[0] == "search" else None
+    query = [0, 1, 2, 3]
+    np.testing.assert_allclose(index.match(query).scores, bm25(rows, count, query), rtol=1e-5, atol=1e-6)
+    for term in query:
+        assert index.contains(term).tolist() == [term in rows.get(row, []) for row in range(count)]
+        assert index.knows(term) == any(term in document for document in rows.values())
+    kept = np.array([row in rows for row in range(count)], dtype=np.bool_)
+    index.keep(kept)
+    expected = bm25(dict(enumerate(rows[row] for row in sorted(rows))), len(rows), query)
+    np.testing.assert_allclose(index.match(query).scores, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_many_rows_are_merged_into_the_large_segment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lexical, "_MERGE_ROWS", 3)
+    index = LexicalIndex()
+    for i in range(10):
+        index.add([as_terms([i, 99])])
+    assert len(index) == 10
+    assert index.match([7]).scores.argmax() == 7
+    assert index.contains(99).all()
+    assert index.nbytes > 0
+
+
+def test_says_how_much_of_a_query_is_known() -> None:
+    index = LexicalIndex()
+    index.add([as_terms([1, 2]), as_terms([1])])
+    assert index.match([1]).known_share == 1
+    assert index.match([77]).known_share == 0
+    assert 0 < index.match([1, 77]).known_share < 1
+    assert index.match([]).known_share == 0
+    assert index.match([1, 77]).best_possible == pytest.approx(math.log(1 + 0.5 / 2.5) + math.log(1 + 2.5 / 0.5))
+
+
+def test_an_empty_index_matches_nothing() -> None:
+    index = LexicalIndex()
+    assert index.match([1]).scores.shape == (0,)
+    index.add([])
+    assert len(index) == 0
+
+
+def test_a_word_repeated_more_often_than_counts_can_hold() -> None:
+    index = LexicalIndex()
+    index.add([as_terms([5] * 70_000), as_terms([6])])
+    assert index.match([5]).scores[0] > 0
