@@ -1,7 +1,7 @@
 """How memories fade, and come back when they are used: pure functions, and what applies them to a scope.
 
-The defaults are those of the LettuceAI app. Only facts and summaries fade: a turn is what was said and lore is
-how the world is. Nothing is deleted by fading; a cold memory is found with a lower score.
+The defaults are those of the LettuceAI app. Only facts and summaries fade: a turn is what was said and lore
+is how the world is. Nothing is deleted by fading; a cold memory is found with a lower score.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class DecayResult:
 
 
 def decayed(memory: Memory, settings: Lifecycle) -> Memory:
-    """Returns a memory after one cycle. What was used often fades slower; a pinned one does not, and is warm."""
+    """Returns a memory after one cycle: what was used often fades slower, what is pinned stays warm."""
     if memory.pinned:
         return replace(memory, cold=False)
     lost = settings.decay / (1 + math.sqrt(memory.access_count))

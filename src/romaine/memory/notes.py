@@ -169,7 +169,8 @@ def _known_notes(connection: sqlite3.Connection, view: View, kind: Kind, store: 
 def _vector_of(blob: bytes, vector_format: VectorFormat, dim: int) -> FloatArray:
     if len(blob) != dim * vector_format.dtype.itemsize:  # damaged; verify() reports it
         return np.zeros(dim, dtype=np.float32)
-    return np.nan_to_num(vector_format.unpack([blob], dim)[0]).astype(np.float32)
+    vector: FloatArray = vector_format.unpack([blob], dim)[0]
+    return np.asarray(np.nan_to_num(vector), dtype=np.float32)
 
 
 def _as_known(no: int, memory: Memory, vector: FloatArray) -> _Known:

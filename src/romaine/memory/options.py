@@ -27,8 +27,8 @@ class RecallOptions:
     k: int = 5
     token_budget: int | None = None
     min_score: float | str | None = None
-    kinds: frozenset[Kind] | None = None
-    speakers: frozenset[str] | None = None
+    kinds: Collection[Kind | str] | None = None
+    speakers: Collection[str] | None = None
     as_character: str | None = None
     as_of: int | datetime | None = None
     include_superseded: bool = False

@@ -101,6 +101,17 @@ class Scope:
             check_name("chat", self.chat)
 
 
+def check_scope(scope: object) -> Scope:
+    """Returns a scope as it is.
+
+    Raises:
+        OptionError: If it is not one.
+    """
+    if not isinstance(scope, Scope):
+        raise OptionError(f"scope={scope!r} is not a Scope; make one with Scope(user=...)")
+    return scope
+
+
 @dataclass(frozen=True)
 class Turn:
     """One message of a chat.
@@ -197,8 +208,7 @@ class Memory:
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.scope, Scope):
-            raise OptionError(f"scope={self.scope!r} is not a Scope; make one with Scope(user=...)")
+        check_scope(self.scope)
         check_text(self.text)
         check_id(self.id)
         for name in ("speaker", "source_id", "parent_id", "superseded_by"):

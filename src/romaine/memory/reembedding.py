@@ -1,4 +1,4 @@
-"""Bringing a file over to another embedder: in batches, resumable, the old vectors serving until the switch."""
+"""Bringing a file over to another embedder, resumably; the old vectors serve until the switch."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def reembed(
 ) -> int:
     """Embeds all memories of a file again, then switches to the new vectors in one transaction.
 
-    May be interrupted at any time and called again: what was embedded is kept. Until the switch, memories that
-    have the file open with its old embedder go on as before; after it they get `OtherEmbedderError`.
+    May be interrupted at any time and called again: what was embedded is kept. Until the switch, memories
+    that have the file open with its old embedder go on as before; then they get `OtherEmbedderError`.
 
     Args:
         path: The file.

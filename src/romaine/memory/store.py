@@ -132,7 +132,7 @@ class Store:
             raise OtherEmbedderError(
                 f"{self.database.name} holds vectors of embedder {stored}, this one is"
                 f" {self.embedder.fingerprint}; open it with that one, or bring it over with"
-                " RoleplayMemory.reembed_file(path, embedder) or `romaine memory reembed`"
+                " romaine.memory.reembed(path, embedder) or `romaine memory reembed`"
             )
 
     def _claim(self, wanted: VectorFormat) -> None:

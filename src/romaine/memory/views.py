@@ -125,6 +125,11 @@ class View:
             for row in connection.execute(_BY_SOURCE, segment.values | {"source": source})
         ]
 
+    @staticmethod
+    def memory(row: Any, superseded_by: str | None = None) -> Memory:
+        """The record of a row."""
+        return to_memory(row, superseded_by)
+
     def memories(self, connection: sqlite3.Connection, rows: Iterable[Any]) -> dict[int, Memory]:
         """Records of rows by number, each with what supersedes it as far as this view sees that."""
         kept = list(rows)

@@ -1,0 +1,106 @@
+"""Looking at what a scope sees without searching: lists, single memories, counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from romaine.memory.checks import check_count
+from romaine.memory.options import RecallOptions
+from romaine.memory.records import Kind, Memory, Scope
+from romaine.memory.store import Store
+from romaine.memory.views import view_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stats:
+    """How much there is.
+
+    Attributes:
+        memories: What the scope sees, by kind.
+        pinned: How many of them are pinned.
+        cold: How many are cold.
+        superseded: How many something newer replaces.
+        tokens: Tokens of their texts.
+        file_bytes: Size of the whole file, all users' memories included.
+        full_dim: Components of a stored vector.
+        vector_format: How vectors are stored.
+        embedder: Fingerprint of the embedder they belong to.
+    """
+
+    memories: Mapping[Kind, int]
+    pinned: int
+    cold: int
+    superseded: int
+    tokens: int
+    file_bytes: int
+    full_dim: int
+    vector_format: str
+    embedder: str
+
+    @property
+    def total(self) -> int:
+        """How many memories the scope sees."""
+        return sum(self.memories.values())
+
+
+def find_memory(store: Store, scope: Scope, memory_id: str) -> Memory:
+    """Returns one memory that a scope sees.
+
+    Raises:
+        MemoryNotFoundError: If there is none of this id.
+    """
+    with store.read() as connection:
+        view = view_of(connection, scope)
+        row = store.find(connection, view, memory_id)
+        return view.memories(connection, [row])[row[0]]
+
+
+def list_memories(
+    store: Store, scope: Scope, options: RecallOptions, *, offset: int, limit: int | None
+) -> list[Memory]:
+    """Returns what a scope sees, in the order of the story."""
+    check_count("offset", offset)
+    check_count("limit", limit, optional=True)
+    with store.read() as connection:
+        view = view_of(connection, scope)
+        superseded = view.superseded(connection)
+        rows = (
+            row
+            for row in view.all_rows(connection)
+            if (options.kinds is None or row[5] in options.kinds)
+            and (options.include_superseded or row[0] not in superseded)
+        )
+        ordered = sorted(rows, key=lambda row: (row[9] is None, row[9] or 0, row[0]))
+        chosen = islice(ordered, offset, None if limit is None else offset + limit)
+        return [view.memory(row, superseded.get(row[0])) for row in chosen]
+
+
+def stats_of(store: Store, scope: Scope) -> Stats:
+    """Counts what a scope sees."""
+    kinds: Counter[Kind] = Counter()
+    pinned = cold = tokens = superseded_count = 0
+    with store.read() as connection:
+        view = view_of(connection, scope)
+        superseded = view.superseded(connection)
+        for row in view.all_rows(connection):
+            kinds[Kind(row[5])] += 1
+            pinned += row[16]
+            cold += row[17]
+            tokens += row[22]
+            superseded_count += row[0] in superseded
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+    return Stats(
+        memories=dict(kinds),
+        pinned=pinned,
+        cold=cold,
+        superseded=superseded_count,
+        tokens=tokens,
+        file_bytes=pages * page_size,
+        full_dim=store.embedder.full_dim,
+        vector_format=store.vector_format.value,
+        embedder=store.embedder.fingerprint,
+    )

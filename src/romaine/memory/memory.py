@@ -1,0 +1,321 @@
+"""`RoleplayMemory`: what was said, kept in one file and found again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, overload
+
+from romaine.memory import exchange, health, reembedding
+from romaine.memory.codec import VectorFormat
+from romaine.memory.encoder import MemoryEmbedder
+from romaine.memory.health import Health
+from romaine.memory.lifecycle import Lifecycle
+from romaine.memory.listing import Stats, find_memory, list_memories, stats_of
+from romaine.memory.options import RecallOptions
+from romaine.memory.recall import Explanation, Recaller
+from romaine.memory.records import Hit, Kind, Memory, Scope, check_scope
+from romaine.memory.reembedding import Progress
+from romaine.memory.store import Store
+from romaine.memory.twins import twin
+from romaine.memory.writing import MemoryWriting
+
+_GIGABYTE = 1 << 30
+
+
+class RoleplayMemory(MemoryWriting):
+    """A memory in one file. Safe to call from many threads; many processes may open one file.
+
+    Every call names the scope it speaks for, and sees and touches nothing else. A write that returned is on
+    the disk. Reading writes nothing; `mark_used` tells the memory what was of use.
+
+    Args:
+        path: The file, made if it is not there, or ":memory:".
+        embedder: An `Embedder`; its `dim` is that of the first stage of search. Vectors are kept at full_dim.
+            None for the bundled model at 64 dimensions.
+        vector_format: "float32", "float16" or "int8" for a new file; an old file keeps its own.
+        lifecycle: How memories fade.
+        cache_bytes: How much the indexes of scopes may hold in memory together.
+        lock_timeout: Seconds to wait for other processes.
+        read_only: Never write; for files without write permission.
+
+    Raises:
+        OtherEmbedderError: If the file holds vectors of another embedder; `reembed` brings it over.
+        StorageError: As its subclasses say.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        embedder: MemoryEmbedder | None = None,
+        vector_format: str | VectorFormat | None = None,
+        lifecycle: Lifecycle | None = None,
+        cache_bytes: int = 2 * _GIGABYTE,
+        lock_timeout: float = 60.0,
+        read_only: bool = False,
+    ) -> None:
+        self.path = str(path)
+        self.lifecycle = lifecycle or Lifecycle()
+        self._cache_bytes = cache_bytes
+        self._store = Store(
+            path,
+            embedder if embedder is not None else _bundled(),
+            vector_format=vector_format,
+            lock_timeout=lock_timeout,
+            read_only=read_only,
+        )
+        self._recaller = Recaller(self._store, cache_bytes=cache_bytes)
+
+    def __enter__(self) -> RoleplayMemory:  # noqa: PYI034 - Self needs Python 3.11
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"RoleplayMemory({self.path!r})"
+
+    @property
+    def embedder(self) -> MemoryEmbedder:
+        """Whose vectors the file holds."""
+        return self._store.embedder
+
+    def close(self) -> None:
+        """Closes the file. Nothing is pending; closing twice is nothing."""
+        self._recaller.clear()
+        self._store.close()
+
+    # --- reading -------------------------------------------------------------------------------------------
+
+    @overload
+    def recall(
+        self,
+        query: str | Sequence[str],
+        scope: Scope,
+        *,
+        k: int = 5,
+        token_budget: int | None = None,
+        min_score: float | str | None = None,
+        kinds: Collection[Kind | str] | None = None,
+        speakers: Collection[str] | None = None,
+        as_character: str | None = None,
+        as_of: int | datetime | None = None,
+        include_superseded: bool = False,
+        neighbours: int = 0,
+        order: str = "score",
+        diversity: int | None = None,
+        dim: int | None = None,
+        explain: Literal[False] = False,
+    ) -> list[Hit]: ...
+
+    @overload
+    def recall(
+        self,
+        query: str | Sequence[str],
+        scope: Scope,
+        *,
+        k: int = 5,
+        token_budget: int | None = None,
+        min_score: float | str | None = None,
+        kinds: Collection[Kind | str] | None = None,
+        speakers: Collection[str] | None = None,
+        as_character: str | None = None,
+        as_of: int | datetime | None = None,
+        include_superseded: bool = False,
+        neighbours: int = 0,
+        order: str = "score",
+        diversity: int | None = None,
+        dim: int | None = None,
+        explain: Literal[True],
+    ) -> Explanation: ...
+
+    def recall(
+        self,
+        query: str | Sequence[str],
+        scope: Scope,
+        *,
+        k: int = 5,
+        token_budget: int | None = None,
+        min_score: float | str | None = None,
+        kinds: Collection[Kind | str] | None = None,
+        speakers: Collection[str] | None = None,
+        as_character: str | None = None,
+        as_of: int | datetime | None = None,
+        include_superseded: bool = False,
+        neighbours: int = 0,
+        order: str = "score",
+        diversity: int | None = None,
+        dim: int | None = None,
+        explain: bool = False,
+    ) -> list[Hit] | Explanation:
+        """Finds the memories that fit a question or what is being said.
+
+        Args:
+            query: One text, or the last few messages, the latest last.
+            scope: Whose memory; nothing else is ever found.
+            k: How many hits at most.
+            token_budget: How many tokens hits and neighbours may have together.
+            min_score: Score a hit must reach; "auto" returns nothing where the model's calibration doubts
+                that the answer is there; None returns the k best.
+            kinds: Which kinds may be found.
+            speakers: Whose words may be found.
+            as_character: Leaves out what this character did not witness; the scope's own always applies.
+            as_of: Story position or time; only what was there and held then is found.
+            include_superseded: Whether what was corrected may be found too.
+            neighbours: How many turns before and after each hit to show; none is shown twice.
+            order: "score", or "chronological" for the order of the story.
+            diversity: How many of one category come before the others have their turn.
+            dim: Components of the first stage of search, up to the embedder's own.
+            explain: Whether to return an `Explanation`, which tells what was left out and why.
+
+        Returns:
+            Hits, the best first unless `order` says otherwise.
+
+        Raises:
+            OptionError: If an option has a value that is not allowed.
+            OtherEmbedderError: If another process has brought the file over to another embedder.
+        """
+        options = RecallOptions(
+            k=k,
+            token_budget=token_budget,
+            min_score=min_score,
+            kinds=kinds,
+            speakers=speakers,
+            as_character=as_character,
+            as_of=as_of,
+            include_superseded=include_superseded,
+            neighbours=neighbours,
+            order=order,
+            diversity=diversity,
+            dim=dim,
+            explain=explain,
+        )
+        explanation = self._recaller.recall(query, check_scope(scope), options)
+        return explanation if explain else list(explanation.hits)
+
+    def get(self, scope: Scope, memory_id: str) -> Memory:
+        """Returns one memory.
+
+        Raises:
+            MemoryNotFoundError: If the scope sees no memory of this id.
+        """
+        return find_memory(self._store, check_scope(scope), memory_id)
+
+    def list(
+        self,
+        scope: Scope,
+        *,
+        kinds: Collection[Kind | str] | None = None,
+        include_superseded: bool = True,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> list[Memory]:
+        """Returns what a scope sees, in the order of the story; what has no place in it comes last."""
+        options = RecallOptions(kinds=kinds, include_superseded=include_superseded)
+        return list_memories(self._store, check_scope(scope), options, offset=offset, limit=limit)
+
+    def stats(self, scope: Scope) -> Stats:
+        """Returns how much a scope sees, and how large the file is."""
+        return stats_of(self._store, check_scope(scope))
+
+    # --- the file ------------------------------------------------------------------------------------------
+
+    def export_jsonl(self, path: str | Path, scope: Scope) -> int:
+        """Writes what a scope sees to a JSONL file, without vectors; returns how many memories."""
+        return exchange.export_jsonl(self._store, path, check_scope(scope))
+
+    def import_jsonl(self, path: str | Path, *, scope: Scope | None = None) -> int:
+        """Adds the memories of a JSONL file, all or none; returns how many are new.
+
+        Args:
+            path: What `export_jsonl` wrote.
+            scope: Whose memory they become; None for the scopes the file names.
+
+        Raises:
+            FormatError: If the file is not such a file.
+        """
+        return exchange.import_jsonl(self._store, path, None if scope is None else check_scope(scope))
+
+    def reembed(
+        self,
+        embedder: MemoryEmbedder | None = None,
+        *,
+        batch_size: int = 256,
+        progress: Progress | None = None,
+    ) -> int:
+        """Embeds everything again and switches to the new vectors at once. See `romaine.memory.reembed`.
+
+        Args:
+            embedder: The new embedder; None for the present one.
+            batch_size: Memories embedded at a time.
+            progress: Told how many are done, of how many.
+
+        Returns:
+            How many memories were embedded.
+        """
+        new = embedder if embedder is not None else self.embedder
+        count = reembedding.reembed_database(
+            self._store.database, new, batch_size=batch_size, progress=progress
+        )
+        self._store.embedder = new
+        self._recaller = Recaller(self._store, cache_bytes=self._cache_bytes)
+        return count
+
+    def verify(self) -> Health:
+        """Checks every page of the file and every vector."""
+        return health.verify(self._store)
+
+    def repair(self) -> int:
+        """Embeds memories with damaged vectors again; returns how many."""
+        return health.repair(self._store)
+
+    # --- the same, for event loops -------------------------------------------------------------------------
+
+    aadd_turns = twin(MemoryWriting.add_turns)
+    aadd_fact = twin(MemoryWriting.add_fact)
+    aadd_lore = twin(MemoryWriting.add_lore)
+    aadd_summary = twin(MemoryWriting.add_summary)
+    aadd_notes = twin(MemoryWriting.add_notes)
+    aretract = twin(MemoryWriting.retract)
+    abranch = twin(MemoryWriting.branch)
+    aforget = twin(MemoryWriting.forget)
+    apin = twin(MemoryWriting.pin)
+    aunpin = twin(MemoryWriting.unpin)
+    aupdate = twin(MemoryWriting.update)
+    amark_used = twin(MemoryWriting.mark_used)
+    adecay = twin(MemoryWriting.decay)
+    arecall = twin(recall)
+    aget = twin(get)
+    alist = twin(list)  # noqa: A003 - the method above
+    astats = twin(stats)
+    aexport_jsonl = twin(export_jsonl)
+    aimport_jsonl = twin(import_jsonl)
+    areembed = twin(reembed)
+    averify = twin(verify)
+    arepair = twin(repair)
+    aclose = twin(close)
+
+    async def __aenter__(self) -> RoleplayMemory:  # noqa: PYI034
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+def _bundled() -> MemoryEmbedder:
+    from romaine.embedder import Embedder
+
+    return Embedder(dim=64)
