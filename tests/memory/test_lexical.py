@@ -99,7 +99,9 @@ def test_says_how_much_of_a_query_is_known() -> None:
     assert index.match([77]).known_share == 0
     assert 0 < index.match([1, 77]).known_share < 1
     assert index.match([]).known_share == 0
-    assert index.match([1, 77]).best_possible == pytest.approx(math.log(1 + 0.5 / 2.5) + math.log(1 + 2.5 / 0.5))
+    assert index.match([1, 77]).best_possible == pytest.approx(
+        math.log(1 + 0.5 / 2.5) + math.log(1 + 2.5 / 0.5)
+    )
 
 
 def test_an_empty_index_matches_nothing() -> None:

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from romaine.memory.stemmer import porter_stem
 
-SUFFIXES = (
-    "s ss sses ies eed ed ing ated bled ized y ational tional enci anci izer bli alli entli eli ousli ization ation ator "
-    "alism iveness fulness ousness aliti iviti biliti logi icate ative alize iciti ical ful ness al ance ence er ic able "
-    "ible ant ement ment ent sion tion ou ism ate iti ous ive ize e ll"
-).split()
+_SUFFIXES = """
+s ss sses ies eed ed ing ated bled ized y ational tional enci anci izer bli alli entli eli ousli
+ization ation ator alism iveness fulness ousness aliti iviti biliti logi icate ative alize iciti
+ical ful ness al ance ence er ic able ible ant ement ment ent sion tion ou ism ate iti ous ive ize e
+ll
+"""
 
 
 def fts5_porter(words: list[str]) -> list[str]:
@@ -30,14 +31,36 @@ def fts5_porter(words: list[str]) -> list[str]:
 
 
 def test_stems_as_sqlite_does() -> None:
-    stems = ("rel", "hop", "happ", "adopt", "cri", "agr", "tr", "fizz", "plast", "syzyg", "yell", "toy", "oat", "troubl")
-    words = [stem + suffix for stem in stems for suffix in SUFFIXES]
+    stems = (
+        "rel",
+        "hop",
+        "happ",
+        "adopt",
+        "cri",
+        "agr",
+        "tr",
+        "fizz",
+        "plast",
+        "syzyg",
+        "yell",
+        "toy",
+        "oat",
+        "troubl",
+    )
+    words = [stem + suffix for stem in stems for suffix in _SUFFIXES.split()]
     assert [porter_stem(word) for word in words] == fts5_porter(words)
 
 
 @pytest.mark.parametrize(
     ("word", "stem"),
-    [("running", "run"), ("ponies", "poni"), ("relational", "relat"), ("happiness", "happi"), ("as", "as"), ("", "")],
+    [
+        ("running", "run"),
+        ("ponies", "poni"),
+        ("relational", "relat"),
+        ("happiness", "happi"),
+        ("as", "as"),
+        ("", ""),
+    ],
 )
 def test_stems_words(word: str, stem: str) -> None:
     assert porter_stem(word) == stem

@@ -75,6 +75,8 @@ def test_a_document_begins_with_its_speaker() -> None:
 
 @given(st.text(alphabet=st.characters(), max_size=60))
 def test_any_text_gives_terms(text: str) -> None:
-    assert len(term_ids(text)) <= 2 * len(text) * 18 + 1  # compatibility decomposition makes at most 18 of one
+    assert (
+        len(term_ids(text)) <= 2 * len(text) * 18 + 1
+    )  # compatibility decomposition makes at most 18 of one
     query_terms(text)
     name_terms(text)

@@ -41,15 +41,12 @@ def messages_of(query: str | Sequence[str]) -> list[str]:
         TextTypeError: If it is neither a str nor a sequence of str.
         OptionError: If it is an empty sequence.
     """
-    messages = [query] if isinstance(query, str) else list(query)
-    for message in messages:
-        if not isinstance(message, str):
-            raise TextTypeError(
-                f"a query is a str or the last few messages as str, got {type(message).__name__}"
-            )
+    messages = [query] if isinstance(query, str) else query
+    if not isinstance(messages, Sequence) or not all(isinstance(message, str) for message in messages):
+        raise TextTypeError(f"a query is a str or the last few messages as str, got {type(query).__name__}")
     if not messages:
         raise OptionError("query=[] is empty: give one str or the last few messages, the latest last")
-    return messages
+    return list(messages)
 
 
 def build_query(query: str | Sequence[str], embed: Callable[[list[str]], FloatArray]) -> Query:

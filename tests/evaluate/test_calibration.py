@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from romaine import Embedder
+from romaine.errors import OptionError
+from romaine.evaluate.calibration import Trials, calibrate, fit, gather
+from romaine.formats.locomo import read_conversation
+from romaine.memory.abstention import FEATURES
+
+EVERY = np.ones(len(FEATURES), dtype=np.bool_)
+
+
+def trials(count: int = 400, seed: int = 0) -> Trials:
+    """Questions whose answerability shows in the first feature, with noise, and in no other."""
+    random = np.random.default_rng(seed)
+    asked_in = random.integers(0, 2, size=count)
+    asked_about = random.integers(0, 2, size=count)
+    answerable = asked_in == asked_about
+    evidence = random.normal(size=(count, len(FEATURES)))
+    evidence[:, 0] += 3 * answerable
+    return Trials(
+        asked_in=asked_in,
+        asked_about=asked_about,
+        evidence=evidence,
+        recall=np.where(answerable, random.choice([0.0, 1.0], p=[0.3, 0.7], size=count), 0.0),
+    )
+
+
+def test_finds_the_figure_that_tells() -> None:
+    weights = np.abs(fit(trials(), loss=0.02, used=EVERY).weights)
+    assert weights.argmax() == 0
+    assert weights[0] > 4 * weights[1:].max()
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.02, 0.1])
+def test_the_threshold_costs_what_it_may(loss: float) -> None:
+    known = trials()
+    calibration = fit(known, loss=loss, used=EVERY)
+    logits = calibration.intercept + known.evidence @ np.array(calibration.weights)
+    quiet = 1 / (1 + np.exp(-logits)) < calibration.threshold
+    lost = known.recall[quiet].sum() / known.answerable.sum()
+    assert lost <= loss + 1e-9
+    assert (quiet & ~known.answerable).sum() > 0
+
+
+def test_features_left_out_have_no_weight() -> None:
+    used = EVERY.copy()
+    used[0] = False
+    assert fit(trials(), loss=0.02, used=used).weights[0] == 0
+
+
+def test_every_question_is_put_to_every_conversation(files: list[Path]) -> None:
+    gathered = gather([read_conversation(file) for file in files], Embedder())
+    assert len(gathered.recall) == 18
+    assert gathered.answerable.sum() == 6
+    assert not gathered.recall[~gathered.answerable].any()
+
+
+def test_calibrates_a_model(files: list[Path]) -> None:
+    report = calibrate(files, embedder=Embedder(), loss=0.0)
+    assert (report.answerable, report.unanswerable) == (6, 12)
+    assert 0 <= report.silent <= 1
+    assert 0 <= report.lost <= report.recall <= 1
+    assert set(report.to_json()["calibration"]["weights"]) == set(FEATURES)
+
+
+def test_too_little_to_judge_by_is_refused(files: list[Path]) -> None:
+    with pytest.raises(OptionError, match="at least 3"):
+        calibrate(files[:2], embedder=Embedder())
+
+
+def test_unknown_features_are_refused(files: list[Path]) -> None:
+    with pytest.raises(OptionError, match="cosine"):
+        calibrate(files, embedder=Embedder(), features=["moon"])

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from romaine.memory.abstention import FEATURES, GENERIC, Calibration, Evidence, calibration_for, evidence_of
+from romaine.memory.ranking import rank
+from tests.memory.test_ranking import candidates, signals
+
+STRONG = Evidence(cosine=0.9, word_share=1.0, score=12.0, known_share=1.0, unknown_name=0.0)
+WEAK = Evidence(cosine=0.1, word_share=0.1, score=1.0, known_share=0.2, unknown_name=1.0)
+
+
+@pytest.mark.parametrize("model", ["little-gem", "sentence-transformers/all-MiniLM-L6-v2", "somebody/else"])
+def test_every_model_speaks_on_strong_evidence_and_is_silent_on_weak(model: str) -> None:
+    calibration = calibration_for(model)
+    assert calibration.speaks(STRONG)
+    assert not calibration.speaks(WEAK)
+    assert 0 < calibration.confidence(WEAK) < calibration.threshold < calibration.confidence(STRONG) < 1
+
+
+def test_a_model_without_a_calibration_gets_the_generic_one_that_ignores_cosines() -> None:
+    calibration = calibration_for("somebody/else")
+    assert calibration == calibration_for(GENERIC)
+    assert dict(zip(FEATURES, calibration.weights, strict=True))["cosine"] == 0
+
+
+def test_nothing_found_is_nothing_to_say() -> None:
+    assert evidence_of(candidates(0), rank(candidates(0), signals(0))) is None
+    calibration = calibration_for(GENERIC)
+    assert calibration.confidence(None) == 0
+    assert not calibration.speaks(None)
+
+
+def test_evidence_sums_a_ranking_up() -> None:
+    found = candidates(dense=[0.1, 0.8, 0.2], lexical=[0, 1.5, 3], best_possible=6.0, known_share=0.5)
+    ranking = rank(found, signals())
+    assert evidence_of(found, ranking) == Evidence(
+        cosine=pytest.approx(0.8),
+        word_share=pytest.approx(0.5),
+        score=float(ranking.scores.max()),
+        known_share=0.5,
+        unknown_name=0.0,
+    )
+
+
+def test_a_query_without_words_divides_by_nothing() -> None:
+    found = candidates(best_possible=0.0)
+    evidence = evidence_of(found, rank(found, signals()))
+    assert evidence is not None
+    assert evidence.word_share == 0
+
+
+def test_extreme_evidence_does_not_overflow() -> None:
+    calibration = Calibration(intercept=0.0, weights=(1e6, 0.0, 0.0, 0.0, 0.0), threshold=0.5)
+    assert calibration.confidence(STRONG) == pytest.approx(1)

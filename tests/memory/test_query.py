@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from romaine.arrays import FloatArray
+from romaine.errors import OptionError, TextTypeError
+from romaine.memory.query import LATEST_WEIGHT, build_query, named_speakers
+from romaine.memory.terms import term_id
+
+VECTORS = {"Where is it?": [1.0, 0.0], "The key is gone.\nWhere is it?": [0.0, 1.0], "And now?": [1.0, 0.0]}
+
+
+def embed(texts: list[str]) -> FloatArray:
+    return np.array([VECTORS.get(text, [0.6, 0.8]) for text in texts], dtype=np.float32)
+
+
+def test_one_text_is_its_own_vector() -> None:
+    query = build_query("Where is it?", embed)
+    assert query.vector.tolist() == [1, 0]
+    assert query.text == "Where is it?"
+
+
+def test_messages_blend_the_latest_with_both_the_latest_weighing_most() -> None:
+    query = build_query(["long ago", "The key is gone.", "Where is it?"], embed)
+    expected = np.array([LATEST_WEIGHT, 1 - LATEST_WEIGHT])
+    np.testing.assert_allclose(query.vector, expected / np.linalg.norm(expected), rtol=1e-6)
+    assert query.text == "Where is it?"
+
+
+def test_words_come_from_the_latest_unless_it_has_none() -> None:
+    assert build_query(["The key is gone.", "Is it silver?"], embed).terms == (term_id("silver"),)
+    assert term_id("key") in build_query(["The key is gone.", "Where is it?"], embed).terms
+
+
+def test_names_are_noticed() -> None:
+    assert build_query("Did Cassian take it?", embed).names == (term_id("cassian"),)
+
+
+@pytest.mark.parametrize("query", [3, None, ["a", 1], b"a"])
+def test_anything_but_text_is_refused(query: object) -> None:
+    with pytest.raises(TextTypeError, match="query is a str"):
+        build_query(query, embed)  # type: ignore[arg-type]
+
+
+def test_no_messages_are_refused() -> None:
+    with pytest.raises(OptionError, match="empty"):
+        build_query([], embed)
+
+
+def test_speakers_are_named_by_any_word_of_their_name() -> None:
+    speakers = ["Cassian Vale", "Ana", "The Will"]
+    assert named_speakers("What did cassian's sister say, will it hold?", speakers) == {"Cassian Vale"}
+    assert named_speakers("Anatomy", speakers) == frozenset()
+    assert named_speakers("ANA and Vale", speakers) == {"Ana", "Cassian Vale"}

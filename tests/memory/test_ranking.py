@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from romaine.memory.ranking import Signals, Weights, rank
+from romaine.memory.scope_index import Candidates, Spread
+
+
+def candidates(count: int = 3, **changes: Any) -> Candidates:
+    zeros = np.zeros(count, dtype=np.float32)
+    plain = Candidates(
+        rows=np.arange(count),
+        ids=np.arange(count),
+        dense=zeros,
+        context=zeros,
+        lexical=zeros,
+        window=zeros,
+        asks=np.zeros(count, dtype=np.bool_),
+        answers=np.zeros(count, dtype=np.bool_),
+        dense_spread=Spread(mean=0.0, deviation=1.0),
+        context_spread=Spread(mean=0.0, deviation=1.0),
+        best_possible=1.0,
+        known_share=1.0,
+        unknown_name=False,
+    )
+    arrays = {name: np.asarray(v) if isinstance(v, (list, np.ndarray)) else v for name, v in changes.items()}
+    return replace(plain, **arrays)
+
+
+def signals(count: int = 3, **changes: Any) -> Signals:
+    no = np.zeros(count, dtype=np.bool_)
+    plain = Signals(
+        speaker_named=no,
+        importance=np.ones(count, dtype=np.float32),
+        recency=np.zeros(count, dtype=np.float32),
+        pinned=no,
+        cold=no,
+    )
+    return replace(plain, **{name: np.asarray(value) for name, value in changes.items()})
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts"),
+    [
+        ({"dense": [0, 1, 0]}, {}),
+        ({"context": [0, 1, 0]}, {}),
+        ({"lexical": [0, 1, 0]}, {}),
+        ({"window": [0, 1, 0]}, {}),
+        ({"answers": [False, True, False]}, {}),
+        ({"asks": [True, False, True]}, {}),
+        ({}, {"speaker_named": [False, True, False]}),
+        ({}, {"importance": [0.5, 1, 0.5]}),
+        ({}, {"recency": [0.5, 1, 0.5]}),
+        ({}, {"pinned": [False, True, False]}),
+        ({"dense": [1, 1, 1]}, {"cold": [True, False, True]}),
+        ({"dense": [-1, -1, -1]}, {"cold": [True, False, True]}),
+    ],
+)
+def test_each_part_lifts_the_one_it_speaks_for(changes: dict[str, Any], facts: dict[str, Any]) -> None:
+    assert rank(candidates(**changes), signals(**facts)).best(3).tolist() == [1, 0, 2]
+
+
+def test_equal_scores_keep_the_order_of_insertion() -> None:
+    assert rank(candidates(5), signals(5)).best(3).tolist() == [0, 1, 2]
+
+
+def test_a_cold_memory_keeps_seven_tenths() -> None:
+    warm = rank(candidates(dense=[2, 2, 2]), signals())
+    cold = rank(candidates(dense=[2, 2, 2]), signals(cold=[True, False, False]))
+    assert cold.scores[0] == pytest.approx(0.7 * warm.scores[0])
+    assert cold.scores[1] == warm.scores[1]
+    assert cold.parts_of(0)["cold"] < 0
+
+
+def test_cosines_count_in_deviations_from_the_scope() -> None:
+    spread = Spread(mean=0.5, deviation=0.1)
+    found = rank(candidates(dense=[0.7, 0.5, 0.4], dense_spread=spread), signals(), Weights(dense=2.0))
+    np.testing.assert_allclose(found.parts["dense"], [4, 0, -2], atol=1e-5)
+
+
+numbers = st.floats(-3, 3, width=32)
+
+
+@given(st.lists(st.tuples(numbers, numbers, numbers, numbers, st.booleans(), st.booleans()), min_size=1))
+def test_parts_add_up_to_the_score_exactly(rows: list[tuple[float, ...]]) -> None:
+    dense, context, lexical, window, flag, cold = (np.array(column) for column in zip(*rows, strict=True))
+    count = len(rows)
+    ranking = rank(
+        candidates(count, dense=dense, context=context, lexical=lexical, window=window, asks=flag),
+        signals(count, cold=cold, pinned=~flag),
+    )
+    for i, score in enumerate(ranking.scores.tolist()):
+        assert sum(ranking.parts_of(i).values()) == score
+
+
+def test_an_unchanged_name_for_every_part() -> None:
+    assert list(rank(candidates(), signals()).parts) == [
+        "dense", "context", "lexical", "window", "speaker", "question", "answer", "importance", "recency",
+        "pinned", "cold",
+    ]  # fmt: skip
+
+
+def test_no_candidates_rank_to_nothing() -> None:
+    assert rank(candidates(0), signals(0)).best(5).size == 0
