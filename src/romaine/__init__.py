@@ -1,19 +1,56 @@
 """Local embeddings and a character's long memory.
 
-    from romaine import Embedder
+    from romaine import Embedder, RoleplayMemory, Scope, Turn
 
     vectors = Embedder(dim=64).embed_documents(["The key is under the third step."])
 
-Importing this package loads numpy and nothing heavier: runtimes are imported when a model is opened.
+    memory = RoleplayMemory("memories.db")
+    scope = Scope(user="ana", character="Cassian")
+    memory.add_turns(scope, [Turn("The key is under the third step.", speaker="Cassian", role="character")])
+    hits = memory.recall("Where is the key?", scope)
+
+Importing this package loads numpy and nothing heavier: runtimes are imported when a model is opened, the
+memory when it is named.
 """
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from romaine import errors
 from romaine.arrays import slice_dim
 from romaine.embedder import Embedder, TruncationWarning
 from romaine.precision import Precision, similarity
 
+if TYPE_CHECKING:
+    from romaine.memory import Hit, Memory, RoleplayMemory, Scope, Turn
+
 __version__ = "0.1.0"
 
-__all__ = ["Embedder", "Precision", "TruncationWarning", "__version__", "errors", "similarity", "slice_dim"]
+__all__ = [
+    "Embedder",
+    "Hit",
+    "Memory",
+    "Precision",
+    "RoleplayMemory",
+    "Scope",
+    "TruncationWarning",
+    "Turn",
+    "__version__",
+    "errors",
+    "similarity",
+    "slice_dim",
+]
+
+_OF_MEMORY = frozenset({"Hit", "Memory", "RoleplayMemory", "Scope", "Turn"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OF_MEMORY:
+        return getattr(import_module("romaine.memory"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,9 +13,9 @@ from romaine.cli import options
 _QUESTIONS = (
     "Where did you hide the silver key?",
     "What do I have to say to the man at the gate?",
-    "What food is Cassian allergic to?",
-    "How did Ana's brother die?",
+    "What happened to the mule's eye?",
     "Why is the tavern called the Heron and Lantern?",
+    "How many crowns does Cassian owe?",
 )
 _SAMPLE = "heron-and-lantern.jsonl"
 
@@ -31,42 +31,40 @@ def demo(
     ] = None,
     chat: Annotated[Path | None, typer.Option(help="A chat to import instead of the sample.")] = None,
     model: options.Model = "little-gem",
-    dim: options.Dim = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="Turns to show for each question.")] = 3,
+    dim: options.Dim = 64,
+    k: Annotated[int, typer.Option("-k", min=1, help="Turns to show for each question.")] = 2,
 ) -> None:
-    """Import a roleplay chat and find the turns that answer questions, by cosine alone."""
+    """Import a roleplay chat into a memory and recall the turns that answer questions."""
     from time import perf_counter
 
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    from romaine.arrays import top_k
     from romaine.embedder import Embedder
     from romaine.errors import InputFileError
     from romaine.formats import read
+    from romaine.memory import RoleplayMemory, Scope
 
-    turns = [turn for each in read(chat or _sample_chat()).chats for turn in each.turns]
+    turns = read(chat or _sample_chat()).turns
     if not turns:
         raise InputFileError(f"{chat} holds no turns")
-    embedder = Embedder(model, dim=dim).warm_up()
-    start = perf_counter()
-    vectors = embedder.embed_documents([f"{turn.speaker}: {turn.text}" for turn in turns])
-    elapsed = perf_counter() - start
-    console = Console()
-    console.print(
-        f"{len(turns)} turns embedded by {embedder.card.id} in {elapsed * 1e3:.0f} ms,"
-        f" {embedder.dim} components each, offline.\n",
-        highlight=False,
-    )
-    for asked in question or _QUESTIONS:
-        scores = vectors @ embedder.embed_query(asked)
-        table = Table("score", "speaker", "turn", title=asked, title_justify="left", expand=True)
-        for index in top_k(scores, k):
-            turn = turns[index]
-            table.add_row(
-                f"{scores[index]:.3f}", turn.speaker, turn.text.replace("[", r"\["), end_section=True
-            )
-        console.print(table)
+    console = Console(highlight=False)
+    scope = Scope(user="demo")
+    with RoleplayMemory(":memory:", embedder=Embedder(model, dim=dim).warm_up()) as memory:
+        start = perf_counter()
+        memory.add_turns(scope, turns)
+        console.print(f"{len(turns)} turns remembered in {(perf_counter() - start) * 1e3:.0f} ms, offline.\n")
+        for asked in question or _QUESTIONS:
+            start = perf_counter()
+            hits = memory.recall(asked, scope, k=k)
+            elapsed = (perf_counter() - start) * 1e3
+            title = f"{escape(asked)} [dim]{elapsed:.1f} ms[/dim]"
+            table = Table("score", "speaker", "turn", title=title, title_justify="left", expand=True)
+            for hit in hits:
+                speaker = escape(hit.memory.speaker or "")
+                table.add_row(f"{hit.score:.1f}", speaker, escape(hit.memory.text), end_section=True)
+            console.print(table)
 
 
 def _sample_chat() -> tuple[str, bytes]:

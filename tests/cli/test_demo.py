@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from romaine.cli.demo import _QUESTIONS, _sample_chat
+from romaine.formats import read
+
+
+def demo(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "romaine", "demo", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"COLUMNS": "200"},
+    )
+
+
+def test_prepared_questions_find_their_turns():
+    done = demo()
+    assert done.returncode == 0, done.stderr
+    assert all(question in done.stdout for question in _QUESTIONS)
+    for answer in (
+        "I left the silver key",
+        "say the words to him",
+        '"A gate, they say.',
+        "screaming",
+        '"Forty crowns.',
+    ):
+        assert answer in done.stdout
+    assert f"{len(read(_sample_chat()).turns)} turns remembered" in done.stdout
+
+
+def test_own_chat_and_question(tmp_path):
+    chat = tmp_path / "chat.jsonl"
+    chat.write_text(
+        '{"speaker": "Bo", "text": "My [bold]boat[/bold] is called Margery."}\n{"speaker": "Al", "text": "Hm."}\n'
+    )
+    done = demo("What is the boat called?", "--chat", chat, "-k", "1")
+    assert done.returncode == 0, done.stderr
+    assert "My [bold]boat[/bold] is called Margery." in done.stdout
+
+
+def test_a_file_that_is_no_chat_is_one_line(tmp_path):
+    chat = tmp_path / "chat.jsonl"
+    chat.write_text("not a chat")
+    done = demo("--chat", chat)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
