@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -35,9 +36,8 @@ def test_prepared_questions_find_their_turns():
 
 def test_own_chat_and_question(tmp_path):
     chat = tmp_path / "chat.jsonl"
-    chat.write_text(
-        '{"speaker": "Bo", "text": "My [bold]boat[/bold] is called Margery."}\n{"speaker": "Al", "text": "Hm."}\n'
-    )
+    messages = [("Bo", "My [bold]boat[/bold] is called Margery."), ("Al", "Hm.")]
+    chat.write_text("".join(json.dumps({"speaker": s, "text": t}) + "\n" for s, t in messages))
     done = demo("What is the boat called?", "--chat", chat, "-k", "1")
     assert done.returncode == 0, done.stderr
     assert "My [bold]boat[/bold] is called Margery." in done.stdout
