@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.errors import OptionError
-from romaine.evaluate.scope import ConversationIndex
+from romaine.evaluate.scope import ConversationMemory
 from romaine.formats.locomo import Conversation, read_conversations
-from romaine.memory.abstention import FEATURES, Calibration, Evidence, evidence_of
+from romaine.memory.abstention import FEATURES, Calibration
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
@@ -142,20 +142,18 @@ def gather(conversations: list[Conversation], embedder: Embedder) -> Trials:
     """Puts every question to every conversation."""
     asked_in, asked_about, evidence, recall = [], [], [], []
     for here, conversation in enumerate(conversations):
-        index = ConversationIndex(conversation, embedder)
         number = {turn.source_id: n for n, turn in enumerate(conversation.turns)}
-        for about, other in enumerate(conversations):
-            for question in other.questions:
-                candidates, ranking = index.rank(question.text, _K)
-                found = set(candidates.rows[ranking.best(_K)].tolist())
-                wanted = {number.get(i) for i in question.evidence} if here == about else set()
-                summed_up: Evidence | None = evidence_of(candidates, ranking)
-                if summed_up is None:
-                    continue
-                asked_in.append(here)
-                asked_about.append(about)
-                evidence.append(summed_up.to_array())
-                recall.append(len(found & wanted) / len(wanted) if wanted else 0.0)
+        with ConversationMemory(conversation, embedder) as memory:
+            for about, other in enumerate(conversations):
+                for question in other.questions:
+                    found, explanation = memory.explain(question.text, _K)
+                    if explanation.evidence is None:
+                        continue
+                    wanted = {number.get(i) for i in question.evidence} if here == about else set()
+                    asked_in.append(here)
+                    asked_about.append(about)
+                    evidence.append(explanation.evidence.to_array())
+                    recall.append(len(wanted & {*found}) / len(wanted) if wanted else 0.0)
     return Trials(
         asked_in=np.array(asked_in),
         asked_about=np.array(asked_about),

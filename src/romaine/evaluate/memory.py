@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ import numpy as np
 
 from romaine.arrays import top_k
 from romaine.errors import OptionError, UnknownNameError
-from romaine.evaluate.scope import ConversationIndex
+from romaine.evaluate.scope import ConversationMemory
 from romaine.formats.locomo import Conversation, read_conversations
 from romaine.memory.terms import document_text
 
@@ -158,11 +159,11 @@ def evaluate_memory(
     outcomes: list[Outcome] = []
     seconds, index_bytes = 0.0, 0
     for conversation in conversations:
-        find, nbytes = (_dense if mode is Mode.DENSE else _hybrid)(conversation, embedder)
-        started = time.perf_counter()
-        outcomes += ask(conversation, find)
-        seconds += time.perf_counter() - started
-        index_bytes += nbytes
+        with (_dense if mode is Mode.DENSE else _hybrid)(conversation, embedder) as (find, nbytes):
+            started = time.perf_counter()
+            outcomes += ask(conversation, find)
+            seconds += time.perf_counter() - started
+            index_bytes += nbytes
     return MemoryReport(
         model=embedder.card.id,
         dim=embedder.dim,
@@ -194,17 +195,20 @@ def ask(conversation: Conversation, find: Find) -> list[Outcome]:
     return outcomes
 
 
-def _dense(conversation: Conversation, embedder: Embedder) -> tuple[Find, int]:
+@contextmanager
+def _dense(conversation: Conversation, embedder: Embedder) -> Iterator[tuple[Find, int]]:
     texts = [document_text(turn.text, turn.speaker) for turn in conversation.turns]
     vectors = embedder.embed_documents(texts)
-    return lambda question: top_k(
-        vectors @ embedder.embed_query(question), max(CUTOFFS)
-    ).tolist(), vectors.nbytes
+    yield (
+        lambda question: top_k(vectors @ embedder.embed_query(question), max(CUTOFFS)).tolist(),
+        vectors.nbytes,
+    )
 
 
-def _hybrid(conversation: Conversation, embedder: Embedder) -> tuple[Find, int]:
-    index = ConversationIndex(conversation, embedder)
-    return lambda question: index.find(question, max(CUTOFFS)), index.nbytes
+@contextmanager
+def _hybrid(conversation: Conversation, embedder: Embedder) -> Iterator[tuple[Find, int]]:
+    with ConversationMemory(conversation, embedder) as memory:
+        yield lambda question: memory.find(question, max(CUTOFFS)), memory.nbytes
 
 
 def _mean(values: Iterable[float]) -> float:

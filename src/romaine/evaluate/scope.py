@@ -1,78 +1,50 @@
-"""A conversation as the index its questions are put to."""
+"""A conversation as the memory its questions are put to."""
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from romaine.formats.locomo import Conversation
-from romaine.memory.query import Query, build_query, named_speakers
-from romaine.memory.ranking import DEFAULT_WEIGHTS, Ranking, Signals, Weights, rank
-from romaine.memory.scope_index import Candidates, Entries, ScopeIndex
-from romaine.memory.terms import document_text, term_ids
+from romaine.memory.memory import RoleplayMemory
+from romaine.memory.recall import Explanation
+from romaine.memory.records import Scope
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
 
+_SCOPE = Scope(user="evaluation", chat="conversation")
 
-class ConversationIndex:
-    """The turns of one conversation, indexed and ranked as the memory does.
+
+class ConversationMemory:
+    """The turns of one conversation in a memory of their own, with every default. Use it in a `with` block.
 
     Args:
-        conversation: Its turns.
+        conversation: Its turns; those without text are left out, as nothing could find them.
         embedder: Its `dim` is that of the funnel's first stage.
-        weights: How much each part of a score counts.
     """
 
-    def __init__(
-        self, conversation: Conversation, embedder: Embedder, *, weights: Weights = DEFAULT_WEIGHTS
-    ) -> None:
-        self._full = embedder.with_dim(None)
-        self._weights = weights
-        turns = conversation.turns
-        texts = [document_text(turn.text, turn.speaker) for turn in turns]
-        in_context = [*texts[:1], *(f"{a}\n{b}" for a, b in pairwise(texts))]
-        self._speakers = np.array([turn.speaker for turn in turns], dtype=object)
-        self._index = ScopeIndex(
-            full_dim=embedder.full_dim, dim=embedder.dim, attributes_dtype=np.dtype(np.int8)
-        )
-        self._index.add(
-            Entries(
-                ids=np.arange(len(turns)),
-                vectors=self._full.embed_documents(texts),
-                context_vectors=self._full.embed_documents(in_context),
-                terms=[term_ids(text) for text in texts],
-                previous=np.arange(len(turns)) - 1,
-                attributes=np.zeros(len(turns), dtype=np.int8),
-            )
-        )
-        self._index.warm_up()
+    def __init__(self, conversation: Conversation, embedder: Embedder) -> None:
+        self._memory = RoleplayMemory(":memory:", embedder=embedder)
+        self._number = {turn.source_id: number for number, turn in enumerate(conversation.turns)}
+        self._memory.add_turns(_SCOPE, [turn for turn in conversation.turns if turn.text.strip()])
+        self.find("", 1)  # loads the index, so that the first question is like any other
+
+    def __enter__(self) -> ConversationMemory:  # noqa: PYI034 - Self needs Python 3.11
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._memory.close()
 
     @property
     def nbytes(self) -> int:
         """Memory of the index."""
-        return self._index.nbytes
-
-    def rank(self, question: str, k: int) -> tuple[Candidates, Ranking]:
-        """Returns what may answer a question and how well it fits, for the best `k` to be taken."""
-        query = build_query(question, self._full.embed_queries)
-        candidates = self._index.search(query, k=k)
-        return candidates, rank(candidates, self._signals(query, candidates), self._weights)
+        return self._memory.index_bytes
 
     def find(self, question: str, k: int) -> list[int]:
         """Returns the numbers of the `k` turns that answer a question best, best first."""
-        candidates, ranking = self.rank(question, k)
-        return [int(row) for row in candidates.rows[ranking.best(k)]]
+        return [self._number[hit.memory.source_id] for hit in self._memory.recall(question, _SCOPE, k=k)]
 
-    def _signals(self, query: Query, candidates: Candidates) -> Signals:
-        named = named_speakers(query.text, set(self._speakers.tolist()))
-        count = len(candidates)
-        return Signals(
-            speaker_named=np.isin(self._speakers[candidates.rows], list(named)),
-            importance=np.ones(count, dtype=np.float32),
-            recency=(candidates.rows / max(len(self._speakers) - 1, 1)).astype(np.float32),
-            pinned=np.zeros(count, dtype=np.bool_),
-            cold=np.zeros(count, dtype=np.bool_),
-        )
+    def explain(self, question: str, k: int) -> tuple[list[int], Explanation]:
+        """Returns the same and why."""
+        explanation = self._memory.recall(question, _SCOPE, k=k, explain=True)
+        return [self._number[hit.memory.source_id] for hit in explanation.hits], explanation

@@ -88,6 +88,11 @@ class RoleplayMemory(MemoryWriting):
         """Whose vectors the file holds."""
         return self._store.embedder
 
+    @property
+    def index_bytes(self) -> int:
+        """Bytes that the indexes of scopes hold in memory."""
+        return self._recaller.nbytes
+
     def close(self) -> None:
         """Closes the file. Nothing is pending; closing twice is nothing."""
         self._recaller.clear()

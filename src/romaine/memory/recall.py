@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from romaine.memory.abstention import GENERIC, calibration_for, evidence_of
+from romaine.memory.abstention import GENERIC, Calibration, Evidence, calibration_for, evidence_of
 from romaine.memory.cache import IndexCache
 from romaine.memory.notes import normalised
 from romaine.memory.options import AUTO, Masks, RecallOptions, masks_of, without_hits
@@ -52,12 +52,14 @@ class Explanation:
         hits: What `recall` returns.
         rejected: What was left out, the best first.
         confidence: How likely the answer is among the hits, 0 to 1, by the model's calibration.
+        evidence: What the confidence was judged by, or None if nothing came into question.
         damaged: How many memories could not be searched because their vectors are damaged.
     """
 
     hits: tuple[Hit, ...]
     rejected: tuple[Rejected, ...]
     confidence: float
+    evidence: Evidence | None
     damaged: int
 
 
@@ -120,10 +122,15 @@ class Recaller:
         )
         return rank(candidates, signals, self._weights)
 
-    def confidence(self, candidates: Candidates, ranking: Ranking) -> tuple[float, bool]:
-        """How likely the answer is there, and whether that is enough."""
-        evidence = evidence_of(candidates, ranking)
-        return self._calibration.confidence(evidence), self._calibration.speaks(evidence)
+    @property
+    def calibration(self) -> Calibration:
+        """What decides whether anything fits at all."""
+        return self._calibration
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the indexes hold."""
+        return self._views.nbytes
 
 
 @dataclass
@@ -160,9 +167,9 @@ class _Search:
             self._query, mask=masks.wanted, k=max(options.k, 10), dim=options.dim
         )
         ranking = self._recaller.rank(self._view, self._query, candidates)
-        confidence, speaks = self._recaller.confidence(candidates, ranking)
+        evidence, calibration = evidence_of(candidates, ranking), self._recaller.calibration
         found = self._read(candidates, ranking, options.k + _SPARE)
-        if options.min_score == AUTO and not speaks:
+        if options.min_score == AUTO and not calibration.speaks(evidence):
             self._reject(found, "threshold")
             found = []
         hits = self._choose(found)
@@ -174,7 +181,8 @@ class _Search:
         return Explanation(
             hits=tuple(hits),
             rejected=tuple(rejected),
-            confidence=confidence,
+            confidence=calibration.confidence(evidence),
+            evidence=evidence,
             damaged=len(self._view.damaged),
         )
 
