@@ -17,7 +17,7 @@ def twin(
 ) -> Callable[Concatenate[Self, Params], Coroutine[Any, Any, Result]]:
     """Returns a method that does the same in a worker thread; the event loop stays free."""
 
-    async def run(self: Self, *args: Params.args, **kwargs: Params.kwargs) -> Result:
+    async def run(self: Self, /, *args: Params.args, **kwargs: Params.kwargs) -> Result:
         return await asyncio.to_thread(method, self, *args, **kwargs)
 
     functools.update_wrapper(run, method)
