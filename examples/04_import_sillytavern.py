@@ -42,7 +42,6 @@ for question in ("Who is Madame Tolliver?", "Where is the cellar key hidden?", "
 # The same import again adds nothing, and another user sees nothing of it.
 chat = read(DATA / FILES[0]).chats[0]
 print(f"\nimported again: {memory.add_turns(scope, chat.turns).added} new turns")
-print(
-    f"for another user: {memory.recall('Where is the key?', Scope(user='bob', character='Cassian', chat='tavern'))}"
-)
+other = Scope(user="bob", character="Cassian", chat="tavern")
+print(f"for another user: {memory.recall('Where is the key?', other)}")
 memory.close()
