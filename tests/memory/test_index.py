@@ -49,7 +49,7 @@ def test_the_funnel_finds_what_the_exact_scan_finds(dim: int) -> None:
 
 
 def test_scans_shorter_slices_than_it_keeps() -> None:
-    vectors = nested_vectors(6000, 64)
+    vectors = nested_vectors(20_000, 64)
     index = filled(vectors, 32)
     np.testing.assert_allclose(
         index.scan(vectors[0], dim=8), slice_dim(vectors, 8) @ slice_dim(vectors[0], 8), rtol=1e-4, atol=1e-5
@@ -58,20 +58,20 @@ def test_scans_shorter_slices_than_it_keeps() -> None:
 
 
 def test_one_array_serves_when_nothing_is_sliced_off() -> None:
-    vectors = nested_vectors(5000, 16)
+    vectors = nested_vectors(17_000, 16)
     index = filled(vectors, 16)
     assert index.nbytes == vectors.nbytes
     assert index.search(vectors[9], k=3)[0].tolist() == exact(vectors, vectors[9], 3)
 
 
 def test_masked_rows_are_never_found_and_take_no_ones_place() -> None:
-    vectors = nested_vectors(9000, 32)
+    vectors = nested_vectors(18_000, 32)
     index = filled(vectors, 8)
-    mask = np.arange(9000) % 9 != 0
+    mask = np.arange(18_000) % 9 != 0
     for allowed in (mask, ~mask):
         query = vectors[18]
         rows, _ = index.search(query, k=10, mask=allowed)
-        expected = [row for row in exact(vectors, query, 9000) if allowed[row]][:10]
+        expected = [row for row in exact(vectors, query, 18_000) if allowed[row]][:10]
         assert len(set(rows.tolist()) & set(expected)) >= 9
         assert allowed[rows].all()
 
@@ -107,8 +107,8 @@ def test_zero_vectors_match_nothing() -> None:
 
 def test_a_crowd_within_reach_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_module, "LARGEST_POOL", 300)
-    vectors = nested_vectors(6000, 64)
-    assert len(filled(vectors, 4).pool(vectors[0], np.arange(6000), k=10)) <= 300
+    vectors = nested_vectors(20_000, 64)
+    assert len(filled(vectors, 4).pool(vectors[0], np.arange(20_000), k=10)) <= 300
 
 
 @pytest.mark.parametrize("dim", [0, 9])

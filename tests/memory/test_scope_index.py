@@ -147,7 +147,7 @@ def test_any_history_of_changes_searches_like_a_new_index(steps: list[tuple[str,
 
 
 def test_a_large_scope_offers_the_near_the_wordy_and_their_neighbours() -> None:
-    count = 6000
+    count = 20_000
     index = ScopeIndex(full_dim=DIM, dim=6, attributes_dtype=ATTRIBUTES)
     texts = ["moss"] * count
     texts[4000] = "silver key"

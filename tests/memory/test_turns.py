@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def contexts(memory: RoleplayMemory) -> np.ndarray:
 
 def expected_contexts(gem: Embedder, turns: tuple[Turn, ...]) -> np.ndarray:
     lines = [f"{turn.speaker}: {turn.text}" for turn in turns]
-    pairs = [lines[0], *(f"{a}\n{b}" for a, b in zip(lines, lines[1:], strict=False))]
+    pairs = [lines[0], *(f"{a}\n{b}" for a, b in pairwise(lines))]
     return gem.with_dim(None).embed_documents(pairs)
 
 
@@ -78,9 +79,7 @@ def test_a_retracted_turn_leaves_its_follower_with_the_one_before(
 ) -> None:
     memory.add_turns(scope, CHAT)
     memory.retract(scope, ["2"])
-    np.testing.assert_allclose(
-        contexts(memory), expected_contexts(gem, (CHAT[0], *CHAT[2:])), atol=1e-6
-    )
+    np.testing.assert_allclose(contexts(memory), expected_contexts(gem, (CHAT[0], *CHAT[2:])), atol=1e-6)
 
 
 def test_equal_words_without_source_are_said_twice(memory: RoleplayMemory, scope: Scope) -> None:

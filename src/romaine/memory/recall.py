@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from romaine.errors import DimensionError
 from romaine.memory.abstention import GENERIC, Calibration, Evidence, calibration_for, evidence_of
 from romaine.memory.cache import IndexCache
 from romaine.memory.notes import normalised
@@ -24,6 +25,7 @@ from romaine.memory.store import Store
 from romaine.memory.views import View
 
 _SPARE = 24  # ranked candidates beyond k that are read, for what budget, diversity and doubles take out
+_FEW_SPARE = 2  # as many as are read at first; most recalls need no more
 _REJECTED = 10  # of what masks took out, the best that `explain` tells of
 
 
@@ -86,6 +88,12 @@ class Recaller:
 
     def recall(self, query: str | Sequence[str], scope: Scope, options: RecallOptions) -> Explanation:
         """Finds what fits; `explain` decides whether what was left out is told."""
+        first_stage = self._store.embedder.dim
+        if options.dim is not None and options.dim > first_stage:
+            raise DimensionError(
+                f"dim={options.dim} is more than the memory's first stage has: choose up to {first_stage},"
+                " or open the memory with an embedder of a larger dim"
+            )
         asked = build_query(query, self._full.embed_queries)
         view = self._view(scope)
         with view.lock, self._store.read() as connection:
@@ -168,11 +176,8 @@ class _Search:
         )
         ranking = self._recaller.rank(self._view, self._query, candidates)
         evidence, calibration = evidence_of(candidates, ranking), self._recaller.calibration
-        found = self._read(candidates, ranking, options.k + _SPARE)
-        if options.min_score == AUTO and not calibration.speaks(evidence):
-            self._reject(found, "threshold")
-            found = []
-        hits = self._choose(found)
+        silent = options.min_score == AUTO and not calibration.speaks(evidence)
+        hits = self._hits(candidates, ranking, silent=silent)
         if options.explain:
             self._explain(masks)
         if options.order == "chronological":
@@ -185,6 +190,21 @@ class _Search:
             evidence=evidence,
             damaged=len(self._view.damaged),
         )
+
+    def _hits(self, candidates: Candidates, ranking: Ranking, *, silent: bool) -> list[Hit]:
+        """Reads as few rows as it takes: making memories of rows costs more than ranking them."""
+        k, explain = self._options.k, self._options.explain
+        hits: list[Hit] = []
+        for spare in (_SPARE,) if explain else (_FEW_SPARE, _SPARE):
+            self._rejected.clear()
+            found = self._read(candidates, ranking, k + spare)
+            if silent:
+                self._reject(found, "threshold")
+                break
+            hits = self._choose(found)
+            if len(hits) >= k or len(found) < k + spare:
+                break
+        return hits
 
     def _read(self, candidates: Candidates, ranking: Ranking, count: int) -> list[_Found]:
         """The best candidates with their rows, as the view sees them."""

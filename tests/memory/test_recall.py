@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from romaine.embedder import Embedder
+from romaine.errors import OptionError, TextTypeError, UnknownNameError
+from romaine.memory import RoleplayMemory, Scope
+
+from .conftest import CHAT, said
+
+NASTY = [
+    '"',
+    "'",
+    "key OR 1=1; DROP TABLE memory",
+    "NEAR(key step)",
+    "* ^ : - ( )",
+    "\x00\x01",
+    "\ud800",
+    "%",
+    "",
+]
+
+
+def test_the_example(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, CHAT)
+    hits = memory.recall(["Where was I?", "Where is the key?"], scope, k=1, neighbours=1)
+    assert hits[0].memory.text == CHAT[0].text
+    assert sum(hits[0].parts.values()) == pytest.approx(hits[0].score)
+    assert [near.text for near in hits[0].neighbours] == [CHAT[1].text]
+
+
+def test_nothing_there_is_no_hits(memory: RoleplayMemory, scope: Scope) -> None:
+    assert memory.recall("key", scope) == []
+    assert memory.recall("key", Scope(user="nobody"), min_score="auto", explain=True).hits == ()
+
+
+def test_wider_memories_are_seen_and_narrower_are_not(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_fact(Scope(user="ana"), "Ana paints.")
+    memory.add_fact(Scope(user="ana", character="Cassian"), "Cassian fishes.")
+    memory.add_fact(scope, "They met in a tavern.")
+    assert len(memory.recall("who", scope)) == 3
+    assert len(memory.recall("who", replace(scope, chat="road"))) == 2
+    assert len(memory.recall("who", Scope(user="ana", character="Brona"))) == 1
+    assert len(memory.recall("who", Scope(user="ana"))) == 1
+
+
+def test_k_order_and_threshold(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, CHAT)
+    hits = memory.recall("gold for the harbour master", scope, k=3)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    told = memory.recall("gold for the harbour master", scope, k=3, order="chronological")
+    assert [hit.memory.position for hit in told] == sorted(hit.memory.position for hit in told)
+    assert memory.recall("gold", scope, k=0) == []
+    assert memory.recall("gold", scope, min_score=hits[0].score + 100) == []
+    assert len(memory.recall("gold for the harbour master", scope, min_score=hits[0].score)) == 1
+
+
+def test_auto_returns_nothing_for_what_was_never_said(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, CHAT)
+    unknown = "Which university did Professor Okonkwo teach thermodynamics at?"
+    assert memory.recall(unknown, scope)
+    explained = memory.recall(unknown, scope, min_score="auto", explain=True)
+    assert explained.hits == ()
+    assert {left.reason for left in explained.rejected} == {"threshold"}
+    known = memory.recall("Where did you leave the silver key?", scope, min_score="auto")
+    assert known[0].memory.text == CHAT[0].text
+
+
+def test_kinds_and_speakers(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, CHAT)
+    memory.add_fact(scope, "The key is silver.")
+    assert {hit.memory.kind.value for hit in memory.recall("key", scope, kinds=["fact"])} == {"fact"}
+    assert {hit.memory.speaker for hit in memory.recall("key", scope, speakers={"Ana"})} == {"Ana"}
+    assert memory.recall("key", scope, kinds=["lore"]) == []
+
+
+def test_witnesses(memory: RoleplayMemory) -> None:
+    party = Scope(user="ana", chat="party")
+    memory.add_turns(party, [said("The wine is poisoned, Brona.", "1")], known_by={"Brona"})
+    memory.add_turns(party, [said("A toast to the duke and his wine!", "2")])
+    cassian = replace(party, character="Cassian")
+    assert len(memory.recall("wine", party)) == 2
+    assert len(memory.recall("wine", replace(party, character="Brona"))) == 2
+    for seen in (
+        memory.recall("wine", cassian, neighbours=2),
+        memory.recall("wine", party, as_character="Cassian"),
+    ):
+        assert ["toast" in hit.memory.text for hit in seen] == [True]
+        assert seen[0].neighbours == ()
+    explained = memory.recall("wine", party, as_character="Cassian", explain=True)
+    assert [left.reason for left in explained.rejected] == ["witness"]
+    assert memory.recall("wine", cassian, explain=True).rejected == ()
+    assert [m.source_id for m in memory.list(cassian)] == ["2"]
+
+
+def test_as_of_a_position(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, CHAT[:2])
+    old = memory.add_fact(scope, "The key is under the step.").memory
+    memory.add_turns(scope, CHAT[2:])
+    memory.add_fact(scope, "The key is in the well now.", supersedes=old.id)
+    then = {hit.memory.text for hit in memory.recall("key", scope, as_of=1, k=9)}
+    assert then == {CHAT[0].text, CHAT[1].text, old.text}
+    now = {hit.memory.text for hit in memory.recall("key", scope, k=9)}
+    assert old.text not in now
+    assert len(now) == 5
+
+
+def test_as_of_a_time(memory: RoleplayMemory, scope: Scope) -> None:
+    noon = datetime(2025, 5, 1, 12, tzinfo=timezone.utc)
+    memory.add_turns(scope, [said(f"bell {hour}", at=noon + timedelta(hours=hour)) for hour in range(4)])
+    hits = memory.recall("bell", scope, as_of=noon + timedelta(hours=1), k=9, neighbours=3)
+    assert {hit.memory.text for hit in hits} == {"bell 0", "bell 1"}
+
+
+def test_validity(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_fact(scope, "The gate is shut.", valid_from=0, valid_to=2)
+    memory.add_fact(scope, "War has been declared.", valid_from=2)
+    memory.add_turns(scope, CHAT[:2])
+    facts = ["fact"]
+    assert [h.memory.text for h in memory.recall("gate war", scope, kinds=facts)] == ["The gate is shut."]
+    memory.add_turns(scope, CHAT[2:])
+    now = memory.recall("gate war", scope, kinds=facts)
+    assert [h.memory.text for h in now] == ["War has been declared."]
+    early = memory.recall("gate war", scope, kinds=facts, as_of=1)
+    assert [h.memory.text for h in early] == ["The gate is shut."]
+
+
+def test_token_budget_counts_neighbours(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, CHAT)
+    for budget in (0, 5, 12, 25, 100):
+        hits = memory.recall("key gold", scope, k=4, neighbours=1, token_budget=budget)
+        used = sum(m.token_count for hit in hits for m in (hit.memory, *hit.neighbours))
+        assert used <= budget
+    explained = memory.recall("key gold", scope, token_budget=0, explain=True)
+    assert {left.reason for left in explained.rejected} == {"budget"}
+
+
+def test_no_turn_is_shown_twice(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, [said(f"lantern number {n}", str(n)) for n in range(12)])
+    hits = memory.recall("lantern", scope, k=4, neighbours=3)
+    shown = [m.id for hit in hits for m in (hit.memory, *hit.neighbours)]
+    assert len(shown) == len(set(shown))
+    for hit in hits:
+        positions = [near.position for near in hit.neighbours]
+        assert positions == sorted(positions)
+
+
+def test_doubles_waste_no_slot(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, [said("*nods at the key*")] * 5 + [said("The key is here.")])
+    explained = memory.recall("key", scope, k=2, explain=True)
+    assert len({hit.memory.text for hit in explained.hits}) == 2
+    assert "duplicate" in {left.reason for left in explained.rejected}
+
+
+def test_diversity_lets_other_categories_in(memory: RoleplayMemory, scope: Scope) -> None:
+    for n, colour in enumerate(("red", "blue", "green", "black")):
+        memory.add_fact(
+            scope, f"Ana's {colour} dragon number {n} sleeps on {colour} gold.", category="preference"
+        )
+    memory.add_fact(scope, "A dragon razed the old mill.", category="plot_event")
+    hits = memory.recall("Ana's dragon and its gold", scope, k=3, diversity=2)
+    assert sum(hit.memory.category.value == "plot_event" for hit in hits) == 1
+    assert len(memory.recall("dragon", scope, k=5, diversity=1)) == 5
+
+
+def test_dim_only_changes_the_first_stage(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, CHAT)
+    assert memory.recall("key", scope, dim=32) == memory.recall("key", scope)
+
+
+def test_recall_writes_nothing(memory: RoleplayMemory, scope: Scope, path: Path) -> None:
+    memory.add_turns(scope, CHAT)
+    before = memory.list(scope), memory._store.setting("change")
+    memory.recall("key", scope, explain=True, neighbours=2)
+    assert (memory.list(scope), memory._store.setting("change")) == before
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_text_is_data(memory: RoleplayMemory, text: str) -> None:
+    name = text or "x"
+    scope = Scope(user=name, character=name, chat=name)
+    memory.add_turns(scope, [said(text, name, speaker=name), said("The key is here.", "2")])
+    memory.add_fact(scope, text, source_id=name, known_by={name}, metadata={name: text})
+    assert {m.text for m in memory.list(scope)} == {text, "The key is here."}
+    assert memory.recall(text, scope)
+    assert memory.recall("key", scope)[0].memory.scope == scope
+    assert memory.recall(text, replace(scope, user="other")) == []
+    assert memory.add_turns(scope, [said(text, name, speaker=name)]).unchanged == 1
+    assert memory.verify().is_sound
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"k": -1}, OptionError),
+        ({"k": True}, OptionError),
+        ({"order": "random"}, UnknownNameError),
+        ({"min_score": "often"}, OptionError),
+        ({"kinds": "fact"}, OptionError),
+        ({"kinds": ["facts"]}, UnknownNameError),
+        ({"speakers": "Ana"}, OptionError),
+        ({"as_of": "yesterday"}, OptionError),
+        ({"diversity": 0}, OptionError),
+        ({"dim": 4096}, OptionError),
+        ({"neighbours": 1.5}, OptionError),
+        ({"token_budget": -1}, OptionError),
+    ],
+)
+def test_bad_options_are_told(
+    memory: RoleplayMemory, scope: Scope, options: dict[str, object], error: type[Exception]
+) -> None:
+    memory.add_turns(scope, CHAT)
+    with pytest.raises(error):
+        memory.recall("key", scope, **options)
+
+
+def test_bad_queries_are_told(memory: RoleplayMemory, scope: Scope) -> None:
+    with pytest.raises(TextTypeError):
+        memory.recall(None, scope)  # type: ignore[call-overload]
+    with pytest.raises(OptionError):
+        memory.recall([], scope)
+    with pytest.raises(OptionError, match="not a Scope"):
+        memory.recall("key", "ana")  # type: ignore[call-overload]
+
+
+def test_async_twins(gem: Embedder, scope: Scope) -> None:
+    async def run() -> None:
+        async with RoleplayMemory(":memory:", embedder=gem) as memory:
+            await memory.aadd_turns(scope, CHAT)
+            hits = await asyncio.gather(*(memory.arecall("silver key", scope, k=1) for _ in range(8)))
+            assert {hit[0].memory.text for hit in hits} == {CHAT[0].text}
+            assert len(await memory.alist(scope)) == 4
+
+    asyncio.run(run())
+
+
+def test_many_threads_write_and_read(memory: RoleplayMemory, scope: Scope) -> None:
+    failures: list[BaseException] = []
+
+    def work(worker: int) -> None:
+        try:
+            for n in range(8):
+                memory.add_turns(scope, [said(f"worker {worker} says {n}", f"{worker}-{n}")])
+                assert memory.recall(f"worker {worker} says {n}", scope, k=3)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert sorted(m.position for m in memory.list(scope)) == list(range(64))
+
+
+def test_another_process_is_seen(memory: RoleplayMemory, scope: Scope, path: Path, gem: Embedder) -> None:
+    memory.add_turns(scope, CHAT)
+    assert len(memory.recall("key", scope, k=9)) == 4
+    with RoleplayMemory(path, embedder=gem) as other:
+        ids = other.add_turns(scope, [said("A second key hangs by the door.", "5")]).ids
+        assert len(memory.recall("key", scope, k=9)) == 5
+        other.forget(scope, ids)
+        other.retract(scope, ["1"])
+        other.update(scope, other.list(scope)[0].id, text="Lock the chest, not the door.")
+    found = {hit.memory.text for hit in memory.recall("key", scope, k=9)}
+    assert found == {"Lock the chest, not the door.", CHAT[2].text, CHAT[3].text}
