@@ -77,32 +77,12 @@ class Change:
             INSERT, [insert_values(memory, spaces[memory.scope], self.number) for memory in memories]
         )
         nos = list(range(first, first + len(memories)))
-        self.put_vectors(nos, memories, embedded)
+        self._put_vectors(nos, memories, embedded)
         return nos
 
     def put_vectors(self, nos: Sequence[int], memories: Sequence[Memory], embedded: Embedded) -> None:
-        """Sets vectors and terms of memories."""
-        rows = zip(
-            nos,
-            self._format.pack(embedded.vectors),
-            self._format.pack(embedded.contexts),
-            memories,
-            strict=True,
-        )
-        self.connection.executemany(
-            _PUT_VECTOR,
-            [
-                (
-                    no,
-                    vector,
-                    context,
-                    term_ids(document_text(memory.text, memory.speaker)).astype("<u4").tobytes(),
-                    vector_checksum(vector, context),
-                    self.number,
-                )
-                for no, vector, context, memory in rows
-            ],
-        )
+        """Replaces vectors and terms of memories."""
+        self._put_vectors(nos, memories, embedded)
         self.touch(nos)
 
     def update(self, no: int, memory: Memory, *, keep_for_forks: bool) -> None:
@@ -167,6 +147,29 @@ class Change:
         }
         for space in spaces:
             self._mark_space(space)
+
+    def _put_vectors(self, nos: Sequence[int], memories: Sequence[Memory], embedded: Embedded) -> None:
+        rows = zip(
+            nos,
+            self._format.pack(embedded.vectors),
+            self._format.pack(embedded.contexts),
+            memories,
+            strict=True,
+        )
+        self.connection.executemany(
+            _PUT_VECTOR,
+            [
+                (
+                    no,
+                    vector,
+                    context,
+                    term_ids(document_text(memory.text, memory.speaker)).astype("<u4").tobytes(),
+                    vector_checksum(vector, context),
+                    self.number,
+                )
+                for no, vector, context, memory in rows
+            ],
+        )
 
     def _mark_space(self, no: int) -> None:
         self.connection.execute("UPDATE space SET changed = ? WHERE no = ?", (self.number, no))

@@ -45,6 +45,7 @@ _MESSAGES: tuple[tuple[tuple[str, ...], type[StorageError], str], ...] = (
         StorageCorruptError,
         "it is damaged; export what is readable, or use a backup",
     ),
+    (("disk i/o error",), StorageError, "the disk refused; the write was undone. Check its room and health"),
     (
         ("unable to open",),
         StorageError,

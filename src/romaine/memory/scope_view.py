@@ -42,11 +42,13 @@ _LOOKED_UP_SINGLY = 64  # changed turns whose previous turn is looked up one by 
 _KIND_CODES = {kind.value: code for code, kind in enumerate(KINDS)}
 _CATEGORY_CODES = {None if c is None else c.value: code for code, c in enumerate(CATEGORIES)}
 
+# Sorts numbers only: the LIMIT keeps SQLite from sorting rows with their vectors.
 _LOAD = f"""
     SELECT m.no, m.kind, m.category, m.speaker, m.known_by, m.importance, m.pinned, m.cold, m.position,
         m.created_at, m.valid_from, m.valid_to, v.vector, v.context, v.terms, v.checksum
-    FROM memory m JOIN vector v ON v.no = m.no
-    WHERE {SEEN} AND m.changed > :since ORDER BY m.no"""  # noqa: S608
+    FROM (SELECT m.no FROM memory m WHERE {SEEN} AND m.changed > :since ORDER BY m.no LIMIT -1) seen
+    CROSS JOIN memory m ON m.no = seen.no CROSS JOIN vector v ON v.no = seen.no"""  # noqa: S608
+_SEEN_SINCE = f"SELECT m.no FROM memory m WHERE {SEEN} AND m.changed > :since"  # noqa: S608
 _CHANGED = "SELECT no FROM memory WHERE space = ? AND changed > ?"
 _GONE = "SELECT memory FROM gone WHERE space = ? AND change > ?"
 _ORDER = f"SELECT m.position, m.no FROM memory m WHERE {SEEN} AND m.kind = 'turn' AND m.position IS NOT NULL"  # noqa: S608
@@ -76,6 +78,7 @@ class ScopeView:
         self.scope = scope
         self.lock = threading.RLock()
         self._full_dim, self._dim, self._format = full_dim, dim, vector_format
+        self._blob_size = full_dim * vector_format.dtype.itemsize
         self._reset(View(scope, ()))
 
     def _reset(self, view: View) -> None:
@@ -126,7 +129,7 @@ class ScopeView:
             changed = [no for (no,) in connection.execute(_CHANGED, (segment.space, self._seen))]
             if len(self._known):
                 values = segment.values | {"since": self._seen}
-                seen = {row[0] for row in connection.execute(_LOAD, values)} if changed else set()
+                seen = {row[0] for row in connection.execute(_SEEN_SINCE, values)} if changed else set()
                 gone += [no for no in changed if no not in seen]
             doomed = self._known.intersection(gone)
             self.damaged.difference_update(gone)
@@ -136,38 +139,39 @@ class ScopeView:
 
     def _load(self, connection: sqlite3.Connection, segment: Segment) -> None:
         cursor = connection.execute(_LOAD, segment.values | {"since": self._seen})
+        parts: list[Entries] = []
         previous: _Previous | None = None
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
             if previous is None:
                 previous = _Previous(connection, self.view, at_once=len(rows) > _LOOKED_UP_SINGLY)
-            self._take(rows, previous)
+            parts.append(self._entries([row for row in rows if self._is_sound(row)], previous))
+        if parts:
+            self._take(_joined(parts))
 
-    def _take(self, rows: Sequence[Any], previous: _Previous) -> None:
-        sound = [row for row in rows if self._is_sound(row)]
-        if not sound:
-            return
-        entries = Entries(
-            ids=np.array([row[0] for row in sound], dtype=np.int64),
-            vectors=self._format.unpack([row[12] for row in sound], self._full_dim),
-            context_vectors=self._format.unpack([row[13] for row in sound], self._full_dim),
-            terms=[np.frombuffer(row[14], dtype="<u4") for row in sound],
-            previous=np.array([previous.of(row) for row in sound], dtype=np.int64),
-            attributes=np.array([self._attributes(row) for row in sound], dtype=ATTRIBUTES),
+    def _entries(self, rows: Sequence[Any], previous: _Previous) -> Entries:
+        return Entries(
+            ids=np.array([row[0] for row in rows], dtype=np.int64),
+            vectors=self._format.unpack([row[12] for row in rows], self._full_dim),
+            context_vectors=self._format.unpack([row[13] for row in rows], self._full_dim),
+            terms=[np.frombuffer(row[14], dtype="<u4") for row in rows],
+            previous=np.array([previous.of(row) for row in rows], dtype=np.int64),
+            attributes=np.array([self._attributes(row) for row in rows], dtype=ATTRIBUTES),
         )
-        nos = {row[0] for row in sound}
-        if nos.isdisjoint(self._known):
+
+    def _take(self, entries: Entries) -> None:
+        nos = entries.ids.tolist()
+        if self._known.isdisjoint(nos):
             self.index.add(entries)
         else:
-            known = np.fromiter((no in self._known for no in entries.ids.tolist()), np.bool_, len(entries))
+            known = np.fromiter((no in self._known for no in nos), np.bool_, len(entries))
             self.index.add(_only(entries, ~known))
             self.index.update(_only(entries, known))
-        self._known |= nos
+        self._known.update(nos)
 
     def _is_sound(self, row: Sequence[Any]) -> bool:
         vector, context, terms, checksum = row[12:16]
-        size = self._full_dim * self._format.dtype.itemsize
         sound = (
-            len(vector) == len(context) == size
+            len(vector) == len(context) == self._blob_size
             and len(terms) % 4 == 0
             and vector_checksum(vector, context) == checksum
         )
@@ -240,6 +244,20 @@ class _Previous:
         for segment in self._view.segments:
             values = segment.values | {"position": position, "no": no}
             yield from self._connection.execute(_BEFORE, values)
+
+
+def _joined(parts: Sequence[Entries]) -> Entries:
+    """All at once: an index that grows bit by bit copies itself again and again."""
+    if len(parts) == 1:
+        return parts[0]
+    return Entries(
+        ids=np.concatenate([part.ids for part in parts]),
+        vectors=np.concatenate([part.vectors for part in parts]),
+        context_vectors=np.concatenate([part.context_vectors for part in parts]),
+        terms=[terms for part in parts for terms in part.terms],
+        previous=np.concatenate([part.previous for part in parts]),
+        attributes=np.concatenate([part.attributes for part in parts]),
+    )
 
 
 def _only(entries: Entries, mask: NDArray[np.bool_]) -> Entries:

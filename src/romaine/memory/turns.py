@@ -13,7 +13,7 @@ from romaine.memory.encoder import Draft, Encoder
 from romaine.memory.records import Kind, Memory, Scope, Turn, utc_now
 from romaine.memory.rows import to_memory
 from romaine.memory.sequence import changed_drafts, next_position, previous_text, put_drafts
-from romaine.memory.store import Store
+from romaine.memory.store import Store, read_setting
 from romaine.memory.terms import document_text
 from romaine.memory.views import View, view_of
 
@@ -68,6 +68,7 @@ class TurnWriter:
         self._scope = scope
         self._known_by = frozenset(known_by)
         self._turns = list(turns)
+        self._planned: tuple[object, _Plan] | None = None
         counts = Encoder(store.embedder).token_counts([turn.text for turn in self._turns])
         now = utc_now()
         # made once, so that planning again gives the same ids
@@ -79,7 +80,14 @@ class TurnWriter:
         """Adds them in one transaction."""
         if not self._turns:
             return TurnsAdded(added=0, edited=0, unchanged=0, ids=())
-        return self._store.write(lambda connection: self._plan(connection).drafts, self._apply)
+        return self._store.write(lambda connection: self._current_plan(connection).drafts, self._apply)
+
+    def _current_plan(self, connection: sqlite3.Connection) -> _Plan:
+        """The plan for what the file holds, made again only if another write came between."""
+        state = read_setting(connection, "change")
+        if self._planned is None or self._planned[0] != state:
+            self._planned = state, self._plan(connection)
+        return self._planned[1]
 
     def _memory(self, turn: Turn, token_count: int, now: Any) -> Memory:
         return Memory(
@@ -96,7 +104,8 @@ class TurnWriter:
         )
 
     def _apply(self, change: Change, encoder: Encoder) -> TurnsAdded:
-        plan = self._plan(change.connection)
+        assert self._planned is not None  # made inside this transaction
+        plan = self._planned[1]
         if plan.new:
             change.insert(plan.new, encoder.embedded(plan.new_drafts))
         for no, memory in plan.edits.items():
