@@ -173,7 +173,7 @@ def test_nan_never_holds() -> None:
 
 
 def test_what_cannot_be_exported_says_why(dense_folder: Path, nomic_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelFormatError, match="Dense"):
+    with pytest.raises(ModelFormatError, match="torch: "):
         export_model(dense_folder, tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(OptionError, match="folder"):
@@ -182,15 +182,12 @@ def test_what_cannot_be_exported_says_why(dense_folder: Path, nomic_folder: Path
 
 @pytest.mark.slow
 def test_full_size_nomic_at_4096_tokens(minilm_folder: Path, tmp_path: Path) -> None:
-    """137 million parameters with rotary scaling from 2,048 on; exporting compares 4,096 tokens, too."""
+    """137 million parameters with rotary scaling from 2,048 on; exporting compares texts of up to 4,096 tokens."""
     source = model_folders.write_nomic(
         tmp_path / "source", minilm_folder, width=768, heads=12, layers=12, inner=3072, scaling=2.0
     )
+    (source / "tokenizer_config.json").unlink()  # says 512, MiniLM's window
     report = export_model(source, tmp_path / "out", fuse=True)
     assert report.files[0].parity.longest == 4096
     assert report.files[0].parity.worst >= 0.9999
-    embedder = Embedder(report.folder)
-    text = "stone " * 4094
-    assert embedder.count_tokens([text]) == [4096]
-    reference = Embedder(source, backend="torch").embed_documents([text])
-    assert cosines(embedder.embed_documents([text]), reference)[0] >= 0.9999
+    assert Embedder(report.folder).max_tokens == 8192

@@ -20,7 +20,7 @@ from romaine.text.windows import wrap
 
 _BATCH_TOKENS = 8192
 _LONGEST = 4096  # texts above that are not tried: attention grows with the square of the length
-_LENGTHS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610, 987, 1597, 2584)
+_LENGTHS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 1000)
 
 
 @dataclass(frozen=True, kw_only=True)
