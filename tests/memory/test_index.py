@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from romaine.arrays import FloatArray, l2_normalize, slice_dim
@@ -81,6 +81,7 @@ def test_equal_cosines_keep_the_order_of_insertion() -> None:
     assert filled(vectors, 4).search(vectors[0], k=5)[0].tolist() == [0, 1, 2, 3, 4]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 30), st.integers(0, 40))
 def test_gives_as_many_as_there_are(count: int, k: int) -> None:
     vectors = nested_vectors(30, 8)[:count]
@@ -98,6 +99,17 @@ def test_rows_can_be_replaced_and_dropped() -> None:
     index.keep(np.arange(100) >= 3)
     assert len(index) == 97
     assert index.search(-vectors[3], k=1)[0].tolist() == [0]
+
+
+def test_room_made_beforehand_changes_nothing() -> None:
+    vectors = nested_vectors(60, 16)
+    index = VectorIndex(full_dim=16, dim=4)
+    index.reserve(60)
+    for start in range(0, 60, 20):
+        index.add(vectors[start : start + 20])
+    assert len(index) == 60
+    assert index.nbytes == filled(vectors, 4).nbytes
+    assert index.search(vectors[41], k=1)[0].tolist() == [41]
 
 
 def test_zero_vectors_match_nothing() -> None:

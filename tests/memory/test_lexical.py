@@ -32,6 +32,7 @@ def bm25(rows: dict[int, list[int]], count: int, query: list[int]) -> list[float
     return scores
 
 
+@settings(deadline=None)
 @given(documents, st.lists(st.integers(0, 14), unique=True, max_size=4))
 def test_scores_are_bm25(docs: list[list[int]], query: list[int]) -> None:
     index = LexicalIndex()
@@ -41,7 +42,7 @@ def test_scores_are_bm25(docs: list[list[int]], query: list[int]) -> None:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.one_of(
@@ -86,6 +87,8 @@ def test_many_rows_are_merged_into_the_large_segment(monkeypatch: pytest.MonkeyP
     index = LexicalIndex()
     for i in range(10):
         index.add([as_terms([i, 99])])
+        if i % 2:
+            index.warm_up()
     assert len(index) == 10
     assert index.match([7]).scores.argmax() == 7
     assert index.contains(99).all()

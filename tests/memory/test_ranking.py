@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from romaine.memory.ranking import Signals, Weights, rank
@@ -87,6 +87,7 @@ def test_cosines_count_in_deviations_from_the_scope() -> None:
 numbers = st.floats(-3, 3, width=32)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(numbers, numbers, numbers, numbers, st.booleans(), st.booleans()), min_size=1))
 def test_parts_add_up_to_the_score_exactly(rows: list[tuple[float, ...]]) -> None:
     dense, context, lexical, window, flag, cold = (np.array(column) for column in zip(*rows, strict=True))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from romaine.memory.stemmer import porter_stem
@@ -66,6 +66,7 @@ def test_stems_words(word: str, stem: str) -> None:
     assert porter_stem(word) == stem
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_takes_any_text(text: str) -> None:
     assert isinstance(porter_stem(text), str)

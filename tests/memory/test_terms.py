@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from romaine.memory.terms import (
@@ -73,6 +73,7 @@ def test_a_document_begins_with_its_speaker() -> None:
     assert document_text("The moon is red.", None) == "The moon is red."
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(), max_size=60))
 def test_any_text_gives_terms(text: str) -> None:
     assert (

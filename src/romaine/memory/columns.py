@@ -34,18 +34,29 @@ class Column:
         return self._array.nbytes
 
     def append(self, rows: NDArray[Any]) -> None:
-        """Adds rows (n,) or (n, width) at the end."""
+        """Adds rows (n,) or (n, width) at the end. An empty column may keep the array itself."""
+        if self._length == 0 and rows.dtype == self._array.dtype and rows.base is None:
+            # A scope being loaded: its vectors are hundreds of megabytes, and copying them costs seconds.
+            self._array, self._length = rows, len(rows)
+            return
         needed = self._length + len(rows)
         if needed > len(self._array):
-            # An empty column takes its first rows as they are many (a scope being loaded) without waste.
-            capacity = needed if self._length == 0 else max(needed, len(self._array) * 3 // 2, 16)
-            grown = np.empty((capacity, *self._array.shape[1:]), dtype=self._array.dtype)
-            grown[: self._length] = self.values
-            self._array = grown
+            # First rows often come many at a time (a scope being loaded), and are then taken without waste.
+            self._resize(needed if self._length == 0 else max(needed, len(self._array) * 3 // 2, 16))
         self._array[self._length : needed] = rows
         self._length = needed
+
+    def reserve(self, rows: int) -> None:
+        """Makes room for `rows` more, so that appending them copies nothing that is here."""
+        if self._length + rows > len(self._array):
+            self._resize(self._length + rows)
 
     def keep(self, mask: NDArray[np.bool_]) -> None:
         """Drops the rows where `mask` (n,) is False, in order."""
         self._array = self.values[mask]
         self._length = len(self._array)
+
+    def _resize(self, capacity: int) -> None:
+        grown = np.empty((capacity, *self._array.shape[1:]), dtype=self._array.dtype)
+        grown[: self._length] = self.values
+        self._array = grown

@@ -76,6 +76,12 @@ class VectorIndex:
         if self._slices is not self._full:
             self._slices.append(slice_dim(vectors, self.dim))
 
+    def reserve(self, rows: int) -> None:
+        """Makes room for `rows` more."""
+        self._full.reserve(rows)
+        if self._slices is not self._full:
+            self._slices.reserve(rows)
+
     def replace(self, rows: NDArray[np.intp], vectors: FloatArray) -> None:
         """Gives `rows` (n,) other vectors, (n, full_dim)."""
         self._check(vectors)

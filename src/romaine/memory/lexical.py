@@ -1,7 +1,7 @@
 """BM25 over the memories one scope sees, with statistics of that scope alone.
 
 Postings lie in two immutable segments: a large one, and a small one for rows that are new or were replaced,
-which is rebuilt at the next search after a change and merged into the large one when it outgrows it.
+which is rebuilt at the next search after a change, or merged into the large one when it has outgrown it.
 Searching adds up the postings of the query's terms with numpy, and costs what those postings are long.
 """
 
@@ -114,7 +114,7 @@ class Matches:
 class LexicalIndex:
     """Terms of rows, and BM25 over them. Rows are numbered as they are added.
 
-    Not safe for changing and searching at once; many threads may search.
+    Not safe for changing and searching at once; many threads may search after `warm_up`.
     """
 
     def __init__(self) -> None:
@@ -184,7 +184,7 @@ class LexicalIndex:
         mean_length = self._tokens / max(self._documents, 1) or 1.0
         best_possible = known = 0.0
         for term in terms:
-            found = [self._postings(segment, term) for segment in (self._base, self._recent_segment())]
+            found = [self._postings(segment, term) for segment in self._segments()]
             frequency = sum(len(rows) for rows, _ in found)
             idf = float(np.log1p((self._documents - frequency + 0.5) / (frequency + 0.5)))
             best_possible += idf
@@ -199,12 +199,12 @@ class LexicalIndex:
 
     def knows(self, term: int) -> bool:
         """Tells whether any row holds `term`."""
-        return any(len(self._postings(segment, term)[0]) for segment in (self._base, self._recent_segment()))
+        return any(len(self._postings(segment, term)[0]) for segment in self._segments())
 
     def contains(self, term: int) -> NDArray[np.bool_]:
         """Tells which rows hold `term`, bool (rows,)."""
         found = np.zeros(len(self), dtype=np.bool_)
-        for segment in (self._base, self._recent_segment()):
+        for segment in self._segments():
             found[self._postings(segment, term)[0]] = True
         return found
 
@@ -220,10 +220,14 @@ class LexicalIndex:
     def _wait(self, documents: Iterable[tuple[int, TermIds]]) -> None:
         self._waiting.update(documents)
         self._recent = None
-        if len(self._waiting) > _MERGE_ROWS:
-            self._merge()
+
+    def _segments(self) -> tuple[Segment, Segment]:
+        recent = self._recent_segment()  # may merge, so the base is read after it
+        return self._base, recent
 
     def _recent_segment(self) -> Segment:
+        if self._recent is None and len(self._waiting) > _MERGE_ROWS:
+            self._merge()
         recent = self._recent
         if recent is None:
             self._recent = recent = build_segment(self._waiting_occurrences())

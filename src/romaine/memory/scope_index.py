@@ -181,6 +181,11 @@ class ScopeIndex:
         self._row_of.update(zip(entries.ids.tolist(), range(start, start + len(entries)), strict=True))
         self._link(np.arange(start, start + len(entries)), entries.previous)
 
+    def reserve(self, rows: int) -> None:
+        """Makes room for `rows` more, so that loading a large scope in pieces copies nothing twice."""
+        self._vectors.reserve(rows)
+        self._context.reserve(rows)
+
     def update(self, entries: Entries) -> None:
         """Replaces all of memories that are here, in place; others are ignored."""
         known = np.fromiter((i in self._row_of for i in entries.ids.tolist()), np.bool_, len(entries))
