@@ -141,7 +141,7 @@ class VectorFormat(str, Enum):
             )
         raw = np.frombuffer(b"".join(blobs), dtype=self.dtype).reshape(-1, dim)
         if self is VectorFormat.FLOAT32:
-            return raw.astype(np.float32)
+            return raw.astype(np.float32, copy=False)
         return l2_normalize(raw)
 
 

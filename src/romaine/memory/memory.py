@@ -270,7 +270,7 @@ class RoleplayMemory(MemoryWriting):
         count = reembedding.reembed_database(
             self._store.database, new, batch_size=batch_size, progress=progress
         )
-        self._store.embedder = new
+        self._store.adopt(new)
         self._recaller = Recaller(self._store, cache_bytes=self._cache_bytes)
         return count
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from romaine.memory.codec import SqlText, VectorFormat, decode_names, decode_opt
 from romaine.memory.records import Category, Kind, Scope
 from romaine.memory.scope_index import Entries, ScopeIndex
 from romaine.memory.store import read_setting
+from romaine.memory.terms import TermIds
 from romaine.memory.views import SEEN, Segment, View, view_of
 
 KINDS = tuple(Kind)
@@ -49,6 +51,7 @@ _LOAD = f"""
     FROM (SELECT m.no FROM memory m WHERE {SEEN} AND m.changed > :since ORDER BY m.no LIMIT -1) seen
     CROSS JOIN memory m ON m.no = seen.no CROSS JOIN vector v ON v.no = seen.no"""  # noqa: S608
 _SEEN_SINCE = f"SELECT m.no FROM memory m WHERE {SEEN} AND m.changed > :since"  # noqa: S608
+_COUNT_SINCE = f"SELECT count(*) FROM memory m WHERE {SEEN} AND m.changed > :since"  # noqa: S608
 _CHANGED = "SELECT no FROM memory WHERE space = ? AND changed > ?"
 _GONE = "SELECT memory FROM gone WHERE space = ? AND change > ?"
 _ORDER = f"SELECT m.position, m.no FROM memory m WHERE {SEEN} AND m.kind = 'turn' AND m.position IS NOT NULL"  # noqa: S608
@@ -138,21 +141,38 @@ class ScopeView:
                 self.index.remove(np.fromiter(doomed, np.int64, len(doomed)))
 
     def _load(self, connection: sqlite3.Connection, segment: Segment) -> None:
-        cursor = connection.execute(_LOAD, segment.values | {"since": self._seen})
-        parts: list[Entries] = []
-        previous: _Previous | None = None
+        values = segment.values | {"since": self._seen}
+        (count,) = connection.execute(_COUNT_SINCE, values).fetchone()
+        if not count:
+            return
+        previous = _Previous(connection, self.view, at_once=count > _LOOKED_UP_SINGLY)
+        vectors = np.empty((count, self._full_dim), dtype=np.float32)
+        contexts = np.empty_like(vectors)
+        parts: list[_Part] = []
+        start = 0
+        cursor = connection.execute(_LOAD, values)
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-            if previous is None:
-                previous = _Previous(connection, self.view, at_once=len(rows) > _LOOKED_UP_SINGLY)
-            parts.append(self._entries([row for row in rows if self._is_sound(row)], previous))
-        if parts:
-            self._take(_joined(parts))
+            sound = [row for row in rows if self._is_sound(row)]
+            end = start + len(sound)
+            vectors[start:end] = self._format.unpack([row[12] for row in sound], self._full_dim)
+            contexts[start:end] = self._format.unpack([row[13] for row in sound], self._full_dim)
+            parts.append(self._part(sound, previous))
+            start = end
+        whole = start == count  # a slice would be copied once more by the index
+        self._take(
+            Entries(
+                ids=np.concatenate([part.ids for part in parts]),
+                vectors=vectors if whole else vectors[:start],
+                context_vectors=contexts if whole else contexts[:start],
+                terms=[terms for part in parts for terms in part.terms],
+                previous=np.concatenate([part.previous for part in parts]),
+                attributes=np.concatenate([part.attributes for part in parts]),
+            )
+        )
 
-    def _entries(self, rows: Sequence[Any], previous: _Previous) -> Entries:
-        return Entries(
+    def _part(self, rows: Sequence[Any], previous: _Previous) -> _Part:
+        return _Part(
             ids=np.array([row[0] for row in rows], dtype=np.int64),
-            vectors=self._format.unpack([row[12] for row in rows], self._full_dim),
-            context_vectors=self._format.unpack([row[13] for row in rows], self._full_dim),
             terms=[np.frombuffer(row[14], dtype="<u4") for row in rows],
             previous=np.array([previous.of(row) for row in rows], dtype=np.int64),
             attributes=np.array([self._attributes(row) for row in rows], dtype=ATTRIBUTES),
@@ -214,6 +234,16 @@ class ScopeView:
         return code
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Rows as columns, but for their vectors."""
+
+    ids: NDArray[np.int64]
+    terms: list[TermIds]
+    previous: NDArray[np.int64]
+    attributes: NDArray[Any]
+
+
 class _Previous:
     """Finds the number of the turn before each turn, as a view sees it."""
 
@@ -244,20 +274,6 @@ class _Previous:
         for segment in self._view.segments:
             values = segment.values | {"position": position, "no": no}
             yield from self._connection.execute(_BEFORE, values)
-
-
-def _joined(parts: Sequence[Entries]) -> Entries:
-    """All at once: an index that grows bit by bit copies itself again and again."""
-    if len(parts) == 1:
-        return parts[0]
-    return Entries(
-        ids=np.concatenate([part.ids for part in parts]),
-        vectors=np.concatenate([part.vectors for part in parts]),
-        context_vectors=np.concatenate([part.context_vectors for part in parts]),
-        terms=[terms for part in parts for terms in part.terms],
-        previous=np.concatenate([part.previous for part in parts]),
-        attributes=np.concatenate([part.attributes for part in parts]),
-    )
 
 
 def _only(entries: Entries, mask: NDArray[np.bool_]) -> Entries:

@@ -44,7 +44,7 @@ class Store:
         lock_timeout: float = 60.0,
         read_only: bool = False,
     ) -> None:
-        self.embedder = embedder
+        self.adopt(embedder)
         wanted = VectorFormat.parse(vector_format or VectorFormat.FLOAT32)
         self.database = Database(path, lock_timeout=lock_timeout, read_only=read_only)
         try:
@@ -52,6 +52,11 @@ class Store:
         except BaseException:
             self.database.close()
             raise
+
+    def adopt(self, embedder: MemoryEmbedder) -> None:
+        """Takes another embedder, whose vectors the file holds from now on."""
+        self.embedder = embedder
+        self._fingerprint = embedder.fingerprint
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -128,10 +133,10 @@ class Store:
     def verify_embedder(self, connection: sqlite3.Connection) -> None:
         """As `check_embedder`, inside a read or a write."""
         stored = read_setting(connection, "embedder")
-        if stored is not None and stored != self.embedder.fingerprint:
+        if stored is not None and stored != self._fingerprint:
             raise OtherEmbedderError(
                 f"{self.database.name} holds vectors of embedder {stored}, this one is"
-                f" {self.embedder.fingerprint}; open it with that one, or bring it over with"
+                f" {self._fingerprint}; open it with that one, or bring it over with"
                 " romaine.memory.reembed(path, embedder) or `romaine memory reembed`"
             )
 
