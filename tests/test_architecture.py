@@ -32,7 +32,7 @@ LAYERS = (
 PLAIN_DATA = {"romaine.memory.records"}
 
 RUNTIMES = {
-    "onnxruntime": {"backends/onnx.py", "export"},
+    "onnxruntime": {"backends/onnx", "export"},
     "onnx": {"export"},
     "torch": {"backends/torch", "backends/sentence_transformers.py", "export", "train"},
     "transformers": {"backends/torch", "train", "export"},

@@ -182,7 +182,7 @@ def test_what_cannot_be_exported_says_why(dense_folder: Path, nomic_folder: Path
 
 @pytest.mark.slow
 def test_full_size_nomic_at_4096_tokens(minilm_folder: Path, tmp_path: Path) -> None:
-    """137 million parameters with rotary scaling from 2,048 on; exporting compares texts of up to 4,096 tokens."""
+    """137 million parameters with rotary scaling from 2,048 on; exporting compares up to 4,096 tokens."""
     source = model_folders.write_nomic(
         tmp_path / "source", minilm_folder, width=768, heads=12, layers=12, inner=3072, scaling=2.0
     )

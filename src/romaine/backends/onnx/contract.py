@@ -1,0 +1,108 @@
+"""What a graph takes and gives, read from the graph itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from romaine.errors import ModelFormatError
+
+METADATA_UNIFORM_ABOVE = "romaine.uniform_above"
+METADATA_MAX_TOKENS = "romaine.max_tokens"
+
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+_POOLED_NAMES = ("sentence_embedding", "sentence_embeddings", "embedding", "embeddings")
+_DTYPES: Mapping[str, type[np.generic]] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """What a graph takes and gives.
+
+    Attributes:
+        dtypes: Type of each of its inputs, by name.
+        output: Name of the output that is read.
+        pooled: Whether that holds one vector a text, rather than token states.
+        batch: Rows it was fixed to, or None.
+        length: Tokens it was fixed to, or None.
+    """
+
+    dtypes: Mapping[str, type[np.generic]]
+    output: str
+    pooled: bool
+    batch: int | None
+    length: int | None
+
+    def feeds(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """The graph's inputs for one batch.
+
+        Args:
+            ids: Token ids, (n, length).
+            mask: 1 where there is a token, (n, length).
+        """
+        return {name: _feed(name, ids, mask).astype(dtype, copy=False) for name, dtype in self.dtypes.items()}
+
+
+def read_contract(session: ort.InferenceSession) -> Contract:
+    """Reads what a graph takes and gives.
+
+    Raises:
+        ModelFormatError: If it needs what text does not give, or gives no vectors.
+    """
+    inputs = session.get_inputs()
+    unknown = [item.name for item in inputs if item.name not in _INPUTS]
+    odd = [f"{item.name} ({item.type})" for item in inputs if item.type not in _DTYPES]
+    if unknown or odd or not any(item.name == "input_ids" for item in inputs):
+        listed = ", ".join(f"{item.name} ({item.type})" for item in inputs) or "none"
+        raise ModelFormatError(
+            f"the graph's inputs cannot be made of text: {', '.join(unknown or odd) or 'no input_ids'}."
+            f" It takes: {listed}. Allowed: {', '.join(_INPUTS)}, int64 or int32, with input_ids."
+        )
+    output, pooled = _choose_output(session)
+    shape = next(item for item in inputs if item.name == "input_ids").shape
+    batch, length = (size if isinstance(size, int) and size > 0 else None for size in _as_pair(shape))
+    dtypes = {item.name: _DTYPES[item.type] for item in inputs}
+    return Contract(dtypes=dtypes, output=output, pooled=pooled, batch=batch, length=length)
+
+
+def metadata_int(session: ort.InferenceSession, key: str) -> int | None:
+    """A positive number the file carries under `key`, or None."""
+    value = session.get_modelmeta().custom_metadata_map.get(key, "")
+    return int(value) if value.isdecimal() and int(value) else None
+
+
+def _choose_output(session: ort.InferenceSession) -> tuple[str, bool]:
+    """A named sentence embedding, else the first that holds token states, else the first of two axes."""
+    outputs = {item.name: len(item.shape) for item in session.get_outputs() if item.type != "tensor(string)"}
+    for name in _POOLED_NAMES:
+        if outputs.get(name) == 2:
+            return name, True
+    for axes, pooled in ((3, False), (2, True)):
+        for name, count in outputs.items():
+            if count == axes:
+                return name, pooled
+    raise ModelFormatError(
+        f"the graph gives no vectors: its outputs have {outputs} axes by name; one of (texts, dim) or of"
+        " (texts, tokens, dim) is needed"
+    )
+
+
+def _as_pair(shape: Sequence[Any]) -> tuple[Any, Any]:
+    if len(shape) != 2:
+        raise ModelFormatError(f"input_ids has shape {list(shape)}; (texts, tokens) is needed")
+    return shape[0], shape[1]
+
+
+def _feed(name: str, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[Any]:
+    if name == "input_ids":
+        return ids
+    if name == "attention_mask":
+        return mask
+    if name == "token_type_ids":
+        return np.zeros_like(ids)
+    return np.broadcast_to(np.arange(ids.shape[1]), ids.shape)

@@ -1,0 +1,185 @@
+"""`OnnxBackend`: token batches through an ONNX graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from romaine.arrays import FloatArray, Pooling, pool
+from romaine.backends.base import LoadOptions, Pieces, Truncate
+from romaine.backends.onnx.contract import (
+    METADATA_MAX_TOKENS,
+    METADATA_UNIFORM_ABOVE,
+    metadata_int,
+    read_contract,
+)
+from romaine.backends.onnx.session import CPU, first_line, open_session, parse_providers
+from romaine.errors import BackendError, ModelFormatError, UnknownNameError
+from romaine.models.card import ModelCard
+from romaine.models.files import LocalModel
+from romaine.text.batching import batches
+from romaine.text.ragged import Ragged
+from romaine.text.tokenizer import Tokenizer
+from romaine.text.windows import split
+
+_CACHED_TOKENS = 512  # with more, MiniLM's states outgrow a core's cache and a text takes half as long again
+
+
+class OnnxBackend:
+    """An ONNX graph with its tokenizer. Safe to call from many threads: `Session.run` is.
+
+    Args:
+        session: The graph, loaded.
+        tokenizer: The model's own.
+        pooling: How token states become one vector, where the graph gives those.
+        max_tokens: Tokens of the window with special tokens counted, or None.
+
+    Attributes:
+        full_dim: Components of every vector.
+        max_tokens: The window.
+        pads: True: shorter texts of a batch are padded.
+        uniform_above: Read from the file's metadata, else None.
+    """
+
+    pads = True
+
+    def __init__(
+        self, session: ort.InferenceSession, tokenizer: Tokenizer, *, pooling: Pooling, max_tokens: int | None
+    ) -> None:
+        self.session = session
+        self.tokenizer = tokenizer
+        self.pooling = pooling
+        self._contract = read_contract(session)
+        limits = (max_tokens, self._contract.length, metadata_int(session, METADATA_MAX_TOKENS))
+        self.max_tokens = min((limit for limit in limits if limit is not None), default=None)
+        self.uniform_above = metadata_int(session, METADATA_UNIFORM_ABOVE)
+        self.full_dim = self._probe()
+
+    def split(self, texts: Sequence[str], truncate: Truncate) -> Pieces:
+        """Cuts texts to the window; see `Backend.split`."""
+        return split(
+            self.tokenizer.encode(texts, add_special_tokens=False),
+            max_tokens=self.max_tokens,
+            truncate=truncate,
+            prefix=self.tokenizer.prefix,
+            suffix=self.tokenizer.suffix,
+        )
+
+    def encode(self, inputs: Ragged) -> FloatArray:
+        """Runs the model on one batch.
+
+        Args:
+            inputs: Token ids, special tokens included.
+
+        Returns:
+            float32 (len(inputs), full_dim): the graph's own vectors, or token states pooled.
+
+        Raises:
+            BackendError: If ONNX Runtime fails, e.g. for lack of memory.
+        """
+        if not len(inputs) or not inputs.lengths.max():
+            return np.zeros((len(inputs), self.full_dim), dtype=np.float32)
+        vectors = np.empty((len(inputs), self.full_dim), dtype=np.float32)
+        for indices in self._portions(inputs.lengths):
+            vectors[indices] = self._encode_portion(inputs.take(indices))
+        return vectors
+
+    def _portions(self, lengths: NDArray[np.int64]) -> Iterable[NDArray[np.intp]]:
+        """Parts of a batch whose states stay in a CPU's cache; a GPU gets all at once."""
+        if self.session.get_providers() != [CPU]:
+            return (np.arange(len(lengths)),)
+        return batches(lengths, batch_tokens=_CACHED_TOKENS, uniform_above=self.uniform_above)
+
+    def _encode_portion(self, inputs: Ragged) -> FloatArray:
+        ids, mask = inputs.padded(self.tokenizer.pad_id)
+        if not ids.shape[1]:
+            return np.zeros((len(inputs), self.full_dim), dtype=np.float32)
+        try:
+            vectors = self._run(ids, mask)
+        except Exception as error:  # ORT's exceptions have no public base class
+            raise BackendError(
+                f"ONNX Runtime failed on a batch of {len(ids)} texts of up to {ids.shape[1]} tokens"
+                f" ({first_line(error)}). If memory ran out, lower batch_tokens; if the texts are longer"
+                " than the model's position table, its max_tokens is not in its configuration."
+            ) from error
+        # A row of padding alone has no meaning, whatever the graph makes of it.
+        return np.where(mask.any(axis=1, keepdims=True), vectors, np.float32(0))
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special tokens counted, nothing truncated."""
+        return self.tokenizer.count(texts)
+
+    def _run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> FloatArray:
+        size = self._contract.batch
+        if size is None:
+            return self._run_rows(ids, mask)
+        parts = [
+            self._run_rows(_rows(ids, start, size), _rows(mask, start, size))
+            for start in range(0, len(ids), size)
+        ]
+        return np.concatenate(parts)[: len(ids)]
+
+    def _run_rows(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> FloatArray:
+        if self._contract.length is not None:
+            missing = ((0, 0), (0, self._contract.length - ids.shape[1]))
+            ids = np.pad(ids, missing, constant_values=self.tokenizer.pad_id)
+            mask = np.pad(mask, missing)
+        (found,) = self.session.run([self._contract.output], self._contract.feeds(ids, mask))
+        states = np.asarray(found, dtype=np.float32)
+        return states if self._contract.pooled else pool(states, mask, self.pooling)
+
+    def _probe(self) -> int:
+        """Runs the highest token id once: finds a table too small for the tokenizer, and the dimension."""
+        ids = np.full((1, 1), max(self.tokenizer.vocab_size - 1, 0), dtype=np.int64)
+        try:
+            vectors = self._run(ids, np.ones_like(ids))
+        except Exception as error:
+            raise ModelFormatError(
+                f"the graph does not run on token id {ids[0, 0]}, the tokenizer's highest"
+                f" ({first_line(error)}). Tokenizer and ONNX file do not belong together, or the file is"
+                " damaged: download both again."
+            ) from error
+        if vectors.ndim != 2 or vectors.shape[0] != 1 or not vectors.shape[1]:
+            raise ModelFormatError(
+                f"output {self._contract.output!r} has shape {vectors.shape} for one text; (1, dim) or"
+                " (1, tokens, dim) is needed. Export the model again with pooling inside (romaine export)."
+            )
+        return int(vectors.shape[1])
+
+
+def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> OnnxBackend:
+    """Loads a model for `Embedder`.
+
+    Args:
+        model: Its files: "tokenizer" and "onnx:fp32" or "onnx:int8".
+        card: What is known about it.
+        options: `variant`, `threads`, `device` and `providers` apply.
+
+    Raises:
+        ModelFormatError: If files are missing, damaged or do not fit each other, or the graph needs inputs
+            that text does not give.
+        OptionError: If the variant, the device or a provider is unknown or not there.
+    """
+    providers = parse_providers(options)
+    tokenizer = Tokenizer.from_file(model.path("tokenizer"))
+    path = model.path(_variant(model, card, options, on_cpu=providers == [CPU]))
+    session = open_session(path, providers=providers, threads=options.threads)
+    return OnnxBackend(session, tokenizer, pooling=card.pooling, max_tokens=card.max_tokens)
+
+
+def _variant(model: LocalModel, card: ModelCard, options: LoadOptions, *, on_cpu: bool) -> str:
+    if options.variant is not None:
+        if options.variant not in ("fp32", "int8"):
+            raise UnknownNameError("variant", options.variant, ("fp32", "int8"))
+        return f"onnx:{options.variant}"
+    order = ("onnx:int8", "onnx:fp32") if card.int8_holds and on_cpu else ("onnx:fp32", "onnx:int8")
+    return next((use for use in order if use in model.files), order[0])
+
+
+def _rows(array: NDArray[np.int64], start: int, size: int) -> NDArray[np.int64]:
+    """`size` rows from `start` on, the first row again where there are no more."""
+    chosen = array[start : start + size]
+    return np.concatenate([chosen, np.repeat(array[:1], size - len(chosen), axis=0)])
