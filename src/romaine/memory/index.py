@@ -164,6 +164,20 @@ class VectorIndex:
             near = near[_largest(similarities[near], max(LARGEST_POOL, size))]
         return visible[near[_largest(self.cosines(query, visible[near]), size)]]
 
+    def rough_pool(
+        self, query: FloatArray, visible: NDArray[np.intp], *, dim: int | None = None
+    ) -> NDArray[np.intp]:
+        """Rows whose slices are nearest, twice `FIRST_POOL` of them, in no particular order.
+
+        Good enough where something else finds most of what matters; arguments are those of `pool`.
+        """
+        if len(visible) <= EXACT_ROWS:
+            return visible
+        similarities = self.scan(query, dim=dim)
+        if len(visible) < len(similarities):
+            similarities = similarities[visible]
+        return visible[_largest(similarities, 2 * FIRST_POOL)]
+
     def search(
         self,
         query: FloatArray,

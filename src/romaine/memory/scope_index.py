@@ -23,7 +23,7 @@ LEXICAL_POOL = 300
 WINDOW = (1.0, 2 / 3, 1 / 3)
 """How much the words of the turns 1, 2 and 3 before or after count for a turn."""
 
-_SAMPLE = 1024  # rows whose cosines say how cosines spread in a large scope
+_SAMPLE = 512  # rows whose cosines say how cosines spread in a large scope
 _PRIOR_ROWS, _PRIOR_SPREAD = 8, 0.1  # keeps the spread of a handful of rows from being nothing
 _COMPACT_SHARE = 0.25  # removed rows, as a share of all, that are worth getting rid of
 _NONE = -1
@@ -270,11 +270,8 @@ class ScopeIndex:
         matches = self._lexical.match(query.terms)
         lexical = np.zeros_like(matches.scores)
         lexical[visible] = matches.scores[visible]
-        window = self._window(lexical)
-        if len(visible) <= EXACT_ROWS:
-            rows = visible
-        else:
-            rows = self._pool(query, visible, lexical + window * np.float32(0.5), k=k, dim=dim)
+        few = len(visible) <= EXACT_ROWS
+        rows = visible if few else self._pool(query, visible, lexical, k=k, dim=dim)
         dense = self._vectors.cosines(query.vector, rows)
         context = self._context.cosines(query.vector, rows)
         asks = self._lexical.contains(QUESTION_MARK)
@@ -284,7 +281,7 @@ class ScopeIndex:
             dense=dense,
             context=context,
             lexical=lexical[rows],
-            window=window[rows],
+            window=self._window(lexical, rows),
             asks=asks[rows],
             answers=self._of_previous(asks, rows),
             dense_spread=self._spread(self._vectors, query, visible, dense),
@@ -295,28 +292,33 @@ class ScopeIndex:
         )
 
     def _pool(
-        self, query: Query, visible: NDArray[np.intp], words: FloatArray, *, k: int, dim: int | None
+        self, query: Query, visible: NDArray[np.intp], lexical: FloatArray, *, k: int, dim: int | None
     ) -> NDArray[np.intp]:
         found = np.zeros(len(self._ids), dtype=np.bool_)
+        wordy = visible[lexical[visible] > 0]
+        if len(wordy) > LEXICAL_POOL:
+            wordy = wordy[np.argpartition(lexical[wordy], len(wordy) - LEXICAL_POOL)[-LEXICAL_POOL:]]
+        for links in (self._previous.values, self._next.values):
+            beside = links[wordy]
+            found[beside[beside != _NONE]] = True
+        seen = np.zeros_like(found)
+        seen[visible] = True
+        found &= seen
+        found[wordy] = True
         found[self._vectors.pool(query.vector, visible, k=k, dim=dim)] = True
-        found[self._context.pool(query.vector, visible, k=k, dim=dim)] = True
-        shared = visible[words[visible] > 0]
-        if len(shared) > LEXICAL_POOL:
-            shared = shared[np.argpartition(words[shared], len(shared) - LEXICAL_POOL)[-LEXICAL_POOL:]]
-        found[shared] = True
+        found[self._context.rough_pool(query.vector, visible, dim=dim)] = True
         return np.flatnonzero(found)
 
-    def _window(self, lexical: FloatArray) -> FloatArray:
-        """Weighted sum of the BM25 of each row's neighbours, float32 (rows,)."""
-        window = np.zeros_like(lexical)
-        matched = np.flatnonzero(lexical)
+    def _window(self, lexical: FloatArray, rows: NDArray[np.intp]) -> FloatArray:
+        """Weighted sum of the BM25 of the neighbours of `rows`, float32 (n,)."""
+        window = np.zeros(len(rows), dtype=np.float32)
         for links in (self._previous.values, self._next.values):
-            rows, scores = matched, lexical[matched]
+            at, places = rows, np.arange(len(rows))
             for weight in WINDOW:
-                rows = links[rows]
-                linked = rows != _NONE
-                rows, scores = rows[linked], scores[linked]
-                window[rows] += np.float32(weight) * scores
+                at = links[at]
+                linked = at != _NONE
+                at, places = at[linked], places[linked]
+                window[places] += np.float32(weight) * lexical[at]
         return window
 
     def _of_previous(self, flags: NDArray[np.bool_], rows: NDArray[np.intp]) -> NDArray[np.bool_]:
