@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
+from romaine.memory.hits import Explanation, Rejected
 from romaine.memory.lifecycle import DecayResult, Lifecycle
 from romaine.memory.listing import Stats
 from romaine.memory.memory import RoleplayMemory
 from romaine.memory.notes import NoteAdded
-from romaine.memory.recall import Explanation, Rejected
 from romaine.memory.records import Category, Hit, Kind, Memory, Role, Scope, Turn
 from romaine.memory.reembedding import reembed
 from romaine.memory.turns import TurnsAdded

@@ -12,10 +12,11 @@ from romaine.memory import exchange, health, reembedding
 from romaine.memory.codec import VectorFormat
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
+from romaine.memory.hits import Explanation
 from romaine.memory.lifecycle import Lifecycle
 from romaine.memory.listing import Stats, find_memory, list_memories, stats_of
 from romaine.memory.options import RecallOptions
-from romaine.memory.recall import Explanation, Recaller
+from romaine.memory.recall import Recaller
 from romaine.memory.records import Hit, Kind, Memory, Scope, check_scope
 from romaine.memory.reembedding import Progress
 from romaine.memory.store import Store

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 
 from romaine.errors import DimensionError
-from romaine.memory.abstention import GENERIC, Calibration, Evidence, calibration_for, evidence_of
+from romaine.memory.abstention import GENERIC, Calibration, calibration_for, evidence_of
 from romaine.memory.cache import IndexCache
+from romaine.memory.hits import (
+    Explanation,
+    Found,
+    Rejected,
+    diversified,
+    story_time,
+    within_budget,
+    without_neighbour,
+)
 from romaine.memory.notes import normalised
 from romaine.memory.options import AUTO, Masks, RecallOptions, masks_of, without_hits
 from romaine.memory.query import Query, build_query, named_speakers
@@ -27,42 +33,6 @@ from romaine.memory.views import View
 _SPARE = 24  # ranked candidates beyond k that are read, for what budget, diversity and doubles take out
 _FEW_SPARE = 2  # as many as are read at first; most recalls need no more
 _REJECTED = 10  # of what masks took out, the best that `explain` tells of
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rejected:
-    """A memory that was considered and left out.
-
-    Attributes:
-        memory: Which.
-        score: What it would have scored.
-        parts: The terms of that score.
-        reason: "threshold", "witness", "superseded", "time", "budget", "duplicate", "diversity" or "rank".
-    """
-
-    memory: Memory
-    score: float
-    parts: dict[str, float] = field(default_factory=dict, hash=False)
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Explanation:
-    """Hits, and the best of what was left out.
-
-    Attributes:
-        hits: What `recall` returns.
-        rejected: What was left out, the best first.
-        confidence: How likely the answer is among the hits, 0 to 1, by the model's calibration.
-        evidence: What the confidence was judged by, or None if nothing came into question.
-        damaged: How many memories could not be searched because their vectors are damaged.
-    """
-
-    hits: tuple[Hit, ...]
-    rejected: tuple[Rejected, ...]
-    confidence: float
-    evidence: Evidence | None
-    damaged: int
 
 
 class Recaller:
@@ -141,15 +111,6 @@ class Recaller:
         return self._views.nbytes
 
 
-@dataclass
-class _Found:
-    """A candidate with its row of the file."""
-
-    memory: Memory
-    score: float
-    parts: dict[str, float]
-
-
 class _Search:
     """One recall over one state of the file."""
 
@@ -181,7 +142,7 @@ class _Search:
         if options.explain:
             self._explain(masks)
         if options.order == "chronological":
-            hits.sort(key=lambda hit: _story_time(hit.memory))
+            hits.sort(key=lambda hit: story_time(hit.memory))
         rejected = sorted(self._rejected, key=lambda r: -r.score) if options.explain else []
         return Explanation(
             hits=tuple(hits),
@@ -206,14 +167,14 @@ class _Search:
                 break
         return hits
 
-    def _read(self, candidates: Candidates, ranking: Ranking, count: int) -> list[_Found]:
+    def _read(self, candidates: Candidates, ranking: Ranking, count: int) -> list[Found]:
         """The best candidates with their rows, as the view sees them."""
         best = ranking.best(count)
         nos = [int(candidates.ids[i]) for i in best]
         view = self._seen
         memories = view.memories(self._connection, view.rows_of(self._connection, nos))
         return [
-            _Found(memories[no], float(ranking.scores[i]), ranking.parts_of(int(i)))
+            Found(memories[no], float(ranking.scores[i]), ranking.parts_of(int(i)))
             for no, i in zip(nos, best, strict=True)
             if no in memories
         ]
@@ -224,12 +185,12 @@ class _Search:
 
     # --- choosing ------------------------------------------------------------------------------------------
 
-    def _choose(self, found: list[_Found]) -> list[Hit]:
+    def _choose(self, found: list[Found]) -> list[Hit]:
         options = self._options
         found = self._over_threshold(found)
         found = self._without_doubles(found)
         if options.diversity is not None:
-            found = _diversified(found, options.diversity)
+            found = diversified(found, options.diversity)
         budget = options.token_budget
         shown: set[str] = set()
         hits: list[Hit] = []
@@ -239,29 +200,29 @@ class _Search:
                 self._reject([item], "rank")
                 continue
             if item.memory.id in shown:  # stands beside a better hit already
-                hits = [_without_neighbour(hit, item.memory.id) for hit in hits]
+                hits = [without_neighbour(hit, item.memory.id) for hit in hits]
             around = self._neighbours(item.memory, shown | chosen_ids)
             if budget is not None:
                 cost = item.memory.token_count
                 if cost > budget:
                     self._reject([item], "budget")
                     continue
-                around = _within(around, budget - cost)
+                around = within_budget(around, budget - cost)
                 budget -= cost + sum(memory.token_count for memory in around)
             shown.update(memory.id for memory in (item.memory, *around))
             hits.append(Hit(memory=item.memory, score=item.score, parts=item.parts, neighbours=around))
         return hits
 
-    def _over_threshold(self, found: list[_Found]) -> list[_Found]:
+    def _over_threshold(self, found: list[Found]) -> list[Found]:
         limit = self._options.min_score
         if limit is None or isinstance(limit, str):
             return found
         self._reject([item for item in found if item.score < limit], "threshold")
         return [item for item in found if item.score >= limit]
 
-    def _without_doubles(self, found: list[_Found]) -> list[_Found]:
+    def _without_doubles(self, found: list[Found]) -> list[Found]:
         """One of what says the same in the same words by the same speaker; the best stays."""
-        kept: list[_Found] = []
+        kept: list[Found] = []
         said: set[tuple[str | None, str]] = set()
         for item in found:
             key = (item.memory.speaker, normalised(item.memory.text))
@@ -295,7 +256,7 @@ class _Search:
 
     # --- explaining ----------------------------------------------------------------------------------------
 
-    def _reject(self, found: Sequence[_Found], reason: str) -> None:
+    def _reject(self, found: Sequence[Found], reason: str) -> None:
         self._rejected += [
             Rejected(memory=item.memory, score=item.score, parts=item.parts, reason=reason) for item in found
         ]
@@ -314,33 +275,3 @@ class _Search:
 
     def _memories(self, nos: Sequence[int]) -> dict[int, Memory]:
         return self._seen.memories(self._connection, self._seen.rows_of(self._connection, nos))
-
-
-def _diversified(found: list[_Found], limit: int) -> list[_Found]:
-    """At most `limit` of a category first, in order; then what is left over."""
-    counts: Counter[Any] = Counter()
-    first: list[_Found] = []
-    overflow: list[_Found] = []
-    for item in found:
-        counts[item.memory.category] += 1
-        (first if counts[item.memory.category] <= limit else overflow).append(item)
-    return first + overflow
-
-
-def _within(memories: tuple[Memory, ...], budget: int) -> tuple[Memory, ...]:
-    """Memories from the first on, as far as the budget goes."""
-    kept: list[Memory] = []
-    for memory in memories:
-        budget -= memory.token_count
-        if budget < 0:
-            break
-        kept.append(memory)
-    return tuple(kept)
-
-
-def _without_neighbour(hit: Hit, memory_id: str) -> Hit:
-    return replace(hit, neighbours=tuple(near for near in hit.neighbours if near.id != memory_id))
-
-
-def _story_time(memory: Memory) -> tuple[bool, int, datetime]:
-    return memory.position is None, memory.position or 0, memory.created_at
