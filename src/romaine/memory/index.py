@@ -23,7 +23,7 @@ _GATHER_COST = 6  # collecting a row from anywhere costs as much as comparing th
 FIRST_POOL = 256
 """Rows that are always scored with all components; they tell how far a slice's cosine may be off."""
 
-LARGEST_POOL = 8_192
+LARGEST_POOL = 5_120
 """Rows that are scored with all components at most, so that no query takes much longer than others."""
 
 MARGIN = 1.5
