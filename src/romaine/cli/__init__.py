@@ -20,7 +20,7 @@ app = typer.Typer(
 )
 
 _COMMANDS = ("embed", "export", "distill", "demo")
-_GROUPS = {"models": "models", "eval": "evaluate"}
+_GROUPS = {"models": "models", "memory": "memory", "eval": "evaluate"}
 
 _INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
 

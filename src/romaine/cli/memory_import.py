@@ -1,0 +1,233 @@
+"""`romaine memory import`: chats, cards, lorebooks, or what `export` wrote -> a memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from romaine.cli import memory_options, options
+from romaine.cli.memory_sources import Names, SourceFile, check_chats, read_source
+
+if TYPE_CHECKING:
+    from romaine.formats import PlacedChat, PlacedNote
+    from romaine.memory import RoleplayMemory, Scope
+
+_BATCH = 1000  # turns of one write: what an interrupted import has at most to do again
+_SKIPPED_SHOWN = 5
+
+
+@dataclass(kw_only=True)
+class _Report:
+    """What became of a file."""
+
+    file: SourceFile
+    chats: list[dict[str, Any]] = field(default_factory=list)
+    notes_added: int = 0
+    notes_known: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "file": str(self.file.path),
+            "format": self.file.format,
+            "chats": self.chats,
+            "notes": {"added": self.notes_added, "known": self.notes_known},
+            "skipped": [{"where": where, "why": why} for where, why in self.file.skipped],
+        }
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the app."""
+    app.command("import")(import_)
+
+
+def import_(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Chats, cards, lorebooks.", show_default=False)
+    ],
+    db: memory_options.Database,
+    user: memory_options.User,
+    character: memory_options.Character = None,
+    chat: memory_options.Chat = None,
+    user_name: Annotated[str | None, typer.Option(help="Stands for {{user}}; else the file's.")] = None,
+    character_name: Annotated[
+        str | None, typer.Option(help="Stands for {{char}}; else the file's, else --character.")
+    ] = None,
+    include_hidden: Annotated[
+        bool, typer.Option("--include-hidden", help="Take messages that their app hides, too.")
+    ] = False,
+    sync: Annotated[
+        bool, typer.Option("--sync", help="Take out messages that a chat no longer holds.")
+    ] = False,
+    vector_format: Annotated[
+        str | None, typer.Option(help="Of a new file: float32, float16 or int8.")
+    ] = None,
+    model: options.Model = memory_options.DEFAULT_MODEL,
+    backend: options.Backend = "auto",
+    as_json: options.Json = False,
+) -> None:
+    """Import files. The same import again adds nothing, so one that was interrupted is simply repeated."""
+    from romaine.cli.memory_view import print_json
+    from romaine.memory import Scope
+    from romaine.progress import progress_bar
+
+    names = Names(
+        scope=Scope(user=user, character=character, chat=chat),
+        user_name=user_name,
+        character_name=character_name,
+        include_hidden=include_hidden,
+    )
+    sources = [read_source(path, names) for path in files]  # all of them before anything is written
+    check_chats(sources)
+    memory = memory_options.open_memory(db, model, backend, create=True, vector_format=vector_format)
+    with (
+        memory,
+        memory_options.repeatable(),
+        progress_bar("importing", sum(file.steps for file in sources)) as advance,
+    ):
+        reports = [_write(memory, file, names, advance) for file in sources]
+        if sync:
+            _sync(memory, reports)
+    if as_json:
+        print_json({"files": [report.to_json() for report in reports]})
+    else:
+        _print(reports)
+
+
+# --- writing ---------------------------------------------------------------------------------------------
+
+
+def _write(memory: RoleplayMemory, file: SourceFile, names: Names, advance: Callable[[int], None]) -> _Report:
+    report = _Report(file=file)
+    if file.placement is None:
+        report.notes_added = _import_export(memory, file.path, names.scope)
+        return report
+    for part in file.placement.chats:
+        report.chats.append(_add_chat(memory, part, advance))
+    for notes in _batches(file.placement.notes):
+        added = memory.add_notes(_as_memory(part) for part in notes)
+        stored = sum(note.stored for note in added)
+        report.notes_added += stored
+        report.notes_known += len(added) - stored
+        advance(len(added))
+    return report
+
+
+def _add_chat(memory: RoleplayMemory, part: PlacedChat, advance: Callable[[int], None]) -> dict[str, Any]:
+    scope = part.scope
+    counts = {"added": 0, "edited": 0, "unchanged": 0, "pinned": 0, "retracted": 0}
+    for turns in _batches(part.chat.turns):
+        result = memory.add_turns(scope, turns)
+        counts["added"] += result.added
+        counts["edited"] += result.edited
+        counts["unchanged"] += result.unchanged
+        for turn, id_ in zip(turns, result.ids, strict=True):
+            if turn.source_id in part.chat.pinned and not memory.get(scope, id_).pinned:
+                memory.pin(scope, id_)
+                counts["pinned"] += 1
+        advance(len(turns))
+    return {"user": scope.user, "character": scope.character, "chat": scope.chat, **counts}
+
+
+def _as_memory(part: PlacedNote) -> Any:
+    from romaine.memory import Memory
+
+    note = part.note
+    return Memory(
+        scope=part.scope,
+        kind=note.kind,
+        text=note.text,
+        category=note.category,
+        importance=note.importance,
+        pinned=note.pinned,
+        source_id=note.source_id,
+        metadata=note.metadata,
+    )
+
+
+def _sync(memory: RoleplayMemory, reports: Sequence[_Report]) -> None:
+    for report in reports:
+        chats = report.file.placement.chats if report.file.placement else ()
+        for part, counts in zip(chats, report.chats, strict=True):
+            counts["retracted"] = _retract_missing(memory, part)
+
+
+def _retract_missing(memory: RoleplayMemory, part: PlacedChat) -> int:
+    """Takes out the turns of a chat that its file no longer holds; what other characters own stays."""
+    scope = part.scope
+    present = {turn.source_id for turn in part.chat.turns}
+    gone = [
+        turn.source_id
+        for turn in memory.list(scope, kinds=["turn"])
+        if turn.source_id is not None
+        and turn.source_id not in present
+        and turn.scope.chat is not None
+        and turn.scope.character == scope.character
+    ]
+    return memory.retract(scope, gone) if gone else 0
+
+
+def _import_export(memory: RoleplayMemory, path: Path, scope: Scope) -> int:
+    """Imports what `export` wrote: into the scopes it names if they are the user's, or into a named one."""
+    from romaine.errors import OptionError
+
+    if scope.character is not None or scope.chat is not None:
+        return memory.import_jsonl(path, scope=scope)
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        if any(_user_of(line) not in (None, scope.user) for line in lines):
+            raise OptionError(
+                f"{path} holds memories of another user than {scope.user!r}; give that --user, or make them"
+                " this user's with --character or --chat"
+            )
+    return memory.import_jsonl(path)
+
+
+def _user_of(line: str) -> object:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):  # import_jsonl says what is wrong
+        return None
+    return record.get("user") if isinstance(record, dict) else None
+
+
+def _batches(parts: Sequence[Any]) -> Iterator[list[Any]]:
+    rest = iter(parts)
+    while batch := list(islice(rest, _BATCH)):
+        yield batch
+
+
+# --- showing ---------------------------------------------------------------------------------------------
+
+
+def _print(reports: Sequence[_Report]) -> None:
+    from romaine.cli.memory_view import print_rows, print_text
+
+    counted = ("added", "edited", "unchanged", "pinned", "retracted")
+    chats = [(report, chat) for report in reports for chat in report.chats]
+    if chats:
+        print_rows(
+            ("file", "format", "character", "chat", *counted),
+            (
+                (
+                    report.file.path.name,
+                    report.file.format,
+                    chat["character"] or "",
+                    chat["chat"] or "",
+                    *(str(chat[name]) for name in counted),
+                )
+                for report, chat in chats
+            ),
+        )
+    for report in reports:
+        if report.notes_added or report.notes_known:
+            print_text(f"{report.file.path.name}: {report.notes_added} notes, {report.notes_known} known")
+        for where, why in report.file.skipped[:_SKIPPED_SHOWN]:
+            print_text(f"{report.file.path.name}: skipped {where}: {why}")
+        if len(report.file.skipped) > _SKIPPED_SHOWN:
+            more = len(report.file.skipped) - _SKIPPED_SHOWN
+            print_text(f"{report.file.path.name}: {more} more were skipped; --json tells which")

@@ -1,0 +1,111 @@
+"""The files of an import, read whole before anything is written, and where each part of them goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from romaine.formats import ImportResult, Placement
+    from romaine.memory import Scope
+
+_EXPORTED = {"user", "id", "kind", "text", "created_at"}  # what every line of an export has
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """What the caller says about names and hidden messages; see `romaine.formats.read` and `place`."""
+
+    scope: Scope
+    user_name: str | None
+    character_name: str | None
+    include_hidden: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFile:
+    """A file that has been read: where its parts go, or None for what `export` wrote."""
+
+    path: Path
+    format: str
+    placement: Placement | None
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def steps(self) -> int:
+        """How many turns and notes it holds."""
+        if self.placement is None:
+            return 0
+        return sum(len(part.chat.turns) for part in self.placement.chats) + len(self.placement.notes)
+
+
+def read_source(path: Path, names: Names) -> SourceFile:
+    """Reads a file of any known format.
+
+    Raises:
+        FormatError: If it cannot be read or is of none.
+    """
+    from romaine.errors import FormatError
+    from romaine.formats import place
+
+    if _is_export(path):
+        return SourceFile(path=path, format="export", placement=None)
+    try:
+        result = _result(path, names)
+    except FormatError as error:
+        raise error if str(path) in str(error) else FormatError(f"{path}: {error}") from None
+    scope = names.scope
+    placement = place(
+        result, user=scope.user, character=scope.character, chat=scope.chat, file_name=path.stem
+    )
+    skipped = tuple((left.where, left.why) for left in result.skipped)
+    return SourceFile(path=path, format=result.format, placement=placement, skipped=skipped)
+
+
+def _result(path: Path, names: Names) -> ImportResult:
+    from romaine.formats import read
+
+    def read_as(character_name: str | None) -> ImportResult:
+        return read(
+            path,
+            user_name=names.user_name,
+            character_name=character_name,
+            include_hidden=names.include_hidden,
+        )
+
+    result = read_as(names.character_name)
+    if result.character_name is None and names.scope.character is not None:
+        return read_as(names.scope.character)
+    return result
+
+
+def _is_export(path: Path) -> bool:
+    """Whether the first line is a memory as `export` writes it; a plain chat has no kinds and users."""
+    try:
+        with path.open("rb") as file:
+            record = json.loads(file.readline(1 << 25))
+    except (OSError, ValueError, RecursionError):  # the readers say what is wrong
+        return False
+    return isinstance(record, dict) and record.keys() >= _EXPORTED
+
+
+def check_chats(files: Sequence[SourceFile]) -> None:
+    """Checks that no two chats become one: each would edit the other's messages.
+
+    Raises:
+        OptionError: If two do.
+    """
+    from romaine.errors import OptionError
+
+    seen: dict[Scope, Path] = {}
+    for file in files:
+        for part in file.placement.chats if file.placement else ():
+            if part.scope in seen:
+                raise OptionError(
+                    f"{seen[part.scope]} and {file.path} would both become chat {part.scope.chat!r}; import"
+                    " them one at a time, each with its own --chat"
+                )
+            seen[part.scope] = file.path

@@ -1,0 +1,134 @@
+"""`romaine memory export, reembed, check`: the file as a whole."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from romaine.cli import memory_options, options
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to the app."""
+    for command in (export, reembed, check):
+        app.command(command.__name__)(command)
+
+
+def export(
+    db: memory_options.Database,
+    user: memory_options.User,
+    character: memory_options.Character = None,
+    chat: memory_options.Chat = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A .jsonl file; to stdout if not given.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    model: options.Model = memory_options.DEFAULT_MODEL,
+    backend: options.Backend = "auto",
+    as_json: options.Json = False,
+) -> None:
+    """Write what a scope sees as JSONL, without vectors; `import` reads it again."""
+    import json
+
+    from romaine.cli.memory_view import print_json
+    from romaine.memory import Scope
+    from romaine.memory.exchange import to_json
+
+    scope = Scope(user=user, character=character, chat=chat)
+    with memory_options.open_memory(db, model, backend) as memory:
+        if out is None:
+            for one in memory.list(scope):
+                typer.echo(json.dumps(to_json(one)))
+            return
+        _check_free(out, db, overwrite=overwrite)
+        part = out.with_name(out.name + ".part")  # so that an interrupted export never looks whole
+        count = memory.export_jsonl(part, scope)
+        part.replace(out)
+    if as_json:
+        print_json({"memories": count, "file": str(out)})
+    else:
+        typer.echo(f"{count} memories in {out}", err=True)
+
+
+def reembed(
+    db: memory_options.Database,
+    model: options.Model = memory_options.DEFAULT_MODEL,
+    backend: options.Backend = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Memories embedded and kept at a time.")] = 256,
+    as_json: options.Json = False,
+) -> None:
+    """Embed the whole file with another model; goes on where it was interrupted.
+
+    The old vectors serve until all new ones are there.
+    """
+    from romaine.cli.memory_view import print_json
+    from romaine.memory import reembed as bring_over
+    from romaine.progress import progress_bar
+
+    memory_options.check_exists(db)
+    embedder = memory_options.open_embedder(model, backend)
+    with memory_options.repeatable(), ExitStack() as bar:
+        shown = 0
+        advance = None
+
+        def progress(done: int, total: int) -> None:
+            nonlocal shown, advance
+            if advance is None:  # how many there are is only known now
+                advance = bar.enter_context(progress_bar("embedding", total))
+            advance(done - shown)
+            shown = done
+
+        count = bring_over(db, embedder, batch_size=batch_size, progress=progress)
+    if as_json:
+        print_json({"embedded": count, "model": model, "embedder": embedder.fingerprint})
+    else:
+        typer.echo(f"{count} memories embedded with {model}")
+
+
+def check(
+    db: memory_options.Database,
+    repair: Annotated[bool, typer.Option("--repair", help="Embed again what is damaged.")] = False,
+    model: options.Model = memory_options.DEFAULT_MODEL,
+    backend: options.Backend = "auto",
+    as_json: options.Json = False,
+) -> None:
+    """Check every page of the file and every vector; exit code 1 if damage is left."""
+    from romaine.cli.memory_view import print_json, print_text
+
+    with memory_options.open_memory(db, model, backend) as memory:
+        repaired = memory.repair() if repair else 0
+        health = memory.verify()
+    if as_json:
+        print_json(
+            {
+                "memories": health.memories,
+                "damaged": list(health.damaged),
+                "problems": list(health.problems),
+                "repaired": repaired,
+            }
+        )
+    else:
+        typer.echo(f"{health.memories} memories, {len(health.damaged)} damaged, {repaired} repaired")
+        for problem in health.problems:
+            print_text(problem)
+    if not health.is_sound:
+        raise typer.Exit(1)
+
+
+def _check_free(out: Path, db: Path, *, overwrite: bool) -> None:
+    """Checks that an export may be put there.
+
+    Raises:
+        OptionError: If something is there that is not to be replaced.
+    """
+    from romaine.errors import OptionError
+
+    if not out.exists():
+        return
+    if out.samefile(db) or out.is_dir():
+        raise OptionError(f"--out {out} is the memory itself or a folder; name another file")
+    if not overwrite:
+        raise OptionError(f"--out {out} is there already; replace it with --overwrite")

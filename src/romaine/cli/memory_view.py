@@ -1,0 +1,211 @@
+"""How the `romaine memory` commands show memories: tables for people, one JSON document for programs.
+
+Chats are text that others wrote: nothing of it is taken for markup, and nothing of it reaches a terminal that
+the terminal would obey.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from romaine.memory.exchange import to_json
+
+if TYPE_CHECKING:
+    from romaine.memory import Explanation, Hit, Memory, Rejected, Stats
+
+_PIPED_WIDTH = 200  # columns where the output is no terminal
+_COMMANDING = (
+    re.compile(  # C0 but newline, C1, line separators, changes of writing direction, halves of pairs
+        "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+    )
+)
+
+
+def printable(text: str) -> str:
+    """Returns a text as a terminal may have it: what it would obey, or cannot encode, is replaced."""
+    clean = _COMMANDING.sub(lambda found: " " if found[0] in "\t\r" else "\N{REPLACEMENT CHARACTER}", text)
+    encoding = sys.stdout.encoding or "utf-8"
+    return clean.encode(encoding, "replace").decode(encoding)
+
+
+def print_json(value: object) -> None:
+    """Prints a value as one JSON document; control characters in it stand as escapes."""
+    is_unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+    document = json.dumps(value, ensure_ascii=not is_unicode, indent=2)
+    typer.echo(_COMMANDING.sub(lambda found: json.dumps(found[0])[1:-1], document))
+
+
+def print_text(text: str, *, to_stderr: bool = False) -> None:
+    """Prints a line."""
+    typer.echo(printable(text), err=to_stderr)
+
+
+def print_memories(memories: Sequence[Memory], *, to_stderr: bool = False) -> None:
+    """Prints memories as a table, a line for each."""
+    table = _table()
+    for title in ("id", "position", "kind", "", "speaker"):
+        table.add_column(title, justify="right" if title == "position" else "left", no_wrap=True)
+    table.add_column("text")  # alone gives way where the terminal is narrow
+    for memory in memories:
+        position = "" if memory.position is None else str(memory.position)
+        cells = (memory.id, position, memory.kind.value, _marks(memory), memory.speaker or "", memory.text)
+        table.add_row(*(_line(cell, cut=True) for cell in cells))
+    _console(to_stderr=to_stderr).print(table)
+
+
+def print_memory(memory: Memory) -> None:
+    """Prints everything about one memory."""
+    fields = to_json(memory)
+    text = fields.pop("text", "")
+    print_fields({name: _value(value) for name, value in fields.items()} | {"text": text})
+
+
+def print_hits(hits: Sequence[Hit], *, with_parts: bool) -> None:
+    """Prints hits as a table, each with its neighbours around it and its id below."""
+    table = _table("score", "speaker", "text")
+    for hit in hits:
+        shown = sorted((*hit.neighbours, hit.memory), key=lambda memory: memory.position or 0)
+        for memory in shown:
+            if memory.id == hit.memory.id:
+                table.add_row(f"{hit.score:.2f}", _speaker(memory), _found(hit, with_parts=with_parts))
+            else:
+                table.add_row("", _speaker(memory), Text(printable(memory.text), style="dim"))
+        table.add_section()
+    _console().print(table)
+
+
+def print_explanation(explanation: Explanation) -> None:
+    """Prints hits, what was left out and why, and what the file lacks."""
+    print_hits(explanation.hits, with_parts=True)
+    if explanation.rejected:
+        table = _table("score", "left out for", "speaker", "text", title="left out")
+        for rejected in explanation.rejected:
+            memory = rejected.memory
+            table.add_row(f"{rejected.score:.2f}", rejected.reason, _speaker(memory), _line(memory.text))
+        _console().print(table)
+    typer.echo(f"confidence {explanation.confidence:.2f}")
+    if explanation.damaged:
+        typer.echo(f"{explanation.damaged} memories could not be searched; `romaine memory check --repair`")
+
+
+def print_fields(fields: Mapping[str, str]) -> None:
+    """Prints names and values, a pair a row."""
+    table = _table()
+    table.show_header = False
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in fields.items():
+        table.add_row(name, Text(printable(value)))
+    _console().print(table)
+
+
+def print_rows(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Prints a table; numbers stand right."""
+    table = _table()
+    kept = [[printable(cell) for cell in row] for row in rows]
+    for index, title in enumerate(titles):
+        is_number = all(row[index].isdecimal() for row in kept)
+        table.add_column(title, justify="right" if is_number else "left", overflow="fold")
+    for row in kept:
+        table.add_row(*(Text(cell) for cell in row))
+    _console().print(table)
+
+
+def stats_to_json(stats: Stats) -> dict[str, Any]:
+    """Returns how much there is as JSON holds it."""
+    return {
+        "total": stats.total,
+        "memories": {kind.value: count for kind, count in sorted(stats.memories.items())},
+        "pinned": stats.pinned,
+        "cold": stats.cold,
+        "superseded": stats.superseded,
+        "tokens": stats.tokens,
+        "file_bytes": stats.file_bytes,
+        "full_dim": stats.full_dim,
+        "vector_format": stats.vector_format,
+        "embedder": stats.embedder,
+    }
+
+
+def hits_to_json(hits: Iterable[Hit]) -> list[dict[str, Any]]:
+    """Returns hits as JSON holds them."""
+    return [
+        {
+            "score": hit.score,
+            "parts": dict(hit.parts),
+            "memory": to_json(hit.memory),
+            "neighbours": [to_json(neighbour) for neighbour in hit.neighbours],
+        }
+        for hit in hits
+    ]
+
+
+def explanation_to_json(explanation: Explanation) -> dict[str, Any]:
+    """Returns hits, and what was left out and why, as JSON holds them."""
+    evidence = explanation.evidence
+    return {
+        "hits": hits_to_json(explanation.hits),
+        "rejected": [_rejected_to_json(rejected) for rejected in explanation.rejected],
+        "confidence": explanation.confidence,
+        "evidence": None if evidence is None else dict(vars(evidence)),
+        "damaged": explanation.damaged,
+    }
+
+
+def _rejected_to_json(rejected: Rejected) -> dict[str, Any]:
+    return {
+        "reason": rejected.reason,
+        "score": rejected.score,
+        "parts": dict(rejected.parts),
+        "memory": to_json(rejected.memory),
+    }
+
+
+def _found(hit: Hit, *, with_parts: bool) -> Text:
+    text = Text(printable(hit.memory.text))
+    text.append(f"\n{hit.memory.id}", style="dim")
+    if with_parts:
+        terms = ", ".join(f"{name} {value:+.2f}" for name, value in hit.parts.items() if value)
+        text.append(f"\n{terms}", style="dim")
+    return text
+
+
+def _speaker(memory: Memory) -> Text:
+    return _line(memory.speaker or memory.kind.value)
+
+
+def _line(text: str, *, cut: bool = False) -> Text:
+    """A text on one line, wrapped or cut where there is no room."""
+    return Text(printable(" ".join(text.split())), no_wrap=cut, overflow="ellipsis" if cut else "fold")
+
+
+def _marks(memory: Memory) -> str:
+    marks = {"pinned": memory.pinned, "cold": memory.cold, "superseded": memory.superseded_by is not None}
+    return " ".join(name for name, holds in marks.items() if holds)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Enum):
+        return str(value.value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _table(*titles: str, title: str | None = None) -> Table:
+    return Table(*titles, title=title, title_justify="left", box=None, pad_edge=False)
+
+
+def _console(*, to_stderr: bool = False) -> Console:
+    stream = sys.stderr if to_stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPED_WIDTH
+    return Console(highlight=False, stderr=to_stderr, width=width)
