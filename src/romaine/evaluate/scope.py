@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from romaine.formats.locomo import Conversation
+from romaine.memory.hits import Explanation
 from romaine.memory.memory import RoleplayMemory
-from romaine.memory.recall import Explanation
 from romaine.memory.records import Scope
 
 if TYPE_CHECKING:

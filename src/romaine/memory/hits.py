@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from romaine.memory.abstention import Evidence
 from romaine.memory.records import Hit, Memory
 
 
