@@ -30,6 +30,7 @@ class _Report:
     chats: list[dict[str, Any]] = field(default_factory=list)
     notes_added: int = 0
     notes_known: int = 0
+    restored: int = 0  # memories of an export that are new
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -37,6 +38,7 @@ class _Report:
             "format": self.file.format,
             "chats": self.chats,
             "notes": {"added": self.notes_added, "known": self.notes_known},
+            "restored": self.restored,
             "skipped": [{"where": where, "why": why} for where, why in self.file.skipped],
         }
 
@@ -105,7 +107,8 @@ def import_(
 def _write(memory: RoleplayMemory, file: SourceFile, names: Names, advance: Callable[[int], None]) -> _Report:
     report = _Report(file=file)
     if file.placement is None:
-        report.notes_added = _import_export(memory, file.path, names.scope)
+        report.restored = _import_export(memory, file.path, names.scope)
+        advance(file.steps)
         return report
     for part in file.placement.chats:
         report.chats.append(_add_chat(memory, part, advance))
@@ -224,6 +227,8 @@ def _print(reports: Sequence[_Report]) -> None:
             ),
         )
     for report in reports:
+        if report.file.placement is None:
+            print_text(f"{report.file.path.name}: {report.restored} new memories")
         if report.notes_added or report.notes_known:
             print_text(f"{report.file.path.name}: {report.notes_added} notes, {report.notes_known} known")
         for where, why in report.file.skipped[:_SKIPPED_SHOWN]:

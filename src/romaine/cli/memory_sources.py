@@ -36,9 +36,9 @@ class SourceFile:
 
     @property
     def steps(self) -> int:
-        """How many turns and notes it holds."""
+        """How many turns and notes it holds; an export is written in one step."""
         if self.placement is None:
-            return 0
+            return 1
         return sum(len(part.chat.turns) for part in self.placement.chats) + len(self.placement.notes)
 
 
