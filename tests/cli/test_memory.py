@@ -497,3 +497,11 @@ def test_as_a_command(db, tmp_path):
     assert failed.stderr.startswith("error: ")
     assert failed.stderr.count("\n") == 1
     assert command_line("list", "--db", db).returncode == 2  # --user is never left out
+
+
+def test_a_terminal_that_knows_no_unicode(tavern):
+    runner = CliRunner(charset="ascii")
+    for arguments in (("list",), ("list", "--json"), ("recall", QUESTION)):
+        done = runner.invoke(app, [*arguments, *tavern.tail])
+        assert done.exit_code == 0, repr(done.exception)
+        assert done.stdout.isascii()

@@ -22,6 +22,8 @@ from rich.text import Text
 from romaine.memory.exchange import to_json
 
 if TYPE_CHECKING:
+    from rich.console import OverflowMethod
+
     from romaine.memory import Explanation, Hit, Memory, Rejected, Stats
 
 _PIPED_WIDTH = 200  # columns where the output is no terminal
@@ -41,8 +43,7 @@ def printable(text: str) -> str:
 
 def print_json(value: object) -> None:
     """Prints a value as one JSON document; control characters in it stand as escapes."""
-    is_unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
-    document = json.dumps(value, ensure_ascii=not is_unicode, indent=2)
+    document = json.dumps(value, ensure_ascii=not _speaks_unicode(), indent=2)
     typer.echo(_COMMANDING.sub(lambda found: json.dumps(found[0])[1:-1], document))
 
 
@@ -187,7 +188,14 @@ def _speaker(memory: Memory) -> Text:
 
 def _line(text: str, *, cut: bool = False) -> Text:
     """A text on one line, wrapped or cut where there is no room."""
-    return Text(printable(" ".join(text.split())), no_wrap=cut, overflow="ellipsis" if cut else "fold")
+    overflow: OverflowMethod = "fold"
+    if cut:
+        overflow = "ellipsis" if _speaks_unicode() else "crop"
+    return Text(printable(" ".join(text.split())), no_wrap=cut, overflow=overflow)
+
+
+def _speaks_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
 
 
 def _marks(memory: Memory) -> str:
