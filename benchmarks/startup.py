@@ -50,7 +50,9 @@ def main() -> None:
     table = Table("program", "median s", "over bare python s", "target s", title="a new process")
     for name, median in medians.items():
         target = TARGETS.get(name)
-        table.add_row(name, f"{median:.3f}", f"{median - medians['python']:.3f}", f"{target}" if target else "")
+        table.add_row(
+            name, f"{median:.3f}", f"{median - medians['python']:.3f}", f"{target}" if target else ""
+        )
     Console().print(table)
 
 

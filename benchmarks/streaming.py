@@ -1,6 +1,6 @@
 """Streams many short texts through `romaine embed` and watches the memory of that process.
 
-    python benchmarks/streaming.py [--texts 1000000] [--dim 64]
+python benchmarks/streaming.py [--texts 1000000] [--dim 64]
 """
 
 from __future__ import annotations

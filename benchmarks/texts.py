@@ -110,7 +110,7 @@ def _sentence(rng: random.Random) -> str:
 
 
 def chat_turns(count: int, *, seed: int = 0) -> list[str]:
-    """Makes `count` turns of one or two sentences, about 140 characters on average, 5 % with non-ASCII text."""
+    """Makes `count` turns of one or two sentences, about 140 characters each, 5 % with non-ASCII text."""
     rng = random.Random(seed)
     turns = []
     for _ in range(count):

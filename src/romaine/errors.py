@@ -65,7 +65,7 @@ class VectorError(RomaineError, ValueError):
 
 
 class FormatError(RomaineError, ValueError):
-    """A file to import cannot be read, is damaged, too large or of no known format; nothing of it was taken."""
+    """A file to import is unreadable, damaged, too large or of no known format; nothing of it was taken."""
 
 
 class InputFileError(RomaineError, ValueError):
