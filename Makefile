@@ -26,6 +26,8 @@ bench: $(VENV)/.installed-bench .venv-st-onnx/.installed
 	$(PY) benchmarks/static.py
 	$(PY) benchmarks/onnx_minilm.py --st-onnx-python .venv-st-onnx/bin/python
 	$(PY) benchmarks/streaming.py
+	$(PY) benchmarks/memory.py
+	$(PY) benchmarks/reliability.py
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)

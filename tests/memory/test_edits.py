@@ -154,5 +154,5 @@ def test_pins(memory: RoleplayMemory, scope: Scope) -> None:
     assert memory.pin(scope, fact.id).pinned
     assert memory.get(scope, fact.id).pinned
     assert not memory.unpin(scope, fact.id).pinned
-    with pytest.raises(OptionError, match="not a UUID"):
+    with pytest.raises(OptionError, match="not an id of a memory"):
         memory.pin(scope, "*")

@@ -8,7 +8,7 @@ import pytest
 
 from romaine.embedder import Embedder
 from romaine.errors import FormatError
-from romaine.memory import RoleplayMemory, Scope
+from romaine.memory import RoleplayMemory, Scope, Turn
 
 from .conftest import CHAT, said
 
@@ -87,3 +87,20 @@ def test_unknown_fields_are_let_be(memory: RoleplayMemory, scope: Scope, tmp_pat
     (tmp_path / "in.jsonl").write_text(json.dumps(record))
     assert memory.import_jsonl(tmp_path / "in.jsonl") == 1
     assert memory.list(Scope(user="ana"))[0].text == "Ana paints."
+
+
+def test_a_copy_for_another_user_in_one_file(memory: RoleplayMemory, scope: Scope, tmp_path: Path) -> None:
+    memory.add_turns(scope, [Turn("The lamp is blue.", speaker="Ilse", role="character", source_id="1")])
+    old = memory.add_fact(scope, "The lamp costs four crowns.").memory
+    memory.add_fact(scope, "The lamp costs six crowns now.", supersedes=old.id)
+    count = memory.export_jsonl(tmp_path / "out.jsonl", scope)
+    other = Scope(user="somebody else", character=scope.character, chat=scope.chat)
+    assert memory.import_jsonl(tmp_path / "out.jsonl", scope=other) == count
+    assert memory.import_jsonl(tmp_path / "out.jsonl", scope=other) == 0
+    copies = memory.list(other)
+    assert [copy.text for copy in copies] == [mine.text for mine in memory.list(scope)]
+    assert {copy.id for copy in copies}.isdisjoint(mine.id for mine in memory.list(scope))
+    assert {copy.superseded_by for copy in copies} - {None} <= {copy.id for copy in copies}
+    assert [hit.memory.text for hit in memory.recall("What does the lamp cost?", other, kinds=["fact"])] == [
+        "The lamp costs six crowns now."
+    ]

@@ -51,7 +51,7 @@ def test_times_become_utc() -> None:
         (lambda: Memory(scope=SCOPE, kind=Kind.FACT, text="x", importance=1.5), "from 0 to 1"),
         (lambda: Memory(scope=SCOPE, kind=Kind.FACT, text="x", importance=float("nan")), "from 0 to 1"),
         (lambda: Memory(scope=SCOPE, kind=Kind.FACT, text="x", position=-1), "whole number"),
-        (lambda: Memory(scope=SCOPE, kind=Kind.FACT, text="x", id="*"), "not a UUID"),
+        (lambda: Memory(scope=SCOPE, kind=Kind.FACT, text="x", id="*"), "not an id of a memory"),
         (lambda: Memory(scope=SCOPE, kind=Kind.FACT, text="x", known_by="Ana"), "collection"),  # type: ignore[arg-type]
         (lambda: Memory(scope=SCOPE, kind=Kind.FACT, text="x", metadata={"a": {1}}), "JSON"),
         (lambda: Memory(scope=SCOPE, kind=Kind.FACT, text="x", valid_from=3, valid_to=1), "before"),

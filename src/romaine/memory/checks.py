@@ -135,4 +135,4 @@ def check_id(value: object) -> None:
             return
     except ValueError:
         pass
-    raise OptionError(f"id={value!r} is not a UUID in lower case with dashes; leave it out to get a new one")
+    raise OptionError(f"id={value!r} is not an id of a memory: those are UUIDs in lower case with dashes")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, replace
+from dataclasses import astuple, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid5
 
 from romaine.errors import FormatError, RomaineError
 from romaine.memory.change import Change
-from romaine.memory.codec import encode_id
+from romaine.memory.codec import decode_optional, decode_text, encode_id
 from romaine.memory.encoder import Draft, Encoder
 from romaine.memory.records import Kind, Memory, Scope
 from romaine.memory.sequence import previous_text
@@ -111,15 +112,21 @@ class _Import:
         return drafts
 
     def _new(self, connection: Any) -> list[Memory]:
-        """What is not there yet; an id that another scope has taken is replaced."""
-        new = []
-        for memory in self._memories:
-            taken = connection.execute(
-                "SELECT 1 FROM memory WHERE id = ?", (encode_id(memory.id),)
-            ).fetchone()
-            if taken is None:
-                new.append(memory)
-        return new
+        """What is not there yet. Ids that other scopes hold are replaced, by the same ones each time."""
+        renamed = {
+            memory.id: str(uuid5(UUID(memory.id), repr(astuple(memory.scope))))
+            for memory in self._memories
+            if _scope_of_id(connection, memory.id) not in (None, memory.scope)
+        }
+        memories = [
+            replace(
+                memory,
+                id=renamed.get(memory.id, memory.id),
+                superseded_by=renamed.get(memory.superseded_by or "", memory.superseded_by),
+            )
+            for memory in self._memories
+        ]
+        return [memory for memory in memories if _scope_of_id(connection, memory.id) is None]
 
     def _apply(self, change: Change, encoder: Encoder) -> int:
         drafts = self._drafts(change.connection)
@@ -133,6 +140,17 @@ class _Import:
             if newer in nos:
                 change.supersede([nos[draft.memory.id]], nos[newer])
         return len(drafts)
+
+
+def _scope_of_id(connection: Any, memory_id: str) -> Scope | None:
+    """Whose memory has this id, or None if nobody's."""
+    row = connection.execute(
+        "SELECT s.user, m.character, s.chat FROM memory m JOIN space s ON s.no = m.space WHERE m.id = ?",
+        (encode_id(memory_id),),
+    ).fetchone()
+    if row is None:
+        return None
+    return Scope(user=decode_text(row[0]), character=decode_optional(row[1]), chat=decode_optional(row[2]))
 
 
 def _read(path: str | Path, scope: Scope | None) -> Iterator[Memory]:
