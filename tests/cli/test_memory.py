@@ -5,9 +5,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 
 from romaine.cli.memory import app
@@ -41,7 +41,7 @@ class Shell:
     def __init__(self, db: Path, user: str = "ana", *whose: str) -> None:
         self.tail = ("--db", str(db), "--user", user, *whose)
 
-    def run(self, *arguments: object, typed: str | None = None) -> Result:
+    def run(self, *arguments: object, typed: str | None = None) -> Any:
         return CliRunner().invoke(app, [*map(str, arguments), *self.tail], input=typed)
 
     def __call__(self, *arguments: object) -> str:
@@ -363,7 +363,7 @@ def test_an_export_of_one_user_does_not_become_anothers_unasked(tavern, tmp_path
     assert Shell(copy, "ana", "--character", "Cassian", "--chat", "tavern").json("stats")["total"] == 0
 
 
-def reembed(*arguments: object) -> Result:
+def reembed(*arguments: object) -> Any:
     return CliRunner().invoke(app, ["reembed", *map(str, arguments)])
 
 
@@ -405,7 +405,7 @@ def test_a_file_of_another_embedder(db, tmp_path):
 def test_check_and_repair(tavern, db):
     import sqlite3
 
-    def check(*arguments: str) -> Result:
+    def check(*arguments: str) -> Any:
         return CliRunner().invoke(app, ["check", "--db", str(db), *arguments])
 
     assert check().exit_code == 0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
+import importlib
 import logging
 from pathlib import Path
 
-import httpx
 import huggingface_hub
 import pytest
 from huggingface_hub import errors as hub_errors
@@ -125,7 +125,13 @@ def test_a_repository_without_a_model(hub):
         resolve_model("some/dataset")
 
 
-def response(status: int) -> httpx.Response:
+# The HTTP library that this huggingface-hub stands on: httpx or its successor.
+httpx = importlib.import_module(
+    next(c.__module__.split(".")[0] for c in hub_errors.HfHubHTTPError.__mro__ if "httpx" in c.__module__)
+)
+
+
+def response(status: int):
     return httpx.Response(status, request=httpx.Request("GET", "https://hub.invalid"))
 
 

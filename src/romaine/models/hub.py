@@ -17,6 +17,9 @@ from typing import Any, TypeVar
 
 from romaine.errors import ModelFormatError, ModelNotFoundError, OfflineError
 
+_HTTP_LIBRARIES = ("httpx", "httpcore", "httpx2", "httpcore2", "requests", "huggingface_hub")
+"""What huggingface-hub has spoken HTTP with, by version; their errors mean that nothing arrived."""
+
 _T = TypeVar("_T")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TRUE = frozenset({"1", "ON", "YES", "TRUE"})
@@ -145,12 +148,7 @@ class HubRepository:
             # The hub's errors and those of its HTTP library derive from these; each means "did not arrive".
             raise self.offline_error(f"the hub did not answer ({type(error).__name__})") from None
         except Exception as error:
-            if type(error).__module__.partition(".")[0] in (
-                "httpx",
-                "httpcore",
-                "requests",
-                "huggingface_hub",
-            ):
+            if type(error).__module__.partition(".")[0] in _HTTP_LIBRARIES:
                 raise self.offline_error(f"the hub did not answer ({type(error).__name__})") from None
             raise
 
