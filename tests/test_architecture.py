@@ -26,6 +26,7 @@ LAYERS = (
     ("backends",),
     ("models", "text", "precision"),
     ("arrays", "checks", "progress"),
+    ("choice",),
     ("errors",),
 )
 # memory/records.py is plain data, which the readers of chat formats produce

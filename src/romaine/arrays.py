@@ -5,38 +5,26 @@ This module is the only place that slices a Matryoshka vector and the only one t
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from romaine.errors import DimensionError, UnknownNameError, VectorError
+from romaine.choice import Choice
+from romaine.errors import DimensionError, VectorError
 
 FloatArray: TypeAlias = NDArray[np.float32]
 
 _LAYER_NORM_EPS = 1e-5  # torch.nn.functional.layer_norm's default, which nomic's card relies on
 
 
-class Pooling(str, Enum):
+class Pooling(Choice):
     """How one vector is made of the token states of a text."""
 
     MEAN = "mean"
     CLS = "cls"
     LAST = "last"
     MAX = "max"
-
-    @classmethod
-    def parse(cls, value: object) -> Pooling:
-        """Returns the pooling named by `value`.
-
-        Raises:
-            UnknownNameError: If there is none of that name.
-        """
-        try:
-            return cls(value)
-        except ValueError:
-            raise UnknownNameError("pooling", value, [p.value for p in cls]) from None
 
 
 def as_float_array(vectors: ArrayLike) -> FloatArray:

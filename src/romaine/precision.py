@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
-from romaine.errors import OptionError, UnknownNameError, VectorError
+from romaine.choice import Choice
+from romaine.errors import OptionError, VectorError
 
 _INT8_LEVELS = 127
 
 
-class Precision(str, Enum):
+class Precision(Choice):
     """The form in which an `Embedder` returns vectors.
 
     ========= ============================== ================= ==========================================
@@ -31,18 +31,6 @@ class Precision(str, Enum):
     FLOAT16 = "float16"
     INT8 = "int8"
     BINARY = "binary"
-
-    @classmethod
-    def parse(cls, value: object) -> Precision:
-        """Returns the member named by `value`.
-
-        Raises:
-            UnknownNameError: If there is none of that name.
-        """
-        try:
-            return cls(value)
-        except ValueError:
-            raise UnknownNameError("precision", value, [p.value for p in cls]) from None
 
 
 def int8_range(vectors: FloatArray) -> float:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Measuring quality: the backend contract, recall of a memory, calibration."""

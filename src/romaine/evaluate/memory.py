@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from romaine.arrays import top_k
-from romaine.errors import OptionError, UnknownNameError
+from romaine.choice import Choice
+from romaine.errors import OptionError
 from romaine.evaluate.scope import ConversationMemory
 from romaine.formats.locomo import Conversation, read_conversations
 from romaine.memory.terms import document_text
@@ -29,25 +29,13 @@ if TYPE_CHECKING:
 CUTOFFS = (1, 5, 10)
 
 
-class Mode(str, Enum):
+class Mode(Choice):
     """How turns are ranked."""
 
     HYBRID = "hybrid"
     """The ranking that `RoleplayMemory.recall` uses by default."""
     DENSE = "dense"
     """Cosine of question and ``speaker: text`` alone, what frameworks do by default."""
-
-    @classmethod
-    def parse(cls, value: object) -> Mode:
-        """Returns the member named by `value`.
-
-        Raises:
-            UnknownNameError: If there is none of that name.
-        """
-        try:
-            return cls(value)
-        except ValueError:
-            raise UnknownNameError("mode", value, [m.value for m in cls]) from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,14 +6,14 @@ import json
 import zlib
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta, timezone
-from enum import Enum
 from typing import TypeAlias
 from uuid import UUID
 
 import numpy as np
 
 from romaine.arrays import FloatArray, l2_normalize
-from romaine.errors import StorageCorruptError, UnknownNameError
+from romaine.choice import Choice
+from romaine.errors import StorageCorruptError
 
 SqlText: TypeAlias = "str | bytes"
 
@@ -77,7 +77,7 @@ def decode_names(value: str | None) -> frozenset[str]:
     return frozenset(json.loads(value)) if value else frozenset()
 
 
-class VectorFormat(str, Enum):
+class VectorFormat(Choice):
     """How vectors are kept, little-endian.
 
     FLOAT32 keeps them exactly. FLOAT16 halves them and moves a cosine by less than 0.001. INT8 quarters them:
@@ -87,18 +87,6 @@ class VectorFormat(str, Enum):
     FLOAT32 = "float32"
     FLOAT16 = "float16"
     INT8 = "int8"
-
-    @classmethod
-    def parse(cls, value: object) -> VectorFormat:
-        """Returns the member named by `value`.
-
-        Raises:
-            UnknownNameError: If there is none of that name.
-        """
-        try:
-            return cls(value)
-        except ValueError:
-            raise UnknownNameError("vector format", value, [f.value for f in cls]) from None
 
     @property
     def dtype(self) -> np.dtype[np.generic]:

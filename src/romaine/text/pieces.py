@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from romaine.errors import UnknownNameError
+from romaine.choice import Choice
 
 
-class Truncate(str, Enum):
+class Truncate(Choice):
     """What happens to a text longer than the model's window."""
 
     END = "end"
     ERROR = "error"
     POOL = "pool"
-
-    @classmethod
-    def parse(cls, value: object) -> Truncate:
-        """Returns the member named by `value`.
-
-        Raises:
-            UnknownNameError: If there is none of that name.
-        """
-        try:
-            return cls(value)
-        except ValueError:
-            raise UnknownNameError("truncate", value, [t.value for t in cls]) from None
 
 
 class PieceBatch(Protocol):
