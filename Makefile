@@ -27,6 +27,7 @@ bench: $(VENV)/.installed-bench .venv-st-onnx/.installed
 	$(PY) benchmarks/onnx_minilm.py --st-onnx-python .venv-st-onnx/bin/python
 	$(PY) benchmarks/streaming.py
 	$(PY) benchmarks/memory.py
+	$(PY) benchmarks/scopes.py
 	$(PY) benchmarks/reliability.py
 
 $(PY):
