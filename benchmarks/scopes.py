@@ -3,8 +3,8 @@
     python benchmarks/scopes.py [--scopes 1000] [--size 1000] [--asked 60] [--json]
 
 One file gets `--scopes` chats of `--size` turns, another a single one of them. The same questions are put to
-scopes drawn at random in the large file and to the one in the small file, interleaved: "first" is a recall that
-has to load its scope, "next" one that finds it loaded.
+scopes drawn at random in the large file and to the one in the small file, interleaved: "first" is a recall
+that has to load its scope, "next" one that finds it loaded.
 """
 
 from __future__ import annotations
