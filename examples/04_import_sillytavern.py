@@ -5,7 +5,7 @@ python examples/04_import_sillytavern.py
 
 from pathlib import Path
 
-from romaine import Memory, RoleplayMemory, Scope
+from romaine import RoleplayMemory, Scope
 from romaine.formats import place, read
 
 DATA = Path(__file__).parent / "data"
@@ -16,19 +16,7 @@ for name in FILES:
     result = read(DATA / name, user_name="Ana", character_name="Cassian")
     placed = place(result, user="ana", character="Cassian", chat="tavern", file_name=name)
     turns = sum(memory.add_turns(part.scope, part.chat.turns).added for part in placed.chats)
-    notes = memory.add_notes(
-        Memory(
-            scope=part.scope,
-            kind=part.note.kind,
-            text=part.note.text,
-            category=part.note.category,
-            importance=part.note.importance,
-            pinned=part.note.pinned,
-            source_id=part.note.source_id,
-            metadata=part.note.metadata,
-        )
-        for part in placed.notes
-    )
+    notes = memory.add_notes(part.memory for part in placed.notes)
     print(f"{name}: {result.format}, {turns} turns, {sum(note.stored for note in notes)} notes")
     for skipped in result.skipped[:3]:
         print(f"    skipped {skipped.where}: {skipped.why}")

@@ -15,7 +15,7 @@ from romaine.cli import memory_options, options
 from romaine.cli.memory_sources import Names, SourceFile, check_chats, read_source
 
 if TYPE_CHECKING:
-    from romaine.formats import PlacedChat, PlacedNote
+    from romaine.formats import PlacedChat
     from romaine.memory import RoleplayMemory, Scope
 
 _BATCH = 1000  # turns of one write: what an interrupted import has at most to do again
@@ -113,7 +113,7 @@ def _write(memory: RoleplayMemory, file: SourceFile, names: Names, advance: Call
     for part in file.placement.chats:
         report.chats.append(_add_chat(memory, part, advance))
     for notes in _batches(file.placement.notes):
-        added = memory.add_notes(_as_memory(part) for part in notes)
+        added = memory.add_notes(part.memory for part in notes)
         stored = sum(note.stored for note in added)
         report.notes_added += stored
         report.notes_known += len(added) - stored
@@ -135,22 +135,6 @@ def _add_chat(memory: RoleplayMemory, part: PlacedChat, advance: Callable[[int],
                 counts["pinned"] += 1
         advance(len(turns))
     return {"user": scope.user, "character": scope.character, "chat": scope.chat, **counts}
-
-
-def _as_memory(part: PlacedNote) -> Any:
-    from romaine.memory import Memory
-
-    note = part.note
-    return Memory(
-        scope=part.scope,
-        kind=note.kind,
-        text=note.text,
-        category=note.category,
-        importance=note.importance,
-        pinned=note.pinned,
-        source_id=note.source_id,
-        metadata=note.metadata,
-    )
 
 
 def _sync(memory: RoleplayMemory, reports: Sequence[_Report]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from romaine.formats.reading import UniqueIds
 from romaine.formats.result import Chat, ImportResult, Note
-from romaine.memory.records import Scope
+from romaine.memory.records import Memory, Scope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,21 @@ class PlacedNote:
 
     scope: Scope
     note: Note
+
+    @property
+    def memory(self) -> Memory:
+        """The note as `RoleplayMemory.add_notes` takes it."""
+        note = self.note
+        return Memory(
+            scope=self.scope,
+            kind=note.kind,
+            text=note.text,
+            category=note.category,
+            importance=note.importance,
+            pinned=note.pinned,
+            source_id=note.source_id,
+            metadata=note.metadata,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,25 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from enum import Enum
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from romaine.errors import OptionError, TextTypeError, UnknownNameError
-
-_Member = TypeVar("_Member", bound=Enum)
-
-
-def parse_member(members: type[_Member], value: object, what: str) -> _Member:
-    """Returns the member of an enum that `value` names.
-
-    Raises:
-        UnknownNameError: If there is none of that name.
-    """
-    try:
-        return members(value)
-    except ValueError:
-        raise UnknownNameError(what, value, [m.value for m in members]) from None
+from romaine.errors import OptionError, TextTypeError
 
 
 def as_utc(moment: object, what: str) -> datetime:

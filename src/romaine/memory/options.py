@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.errors import OptionError, UnknownNameError
-from romaine.memory.checks import as_utc, check_count, check_names, check_optional_name, parse_member
+from romaine.memory.checks import as_utc, check_count, check_names, check_optional_name
 from romaine.memory.codec import encode_time
 from romaine.memory.records import Kind
 from romaine.memory.scope_view import KINDS, NOWHERE, ScopeView
@@ -162,7 +162,7 @@ def _superseded(view: ScopeView, existing: NDArray[np.bool_]) -> NDArray[np.bool
 def _kinds(kinds: object) -> frozenset[Kind]:
     if isinstance(kinds, (str, bytes)) or not isinstance(kinds, Collection):
         raise OptionError(f"kinds={kinds!r} must be a collection of kinds, e.g. ['fact']")
-    return frozenset(parse_member(Kind, kind, "kind") for kind in kinds)
+    return frozenset(Kind.parse(kind) for kind in kinds)
 
 
 def _check_min_score(value: object) -> None:

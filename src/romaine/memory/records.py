@@ -11,10 +11,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timezone
-from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from romaine.choice import Choice
 from romaine.errors import OptionError
 from romaine.memory.checks import (
     as_utc,
@@ -26,11 +26,10 @@ from romaine.memory.checks import (
     check_optional_name,
     check_share,
     check_text,
-    parse_member,
 )
 
 
-class Role(str, Enum):
+class Role(Choice):
     """Who a message comes from."""
 
     USER = "user"
@@ -39,7 +38,7 @@ class Role(str, Enum):
     SYSTEM = "system"
 
 
-class Kind(str, Enum):
+class Kind(Choice):
     """What a memory is."""
 
     TURN = "turn"
@@ -48,7 +47,7 @@ class Kind(str, Enum):
     SUMMARY = "summary"
 
 
-class Category(str, Enum):
+class Category(Choice):
     """What a fact is about."""
 
     CHARACTER_TRAIT = "character_trait"
@@ -146,7 +145,7 @@ class Turn:
         for name, value in (
             ("text", check_text(text)),
             ("speaker", check_name("speaker", speaker)),
-            ("role", parse_member(Role, role, "role")),
+            ("role", Role.parse(role)),
             ("at", None if at is None else as_utc(at, "at")),
             ("source_id", check_optional_name("source_id", source_id)),
             ("parent_id", check_optional_name("parent_id", parent_id)),
@@ -223,9 +222,9 @@ class Memory:
             )
         check_share("importance", self.importance)
         values = {
-            "kind": parse_member(Kind, self.kind, "kind"),
-            "role": None if self.role is None else parse_member(Role, self.role, "role"),
-            "category": None if self.category is None else parse_member(Category, self.category, "category"),
+            "kind": Kind.parse(self.kind),
+            "role": None if self.role is None else Role.parse(self.role),
+            "category": None if self.category is None else Category.parse(self.category),
             "created_at": as_utc(self.created_at, "created_at"),
             "last_used_at": None if self.last_used_at is None else as_utc(self.last_used_at, "last_used_at"),
             "known_by": check_names("known_by", self.known_by),
