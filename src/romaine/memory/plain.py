@@ -15,8 +15,8 @@ def memory_metadata(memory: Memory) -> dict[str, Any]:
         memory: What to show.
 
     Returns:
-        `user`, `character` and `chat` of its scope, `speaker`, `role`, `position`, `created_at` (ISO 8601) and
-        the other attributes of `Memory` under their names; what is None or empty is left out.
+        `user`, `character` and `chat` of its scope, `speaker`, `role`, `position`, `created_at` (ISO 8601)
+        and the other attributes of `Memory` under their names; what is None or empty is left out.
     """
     record = to_json(memory)
     del record["id"], record["text"]
