@@ -57,6 +57,7 @@ class Embedder:
         cache_folder: Where downloaded models are kept; None for the hub's own cache.
         local_files_only: Never use the network.
         revision: Commit, tag or branch of a hub model.
+        token: Access token of the hub, for private and gated models; None for the one signed in with.
         show_progress: Whether to show a progress bar while embedding several texts.
         allow_untrained_dim: Whether `dim` may be one that the model was not trained for.
         allow_rejected: Whether a model that failed its evaluation may be loaded.
@@ -87,6 +88,7 @@ class Embedder:
         cache_folder: str | Path | None = None,
         local_files_only: bool = False,
         revision: str | None = None,
+        token: str | None = None,
         show_progress: bool = False,
         allow_untrained_dim: bool = False,
         allow_rejected: bool = False,
@@ -119,6 +121,7 @@ class Embedder:
                 cache_folder=Path(cache_folder) if cache_folder is not None else None,
                 local_files_only=local_files_only,
                 revision=revision,
+                token=optional_str("token", token),
                 allow_rejected=allow_rejected,
                 options=LoadOptions(
                     threads=optional_positive_int("threads", threads),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ class ModelRequest:
     revision: str | None
     allow_rejected: bool
     options: LoadOptions
+    token: str | None = field(default=None, repr=False)
 
 
 class LazyModel:
@@ -57,6 +58,7 @@ class LazyModel:
                         cache_folder=request.cache_folder,
                         local_files_only=request.local_files_only,
                         revision=request.revision,
+                        token=request.token,
                         allow_rejected=request.allow_rejected,
                         options=request.options,
                     )

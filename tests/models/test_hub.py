@@ -13,7 +13,9 @@ from huggingface_hub import errors as hub_errors
 
 from romaine.backends.base import LoadOptions
 from romaine.backends.registry import download_model, resolve_model
+from romaine.embedder import Embedder
 from romaine.errors import (
+    ModelError,
     ModelFormatError,
     ModelNotFoundError,
     OfflineError,
@@ -42,6 +44,7 @@ class Hub:
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files = files
         self.sent: list[str] = []
+        self.tokens: list[str | None] = []
         self.failure: Exception | None = None
 
     def list_repo_files(self, repo: str, *, revision: str) -> list[str]:
@@ -50,8 +53,9 @@ class Hub:
         return list(self.files)
 
     def snapshot_download(
-        self, repo, *, revision, cache_dir, allow_patterns, force_download, tqdm_class
+        self, repo, *, revision, cache_dir, allow_patterns, force_download, token, tqdm_class
     ) -> str:
+        self.tokens.append(token)
         root = Path(cache_dir) / ("models--" + repo.replace("/", "--"))
         snapshot = root / "snapshots" / COMMIT
         wanted = [n for n in self.files if any(fnmatch.fnmatch(n, p) for p in allow_patterns)]
@@ -64,7 +68,12 @@ class Hub:
 @pytest.fixture
 def hub(monkeypatch) -> Hub:
     fake = Hub(dict(REMOTE))
-    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: fake)
+
+    def client(*, token):
+        fake.tokens.append(token)
+        return fake
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", client)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fake.snapshot_download)
     return fake
 
@@ -74,6 +83,16 @@ def test_exactly_what_the_backend_needs_is_downloaded(hub):
     assert sorted(hub.sent) == ["config.json", "onnx/model.onnx", "tokenizer.json"]
     resolve_model("some/model", backend="onnx")
     assert len(hub.sent) == 3
+
+
+def test_a_token_goes_to_the_hub_and_nowhere_else(hub):
+    with pytest.raises(ModelError) as refused:  # these weights are three bytes
+        Embedder("some/model", backend="onnx", token="hf_secret").warm_up()
+    assert set(hub.tokens) == {"hf_secret"}
+    assert "hf_secret" not in str(refused.value)
+    assert "hf_secret" not in repr(Embedder("some/model", token="hf_secret"))
+    resolve_model("some/model", backend="onnx", options=LoadOptions(variant="int8"))
+    assert hub.tokens[-1] is None
 
 
 def test_another_backend_fetches_only_what_is_new(hub):

@@ -54,6 +54,7 @@ def open_model(
     cache_folder: Path | None = None,
     local_files_only: bool = False,
     revision: str | None = None,
+    token: str | None = None,
     allow_rejected: bool = False,
     options: LoadOptions | None = None,
 ) -> OpenModel:
@@ -66,6 +67,7 @@ def open_model(
         cache_folder: Hub cache; None for the hub's own.
         local_files_only: Whether the network may not be used.
         revision: Commit, tag or branch of a hub model.
+        token: Access token of the hub, for private and gated models; None for the one signed in with.
         allow_rejected: Whether a model that failed its evaluation may be opened.
         options: For the backend.
 
@@ -82,6 +84,7 @@ def open_model(
         cache_folder=cache_folder,
         local_files_only=local_files_only,
         revision=revision,
+        token=token,
         allow_rejected=allow_rejected,
         options=chosen_options,
     )

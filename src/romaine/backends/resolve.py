@@ -43,6 +43,7 @@ def resolve_model(
     cache_folder: Path | None = None,
     local_files_only: bool = False,
     revision: str | None = None,
+    token: str | None = None,
     allow_rejected: bool = False,
     options: LoadOptions | None = None,
 ) -> ResolvedModel:
@@ -60,6 +61,7 @@ def resolve_model(
         cache_folder=cache_folder,
         local_files_only=local_files_only,
         revision=revision,
+        token=token,
     )
     return chooser.resolved(found, choice)
 
@@ -70,6 +72,7 @@ def download_model(
     backend: str = "auto",
     cache_folder: Path | None = None,
     revision: str | None = None,
+    token: str | None = None,
     allow_rejected: bool = False,
     options: LoadOptions | None = None,
     force: bool = False,
@@ -84,6 +87,7 @@ def download_model(
         backend: As in `open_model`.
         cache_folder: As in `open_model`.
         revision: As in `open_model`.
+        token: As in `open_model`.
         allow_rejected: As in `open_model`.
         options: As in `open_model`.
         force: Whether what is in the cache is downloaded again, and its recorded hashes are forgotten.
@@ -97,7 +101,9 @@ def download_model(
     if not chooser.name.is_hub:
         found, choice = find_files(chooser.name, chooser, revision=revision)
     else:
-        repo = repository(chooser.name, revision=revision, cache_folder=cache_folder, offline=False)
+        repo = repository(
+            chooser.name, revision=revision, cache_folder=cache_folder, offline=False, token=token
+        )
         found, choice = fetch_files(repo, chooser, force=force, show_progress=show_progress)
         if force:
             integrity.forget(found.key)

@@ -129,7 +129,12 @@ class Found:
 
 
 def repository(
-    name: ModelName, *, revision: str | None, cache_folder: Path | None, offline: bool
+    name: ModelName,
+    *,
+    revision: str | None,
+    cache_folder: Path | None,
+    offline: bool,
+    token: str | None = None,
 ) -> HubRepository:
     """The hub repository of a name that stands for one.
 
@@ -141,6 +146,7 @@ def repository(
         revision=check_revision(revision),
         cache=hub_cache(cache_folder),
         offline=offline or is_offline(),
+        token=token,
     )
 
 
@@ -151,6 +157,7 @@ def find_files(
     cache_folder: Path | None = None,
     local_files_only: bool = False,
     revision: str | None = None,
+    token: str | None = None,
 ) -> tuple[Found, S]:
     """Finds a model's files, downloading what `choose` selects only where that is neither here nor forbidden.
 
@@ -160,6 +167,7 @@ def find_files(
         cache_folder: Hub cache; None for the hub's own.
         local_files_only: Whether the network may not be used.
         revision: Commit, tag or branch of a hub model.
+        token: Access token of the hub; None for the one signed in with, if any.
 
     Raises:
         OptionError: If `revision` is malformed, or given for a folder.
@@ -173,7 +181,9 @@ def find_files(
             raise OptionError(f"revision={revision!r} has no meaning for {name.id}, which is a folder")
         found = folder_found(name, name.folder)
         return found, choose(found.tree)
-    repo = repository(name, revision=revision, cache_folder=cache_folder, offline=local_files_only)
+    repo = repository(
+        name, revision=revision, cache_folder=cache_folder, offline=local_files_only, token=token
+    )
     snapshot = repo.snapshot()
     if snapshot is not None:
         found = snapshot_found(repo, snapshot)

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partialmethod
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,12 +34,14 @@ class HubRepository:
         revision: Commit, tag or branch.
         cache: The hub cache's folder.
         offline: Whether the network may not be used.
+        token: Access token for private and gated models, or None for the one signed in with, if any.
     """
 
     id: str
     revision: str
     cache: Path
     offline: bool
+    token: str | None = field(default=None, repr=False)
 
     @property
     def folder(self) -> Path:
@@ -71,7 +73,9 @@ class HubRepository:
         self.require_network()
         from huggingface_hub import HfApi
 
-        listed: list[str] = self._ask(lambda: HfApi().list_repo_files(self.id, revision=self.revision))
+        listed: list[str] = self._ask(
+            lambda: HfApi(token=self.token).list_repo_files(self.id, revision=self.revision)
+        )
         return listed
 
     def download(self, paths: Iterable[str], *, force: bool = False, show_progress: bool = False) -> Path:
@@ -102,6 +106,7 @@ class HubRepository:
                     cache_dir=self.cache,
                     allow_patterns=allowed,
                     force_download=force,
+                    token=self.token,
                     tqdm_class=None if show_progress else _silent_progress(),
                 )
             )
@@ -133,12 +138,14 @@ class HubRepository:
         except hub_errors.GatedRepoError:
             raise ModelNotFoundError(
                 f"{self.id} is gated: accept its terms on the hub, then sign in with 'hf auth login'"
+                " or pass token="
             ) from None
         except hub_errors.RevisionNotFoundError:
             raise ModelNotFoundError(f"{self.id} has no revision {self.revision!r} on the hub") from None
         except hub_errors.RepositoryNotFoundError:
             raise ModelNotFoundError(
-                f"the hub has no model {self.id!r} (or it is private and you are not signed in)"
+                f"the hub has no model {self.id!r}, or it is private: sign in with 'hf auth login'"
+                " or pass token="
             ) from None
         except PermissionError as error:
             raise ModelFormatError(
