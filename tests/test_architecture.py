@@ -17,8 +17,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A module may import from its own layer and from those after it.
 LAYERS = (
     ("cli", "server", "__main__"),
-    ("evaluate",),
-    ("export", "train", "bulk"),
+    ("evaluate", "train"),
+    ("export", "bulk"),
     ("formats",),
     ("memory",),
     ("embedder",),

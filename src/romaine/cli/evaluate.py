@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from romaine.cli import options
+from romaine.cli import evaluate_sts, options
 
 if TYPE_CHECKING:
     from romaine.evaluate.memory import MemoryReport
@@ -21,6 +21,9 @@ app = typer.Typer(
 @app.callback()
 def _group() -> None:
     """Measure quality: what a memory finds, and when it says nothing."""
+
+
+evaluate_sts.register(app)
 
 
 @app.command("memory")
