@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from romaine.arrays import FloatArray
-from romaine.errors import OptionError, TextTypeError
-from romaine.memory.query import LATEST_WEIGHT, build_query, named_speakers
+from romaine.errors import OptionError, TextTypeError, VectorError
+from romaine.memory.query import LATEST_WEIGHT, build_query, named_speakers, query_vector
 from romaine.memory.terms import term_id
 
 VECTORS = {"Where is it?": [1.0, 0.0], "The key is gone.\nWhere is it?": [0.0, 1.0], "And now?": [1.0, 0.0]}
@@ -53,3 +53,18 @@ def test_speakers_are_named_by_any_word_of_their_name() -> None:
     assert named_speakers("What did cassian's sister say, will it hold?", speakers) == {"Cassian Vale"}
     assert named_speakers("Anatomy", speakers) == frozenset()
     assert named_speakers("ANA and Vale", speakers) == {"Ana", "Cassian Vale"}
+
+
+def test_a_vector_given_is_searched_with_and_nothing_is_embedded() -> None:
+    def refuse(texts: list[str]) -> FloatArray:
+        raise AssertionError(texts)
+
+    query = build_query("Where is the key?", refuse, vector=query_vector([0.0, 5.0], 2))
+    assert query.vector.tolist() == [0, 1]
+    assert query.terms == (term_id("key"),)
+
+
+@pytest.mark.parametrize("vector", [[1.0], [[1.0, 0.0]], [np.nan, 1.0], []])
+def test_a_vector_that_cannot_be_searched_with_is_refused(vector: list[float]) -> None:
+    with pytest.raises(VectorError):
+        query_vector(vector, 2)

@@ -271,3 +271,15 @@ def test_another_process_is_seen(memory: RoleplayMemory, scope: Scope, path: Pat
         other.update(scope, other.list(scope)[0].id, text="Lock the chest, not the door.")
     found = {hit.memory.text for hit in memory.recall("key", scope, k=9)}
     assert found == {"Lock the chest, not the door.", CHAT[2].text, CHAT[3].text}
+
+
+def test_the_embedding_of_a_query_may_be_given(memory: RoleplayMemory, scope: Scope, gem: Embedder) -> None:
+    memory.add_turns(scope, CHAT)
+    vector = gem.with_dim(None).embed_query("Where is the key?")
+    assert memory.recall("Where is the key?", scope, vector=vector) == memory.recall(
+        "Where is the key?", scope
+    )
+
+    elsewhere = gem.with_dim(None).embed_query("The harbour master owes gold.")
+    (hit,) = memory.recall("", scope, k=1, vector=elsewhere)
+    assert hit.memory.source_id == "3"

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, overload
 
+from numpy.typing import ArrayLike
+
 from romaine.memory import exchange, health, reembedding
 from romaine.memory.codec import VectorFormat
 from romaine.memory.encoder import MemoryEmbedder
@@ -119,6 +121,7 @@ class RoleplayMemory(MemoryWriting):
         order: str = "score",
         diversity: int | None = None,
         dim: int | None = None,
+        vector: ArrayLike | None = None,
         explain: Literal[False] = False,
     ) -> list[Hit]: ...
 
@@ -140,6 +143,7 @@ class RoleplayMemory(MemoryWriting):
         order: str = "score",
         diversity: int | None = None,
         dim: int | None = None,
+        vector: ArrayLike | None = None,
         explain: Literal[True],
     ) -> Explanation: ...
 
@@ -160,6 +164,7 @@ class RoleplayMemory(MemoryWriting):
         order: str = "score",
         diversity: int | None = None,
         dim: int | None = None,
+        vector: ArrayLike | None = None,
         explain: bool = False,
     ) -> list[Hit] | Explanation:
         """Finds the memories that fit a question or what is being said.
@@ -180,6 +185,8 @@ class RoleplayMemory(MemoryWriting):
             order: "score", or "chronological" for the order of the story.
             diversity: How many of one category come before the others have their turn.
             dim: Components of the first stage of search, up to the embedder's own.
+            vector: Embedding of the query, (full_dim,), where the caller has it already; words are looked for
+                from `query` all the same.
             explain: Whether to return an `Explanation`, which tells what was left out and why.
 
         Returns:
@@ -187,6 +194,7 @@ class RoleplayMemory(MemoryWriting):
 
         Raises:
             OptionError: If an option has a value that is not allowed.
+            VectorError: If `vector` has another shape or holds values that are not finite.
             OtherEmbedderError: If another process has brought the file over to another embedder.
         """
         options = RecallOptions(
@@ -204,7 +212,7 @@ class RoleplayMemory(MemoryWriting):
             dim=dim,
             explain=explain,
         )
-        explanation = self._recaller.recall(query, check_scope(scope), options)
+        explanation = self._recaller.recall(query, check_scope(scope), options, vector=vector)
         return explanation if explain else list(explanation.hits)
 
     def get(self, scope: Scope, memory_id: str) -> Memory:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from romaine.arrays import FloatArray, l2_normalize
-from romaine.errors import OptionError, TextTypeError
+from romaine.errors import OptionError, TextTypeError, VectorError
 from romaine.memory.terms import STOP_WORDS, name_terms, query_terms, tokens
 
 LATEST_WEIGHT = 0.7
@@ -49,7 +50,12 @@ def messages_of(query: str | Sequence[str]) -> list[str]:
     return list(messages)
 
 
-def build_query(query: str | Sequence[str], embed: Callable[[list[str]], FloatArray]) -> Query:
+def build_query(
+    query: str | Sequence[str],
+    embed: Callable[[list[str]], FloatArray],
+    *,
+    vector: FloatArray | None = None,
+) -> Query:
     """Makes a query of one text or of the last few messages.
 
     A short latest message often leaves out what it is about ("Where is it?"), which the one before says. So
@@ -60,6 +66,7 @@ def build_query(query: str | Sequence[str], embed: Callable[[list[str]], FloatAr
     Args:
         query: One text, or messages with the latest last.
         embed: Embeds texts that search: n texts -> float32 (n, full_dim).
+        vector: What to search with by meaning, as `query_vector` gives it, so that nothing is embedded.
 
     Raises:
         TextTypeError: If it is neither a str nor a sequence of str.
@@ -69,10 +76,31 @@ def build_query(query: str | Sequence[str], embed: Callable[[list[str]], FloatAr
     latest = messages[-1]
     texts = [latest] if len(messages) == 1 else [latest, "\n".join(messages)]
     worded = latest if _says_something(latest) else "\n".join(messages)
-    vectors = np.asarray(embed(texts), dtype=np.float32)
-    return Query(
-        text=latest, vector=_blend(vectors), terms=tuple(query_terms(worded)), names=name_terms(worded)
-    )
+    if vector is None:
+        vector = _blend(np.asarray(embed(texts), dtype=np.float32))
+    return Query(text=latest, vector=vector, terms=tuple(query_terms(worded)), names=name_terms(worded))
+
+
+def query_vector(vector: ArrayLike, full_dim: int) -> FloatArray:
+    """Checks a vector that was embedded elsewhere.
+
+    Args:
+        vector: One vector of any length above zero, (full_dim,).
+        full_dim: Components of what the memory stores.
+
+    Returns:
+        Unit or zero, float32 (full_dim,).
+
+    Raises:
+        VectorError: If it has another shape or holds values that are not finite.
+    """
+    unit = l2_normalize(vector)
+    if unit.shape != (full_dim,):
+        raise VectorError(
+            f"vector has shape {unit.shape}; this memory is searched with all ({full_dim},) components of its"
+            " embedder: embed the query with dim=None"
+        )
+    return unit
 
 
 def _blend(vectors: FloatArray) -> FloatArray:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from romaine.errors import DimensionError
 from romaine.memory.abstention import GENERIC, Calibration, calibration_for, evidence_of
@@ -22,7 +23,7 @@ from romaine.memory.hits import (
 )
 from romaine.memory.notes import normalised
 from romaine.memory.options import AUTO, Masks, RecallOptions, masks_of, without_hits
-from romaine.memory.query import Query, build_query, named_speakers
+from romaine.memory.query import Query, build_query, named_speakers, query_vector
 from romaine.memory.ranking import DEFAULT_WEIGHTS, Ranking, Signals, Weights, rank
 from romaine.memory.records import Hit, Kind, Memory, Scope
 from romaine.memory.scope_index import Candidates
@@ -56,7 +57,14 @@ class Recaller:
         """Drops all indexes."""
         self._views.clear()
 
-    def recall(self, query: str | Sequence[str], scope: Scope, options: RecallOptions) -> Explanation:
+    def recall(
+        self,
+        query: str | Sequence[str],
+        scope: Scope,
+        options: RecallOptions,
+        *,
+        vector: ArrayLike | None = None,
+    ) -> Explanation:
         """Finds what fits; `explain` decides whether what was left out is told."""
         first_stage = self._store.embedder.dim
         if options.dim is not None and options.dim > first_stage:
@@ -64,7 +72,8 @@ class Recaller:
                 f"dim={options.dim} is more than the memory's first stage has: choose up to {first_stage},"
                 " or open the memory with an embedder of a larger dim"
             )
-        asked = build_query(query, self._full.embed_queries)
+        given = None if vector is None else query_vector(vector, self._full.full_dim)
+        asked = build_query(query, self._full.embed_queries, vector=given)
         view = self._view(scope)
         with view.lock, self._store.read() as connection:
             self._store.verify_embedder(connection)
