@@ -194,6 +194,11 @@ class Embedder:
         return self._model.get().fingerprint(query_prompt=query, document_prompt=document)
 
     @property
+    def int8_limit(self) -> float:
+        """Size of a component that int8 vectors of this dim show as 127 (see `precision.int8_range`)."""
+        return self._model.int8_limit(self.dim, lambda: self._sliced(_calibration_texts()))
+
+    @property
     def truncated(self) -> int:
         """How many texts have been cut to the window so far."""
         return self._truncated
@@ -275,8 +280,7 @@ class Embedder:
             vectors = self._sliced(texts, advance)
         if self.precision is not Precision.INT8:
             return encode(vectors, self.precision)
-        limit = self._model.int8_limit(self.dim, lambda: self._sliced(_calibration_texts()))
-        return encode(vectors, self.precision, int8_limit=limit)
+        return encode(vectors, self.precision, int8_limit=self.int8_limit)
 
     def _sliced(self, texts: Sequence[str], advance: Callable[[int], None] = lambda _: None) -> FloatArray:
         dim = self.dim
