@@ -132,3 +132,16 @@ def test_bad_turns_are_told(memory: RoleplayMemory, scope: Scope) -> None:
         memory.add_turns("ana", CHAT)  # type: ignore[arg-type]
     with pytest.raises(TextTypeError, match="must be a str, got int"):
         Turn(7, speaker="a", role="user")  # type: ignore[arg-type]
+
+
+def test_metadata_goes_along_and_stays_unless_told_otherwise(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, [said("Hello.", "1", metadata={"mood": "merry"}), said("Well met.", "2")])
+    assert [m.metadata for m in memory.list(scope)] == [{"mood": "merry"}, {}]
+    assert memory.add_turns(scope, [said("Hello.", "1")]).unchanged == 1
+    assert memory.add_turns(scope, [said("Hello!", "1")]).edited == 1
+    assert memory.list(scope)[0].metadata == {"mood": "merry"}
+    assert memory.add_turns(scope, [said("Hello!", "1", metadata={})]).edited == 1
+    assert memory.list(scope)[0].metadata == {}
+    with pytest.raises(OptionError, match="what JSON can hold"):
+        said("Hello.", metadata={"mood": object()})
+    assert hash(said("Hello.", metadata={"mood": "merry"})) == hash(said("Hello."))

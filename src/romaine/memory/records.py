@@ -122,6 +122,7 @@ class Turn:
         at: When it was said, or None for the moment it is stored; a naive time is taken as UTC.
         source_id: The message's id in the chat it comes from; a chat holds each at most once.
         parent_id: `source_id` of the message it answers or was made from; it is retracted with that one.
+        metadata: Anything JSON can hold; None for nothing, or for what is stored of this message already.
     """
 
     text: str
@@ -131,6 +132,7 @@ class Turn:
     at: datetime | None = None
     source_id: str | None = None
     parent_id: str | None = None
+    metadata: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __init__(
         self,
@@ -141,6 +143,7 @@ class Turn:
         at: datetime | None = None,
         source_id: str | None = None,
         parent_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> None:
         for name, value in (
             ("text", check_text(text)),
@@ -149,6 +152,7 @@ class Turn:
             ("at", None if at is None else as_utc(at, "at")),
             ("source_id", check_optional_name("source_id", source_id)),
             ("parent_id", check_optional_name("parent_id", parent_id)),
+            ("metadata", None if metadata is None else check_metadata(metadata)),
         ):
             object.__setattr__(self, name, value)
 

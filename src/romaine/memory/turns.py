@@ -101,6 +101,7 @@ class TurnWriter:
             parent_id=turn.parent_id,
             known_by=self._known_by,
             token_count=token_count,
+            metadata=turn.metadata or {},
         )
 
     def _apply(self, change: Change, encoder: Encoder) -> TurnsAdded:
@@ -180,6 +181,7 @@ def _is_same(turn: Turn, row: Any) -> bool:
         and decode_optional(row[7]) == turn.speaker
         and row[8] == turn.role.value
         and (turn.parent_id is None or decode_optional(row[12]) == turn.parent_id)
+        and (turn.metadata is None or to_memory(row).metadata == turn.metadata)
     )
 
 
@@ -192,4 +194,5 @@ def _edited(old: Memory, turn: Turn, token_count: int) -> Memory:
         parent_id=turn.parent_id or old.parent_id,
         created_at=turn.at or old.created_at,
         token_count=token_count,
+        metadata=old.metadata if turn.metadata is None else turn.metadata,
     )
