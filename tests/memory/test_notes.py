@@ -106,3 +106,29 @@ def test_a_turn_is_no_note(memory: RoleplayMemory, scope: Scope) -> None:
 def test_a_batch_of_notes_knows_its_own(memory: RoleplayMemory, scope: Scope) -> None:
     notes = [Memory(scope=scope, kind=Kind.FACT, text=text) for text in ("A dog barks.", "a dog barks")]
     assert [added.stored for added in memory.add_notes(notes)] == [True, False]
+
+
+def test_twins_are_kept_where_every_source_has_its_own(memory: RoleplayMemory, scope: Scope) -> None:
+    def note(source: str, text: str, **metadata: object) -> Memory:
+        return Memory(scope=scope, kind=Kind.LORE, text=text, source_id=source, metadata=metadata)
+
+    first = memory.add_notes(
+        [note("a", "Leek soup."), note("b", "Leek soup."), note("b", "Leek soup!")], keep_twins=True
+    )
+    assert [added.stored for added in first] == [True, True, True]
+    assert first[1].memory.id == first[2].memory.id
+    (again,) = memory.add_notes([note("a", "Leek soup.", page=2)], keep_twins=True)
+    assert (again.memory.id, again.memory.metadata) == (first[0].memory.id, {"page": 2})
+    assert [m.text for m in memory.list(scope, source_ids=["b"])] == ["Leek soup!"]
+    assert len(memory.list(scope)) == 2
+
+
+def test_listing_what_comes_from_a_source(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, CHAT)
+    memory.add_fact(scope, "Ana paints.", source_id="card-1")
+    memory.add_fact(scope, "Brona spies.", source_id="card-2", known_by={"Brona"})
+    assert [m.text for m in memory.list(scope, source_ids={"card-1", "card-2", "none"})] == ["Ana paints."]
+    assert memory.list(scope, source_ids=[]) == []
+    assert memory.list(Scope(user="ben"), source_ids=["card-1"]) == []
+    with pytest.raises(OptionError, match="source_ids"):
+        memory.list(scope, source_ids="card-1")

@@ -283,3 +283,27 @@ def test_the_embedding_of_a_query_may_be_given(memory: RoleplayMemory, scope: Sc
     elsewhere = gem.with_dim(None).embed_query("The harbour master owes gold.")
     (hit,) = memory.recall("", scope, k=1, vector=elsewhere)
     assert hit.memory.source_id == "3"
+
+
+def test_where_is_asked_before_anything_is_ranked(memory: RoleplayMemory, scope: Scope) -> None:
+    for number in range(60):
+        memory.add_fact(
+            scope, f"The key number {number} hangs on hook {number * 7}.", metadata={"hook": number}
+        )
+    hits = memory.recall("Which key hangs on the hook?", scope, k=5, where=lambda m: m.metadata["hook"] >= 55)
+    assert {hit.memory.metadata["hook"] for hit in hits} == {55, 56, 57, 58, 59}
+    assert memory.recall("key", scope, where=lambda _: False) == []
+
+
+def test_where_is_not_asked_about_what_other_options_leave_out(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, CHAT)
+    memory.add_fact(scope, "Ana paints.")
+    memory.add_fact(Scope(user="ben"), "Ben paints.")
+    asked: list[str] = []
+    memory.recall("who paints", scope, kinds=["fact"], where=lambda m: not asked.append(m.text))
+    assert asked == ["Ana paints."]
+
+
+def test_where_must_be_a_function(memory: RoleplayMemory, scope: Scope) -> None:
+    with pytest.raises(OptionError, match="where="):
+        memory.recall("key", scope, where="kind = 'fact'")  # type: ignore[arg-type]

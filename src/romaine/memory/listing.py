@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
-from romaine.memory.checks import check_count
+from romaine.memory.checks import check_count, check_names
+from romaine.memory.codec import decode_names, encode_text
 from romaine.memory.options import RecallOptions
 from romaine.memory.records import Kind, Memory, Scope
+from romaine.memory.rows import KNOWN_BY
 from romaine.memory.store import Store
-from romaine.memory.views import view_of
+from romaine.memory.views import View, view_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,23 +63,40 @@ def find_memory(store: Store, scope: Scope, memory_id: str) -> Memory:
 
 
 def list_memories(
-    store: Store, scope: Scope, options: RecallOptions, *, offset: int, limit: int | None
+    store: Store,
+    scope: Scope,
+    options: RecallOptions,
+    *,
+    source_ids: Collection[str] | None,
+    offset: int,
+    limit: int | None,
 ) -> list[Memory]:
     """Returns what a scope sees, in the order of the story."""
     check_count("offset", offset)
     check_count("limit", limit, optional=True)
+    sources = None if source_ids is None else check_names("source_ids", source_ids)
     with store.read() as connection:
         view = view_of(connection, scope)
         superseded = view.superseded(connection)
         rows = (
             row
-            for row in view.all_rows(connection)
+            for row in _rows(connection, view, sources)
             if (options.kinds is None or row[5] in options.kinds)
             and (options.include_superseded or row[0] not in superseded)
         )
         ordered = sorted(rows, key=lambda row: (row[9] is None, row[9] or 0, row[0]))
         chosen = islice(ordered, offset, None if limit is None else offset + limit)
         return [view.memory(row, superseded.get(row[0])) for row in chosen]
+
+
+def _rows(connection: sqlite3.Connection, view: View, sources: frozenset[str] | None) -> Iterator[Any]:
+    if sources is None:
+        yield from view.all_rows(connection)
+        return
+    for source in sources:
+        for row in view.rows_of_source(connection, encode_text(source)):
+            if view.witnessed(decode_names(row[KNOWN_BY])):
+                yield row
 
 
 def stats_of(store: Store, scope: Scope) -> Stats:

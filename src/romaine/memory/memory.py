@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -122,6 +122,7 @@ class RoleplayMemory(MemoryWriting):
         diversity: int | None = None,
         dim: int | None = None,
         vector: ArrayLike | None = None,
+        where: Callable[[Memory], bool] | None = None,
         explain: Literal[False] = False,
     ) -> list[Hit]: ...
 
@@ -144,6 +145,7 @@ class RoleplayMemory(MemoryWriting):
         diversity: int | None = None,
         dim: int | None = None,
         vector: ArrayLike | None = None,
+        where: Callable[[Memory], bool] | None = None,
         explain: Literal[True],
     ) -> Explanation: ...
 
@@ -165,6 +167,7 @@ class RoleplayMemory(MemoryWriting):
         diversity: int | None = None,
         dim: int | None = None,
         vector: ArrayLike | None = None,
+        where: Callable[[Memory], bool] | None = None,
         explain: bool = False,
     ) -> list[Hit] | Explanation:
         """Finds the memories that fit a question or what is being said.
@@ -187,6 +190,8 @@ class RoleplayMemory(MemoryWriting):
             dim: Components of the first stage of search, up to the embedder's own.
             vector: Embedding of the query, (full_dim,), where the caller has it already; words are looked for
                 from `query` all the same.
+            where: Says which of the memories that all else allows may be found, asked of each before
+                anything is ranked; it must not call the memory. Neighbours are not asked about.
             explain: Whether to return an `Explanation`, which tells what was left out and why.
 
         Returns:
@@ -210,6 +215,7 @@ class RoleplayMemory(MemoryWriting):
             order=order,
             diversity=diversity,
             dim=dim,
+            where=where,
             explain=explain,
         )
         explanation = self._recaller.recall(query, check_scope(scope), options, vector=vector)
@@ -229,12 +235,24 @@ class RoleplayMemory(MemoryWriting):
         *,
         kinds: Collection[Kind | str] | None = None,
         include_superseded: bool = True,
+        source_ids: Collection[str] | None = None,
         offset: int = 0,
         limit: int | None = None,
     ) -> list[Memory]:
-        """Returns what a scope sees, in the order of the story; what has no place in it comes last."""
+        """Returns what a scope sees, in the order of the story; what has no place in it comes last.
+
+        Args:
+            scope: Who asks.
+            kinds: Which kinds; None for all.
+            include_superseded: Whether what was corrected is listed, too.
+            source_ids: Only what comes from these messages or entries, found without reading the rest.
+            offset: How many to leave out at the beginning.
+            limit: How many at most.
+        """
         options = RecallOptions(kinds=kinds, include_superseded=include_superseded)
-        return list_memories(self._store, check_scope(scope), options, offset=offset, limit=limit)
+        return list_memories(
+            self._store, check_scope(scope), options, source_ids=source_ids, offset=offset, limit=limit
+        )
 
     def stats(self, scope: Scope) -> Stats:
         """Returns how much a scope sees, and how large the file is."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from romaine.arrays import FloatArray
 from romaine.errors import OptionError
 from romaine.memory.change import Change, Embedded
-from romaine.memory.codec import VectorFormat, encode_optional
+from romaine.memory.codec import VectorFormat, encode_optional, encode_text
 from romaine.memory.encoder import Draft, Encoder, duplicate_threshold
 from romaine.memory.records import Kind, Memory
 from romaine.memory.rows import COLUMNS, to_memory
@@ -71,9 +71,17 @@ class NoteWriter:
         store: The file.
         notes: What is to be added; each with its own scope.
         supersedes: Ids of what the first note replaces.
+        keep_twins: Whether only a note of the same source counts as the same.
     """
 
-    def __init__(self, store: Store, notes: Sequence[Memory], *, supersedes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        store: Store,
+        notes: Sequence[Memory],
+        *,
+        supersedes: Sequence[str] = (),
+        keep_twins: bool = False,
+    ) -> None:
         for note in notes:
             if note.kind is Kind.TURN:
                 raise OptionError("kind='turn' is not a note; use add_turns for what was said")
@@ -81,13 +89,15 @@ class NoteWriter:
         self._store = store
         self._notes = [replace(n, token_count=c) for n, c in zip(notes, counts, strict=True)]
         self._supersedes = tuple(supersedes)
+        self._keep_twins = keep_twins
         self._threshold = duplicate_threshold(store.embedder)
 
     def write(self) -> list[NoteAdded]:
         """Adds them in one transaction; one result for each, in order."""
         if not self._notes:
             return []
-        return self._store.write(lambda _: [Draft(note) for note in self._notes], self._apply)
+        apply = self._apply_each if self._keep_twins else self._apply
+        return self._store.write(lambda _: [Draft(note) for note in self._notes], apply)
 
     def _apply(self, change: Change, encoder: Encoder) -> list[NoteAdded]:
         results: list[NoteAdded] = []
@@ -106,7 +116,7 @@ class NoteWriter:
             twins = [k for k in known[key] if k.no not in superseded_now and _same_witnesses(k.memory, note)]
             edited = _of_same_source(placed, known[key])
             if edited is not None and edited.plain != normalised(note.text):
-                results.append(_edit(change, edited, placed, embedded))
+                results.append(_edit(change, edited.no, edited.memory, placed, embedded))
                 known[key].remove(edited)
                 known[key].append(_as_known(edited.no, results[-1].memory, embedded.vectors[0]))
                 continue
@@ -118,6 +128,21 @@ class NoteWriter:
             change.supersede(old, no)
             known[key].append(_as_known(no, placed, embedded.vectors[0]))
             results.append(NoteAdded(memory=placed, stored=True))
+        return results
+
+    def _apply_each(self, change: Change, encoder: Encoder) -> list[NoteAdded]:
+        """Stores every note, in place of the one of its source if there is one."""
+        results: list[NoteAdded] = []
+        for note in self._notes:
+            view = view_of(change.connection, note.scope)
+            placed = _placed(change.connection, view, note)
+            embedded = encoder.embedded([Draft(placed)])
+            old = _stored_of_source(change.connection, view, note)
+            if old is not None:
+                results.append(_edit(change, *old, placed, embedded))
+            else:
+                change.insert([placed], embedded)
+                results.append(NoteAdded(memory=placed, stored=True))
         return results
 
     def _superseded_nos(self, connection: sqlite3.Connection, view: View) -> list[int]:
@@ -194,10 +219,21 @@ def _of_same_source(note: Memory, known: Sequence[_Known]) -> _Known | None:
     return next(same, None)
 
 
-def _edit(change: Change, old: _Known, note: Memory, embedded: Embedded) -> NoteAdded:
-    memory = replace(old.memory, text=note.text, metadata=note.metadata, token_count=note.token_count)
-    change.update(old.no, memory, keep_for_forks=True)
-    change.put_vectors([old.no], [memory], embedded)
+def _stored_of_source(connection: sqlite3.Connection, view: View, note: Memory) -> tuple[int, Memory] | None:
+    """Number and record of the scope's note of the same kind and source, or None."""
+    if note.source_id is None:
+        return None
+    for row in view.rows_of_source(connection, encode_text(note.source_id)):
+        memory = to_memory(row)
+        if memory.kind is note.kind and memory.scope == note.scope:
+            return row[0], memory
+    return None
+
+
+def _edit(change: Change, no: int, old: Memory, note: Memory, embedded: Embedded) -> NoteAdded:
+    memory = replace(old, text=note.text, metadata=note.metadata, token_count=note.token_count)
+    change.update(no, memory, keep_for_forks=True)
+    change.put_vectors([no], [memory], embedded)
     return NoteAdded(memory=memory, stored=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from romaine.errors import OptionError, UnknownNameError
 from romaine.memory.checks import as_utc, check_count, check_names, check_optional_name
 from romaine.memory.codec import encode_time
-from romaine.memory.records import Kind
+from romaine.memory.records import Kind, Memory
 from romaine.memory.scope_view import KINDS, NOWHERE, ScopeView
 
 AUTO = "auto"
@@ -36,6 +36,7 @@ class RecallOptions:
     order: str = "score"
     diversity: int | None = None
     dim: int | None = None
+    where: Callable[[Memory], bool] | None = None
     explain: bool = False
 
     def __post_init__(self) -> None:
@@ -50,6 +51,8 @@ class RecallOptions:
         if self.order not in ORDERS:
             raise UnknownNameError("order", self.order, ORDERS)
         _check_min_score(self.min_score)
+        if self.where is not None and not callable(self.where):
+            raise OptionError(f"where={self.where!r} must be a function of a Memory or None")
         check_optional_name("as_character", self.as_character)
         if self.as_of is not None and not isinstance(self.as_of, datetime):
             check_count("as_of", self.as_of)

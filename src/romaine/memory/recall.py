@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -140,7 +141,7 @@ class _Search:
 
     def run(self) -> Explanation:
         options = self._options
-        masks = masks_of(self._view, options)
+        masks = self._asked(masks_of(self._view, options))
         candidates = self._view.index.search(
             self._query, mask=masks.wanted, k=max(options.k, 10), dim=options.dim
         )
@@ -160,6 +161,19 @@ class _Search:
             evidence=evidence,
             damaged=len(self._view.damaged),
         )
+
+    def _asked(self, masks: Masks) -> Masks:
+        """What `where` leaves of what is wanted. Reads all of it, which is why it is asked last."""
+        where = self._options.where
+        if where is None:
+            return masks
+        rows = np.flatnonzero(masks.wanted)
+        nos = self._view.index.ids[rows].tolist()
+        memories = self._memories(nos)
+        kept = [row for row, no in zip(rows, nos, strict=True) if no in memories and where(memories[no])]
+        wanted = np.zeros_like(masks.wanted)
+        wanted[kept] = True
+        return replace(masks, wanted=wanted)
 
     def _hits(self, candidates: Candidates, ranking: Ranking, *, silent: bool) -> list[Hit]:
         """Reads as few rows as it takes: making memories of rows costs more than ranking them."""

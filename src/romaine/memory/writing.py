@@ -150,9 +150,15 @@ class MemoryWriting:
         )
         return self._add_note(note, supersedes)
 
-    def add_notes(self, notes: Iterable[Memory]) -> list[NoteAdded]:
-        """Adds facts, lore and summaries, each with its own scope, as one write. One result for each."""
-        return NoteWriter(self._store, list(notes)).write()
+    def add_notes(self, notes: Iterable[Memory], *, keep_twins: bool = False) -> list[NoteAdded]:
+        """Adds facts, lore and summaries, each with its own scope, as one write. One result for each.
+
+        Args:
+            notes: What is to be added.
+            keep_twins: Store what the scope has already in the same words or meaning, too, so that each
+                `source_id` has a note of its own; one that is there gets the new text and metadata.
+        """
+        return NoteWriter(self._store, list(notes), keep_twins=keep_twins).write()
 
     def _add_note(self, note: Memory, supersedes: str | Sequence[str]) -> NoteAdded:
         old = [supersedes] if isinstance(supersedes, str) else list(supersedes)
