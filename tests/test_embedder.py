@@ -197,7 +197,7 @@ class TestBadInput:
         with pytest.raises(ModelError):
             Embedder(tmp_path / "nothing").warm_up()
         with pytest.raises(UnknownNameError, match=r"backend 'onyx'.*Did you mean 'onnx'"):
-            Embedder(backend="onyx").warm_up()
+            Embedder(backend="onyx")
 
     @pytest.mark.parametrize(
         "text",

@@ -96,7 +96,11 @@ class Embedder:
         trust_remote_code: bool = False,
     ) -> None:
         from romaine.backends.base import LoadOptions
+        from romaine.backends.spec import spec
         from romaine.text.pieces import Truncate
+
+        if backend != "auto":
+            spec(backend)  # a name nobody knows is an error now, not when the model is first used
 
         self.model = model
         self.precision = Precision.parse(precision)
