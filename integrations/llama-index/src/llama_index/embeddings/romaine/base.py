@@ -1,0 +1,283 @@
+"""`RomaineEmbedding`: romaine's `Embedder` under LlamaIndex's names."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
+from llama_index.core.bridge.pydantic import (
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from llama_index.core.storage.kvstore.types import BaseKVStore
+from llama_index.embeddings.romaine.cache import GuardedCache, Namespace, Role
+from typing_extensions import Self
+
+from romaine import Embedder
+
+EMBEDDER_OPTIONS = {
+    "model_name": "model",
+    "embed_batch_size": "batch_size",
+    "query_instruction": "query_prompt",
+    "text_instruction": "document_prompt",
+    "show_progress_bar": "show_progress",
+    **{
+        name: name
+        for name in (
+            "backend",
+            "dim",
+            "truncate",
+            "batch_tokens",
+            "threads",
+            "device",
+            "providers",
+            "dtype",
+            "variant",
+            "cache_folder",
+            "local_files_only",
+            "revision",
+            "token",
+            "allow_untrained_dim",
+            "allow_rejected",
+            "allow_pickle",
+            "trust_remote_code",
+        )
+    },
+}
+"""Each setting of `RomaineEmbedding` and the option of `romaine.Embedder` it is."""
+
+
+class _Handle:
+    """Holds the embedder: copies of a component share its loaded model, pickles leave it behind."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Handle:
+        return self
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()
+
+
+class RomaineEmbedding(BaseEmbedding):
+    """Embeds with a local model. Loads at first use; safe to call from many threads and event loops.
+
+    Settings cannot be changed afterwards: they are what a loaded model and cached vectors depend on.
+
+    Examples:
+        `pip install llama-index-embeddings-romaine`
+
+        ```python
+        from llama_index.core import Settings
+        from llama_index.embeddings.romaine import RomaineEmbedding
+
+        Settings.embed_model = RomaineEmbedding(dim=256)
+        ```
+
+    Raises:
+        ValidationError: If a name is unknown or a value not allowed; it says what is. Errors of the model
+            itself (`romaine.errors.ModelError`, `MissingExtraError`) come when it is first used.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        validate_assignment=True,  # a cache that is set later has to be guarded as well
+        hide_input_in_errors=True,  # what was given may be a token
+    )
+
+    model_name: str = Field(
+        default="little-gem",
+        frozen=True,
+        description="The bundled model's name, a catalog name, a hub id or a folder.",
+    )
+    embed_batch_size: int = Field(
+        default=512,
+        gt=0,
+        le=2048,
+        frozen=True,
+        strict=True,
+        description="Texts that go through the model at once, on top of `batch_tokens`.",
+    )
+    backend: str = Field(
+        default="auto",
+        frozen=True,
+        description='"static", "onnx", "torch", "sentence-transformers"; "auto" for the lightest that fits.',
+    )
+    dim: int | None = Field(
+        default=None,
+        frozen=True,
+        strict=True,
+        description="Matryoshka dimension of the vectors; None for the model's own.",
+    )
+    query_instruction: str | None = Field(
+        default=None, frozen=True, description="Prepended to queries; None for the model's own."
+    )
+    text_instruction: str | None = Field(
+        default=None, frozen=True, description="Prepended to documents; None for the model's own."
+    )
+    truncate: str = Field(
+        default="end", frozen=True, description='For texts over the window: "end", "error" or "pool".'
+    )
+    batch_tokens: int = Field(
+        default=8192,
+        frozen=True,
+        strict=True,
+        description="Padded tokens that go through the model at once.",
+    )
+    threads: int | None = Field(
+        default=None, frozen=True, strict=True, description="Threads of the runtime; None for all cores."
+    )
+    device: str | None = Field(
+        default=None, frozen=True, description='"cpu", "cuda", "cuda:1", "mps"; None for the CPU.'
+    )
+    providers: tuple[str, ...] | None = Field(
+        default=None, frozen=True, description="ONNX Runtime execution providers; wins over `device`."
+    )
+    dtype: str = Field(
+        default="float32", frozen=True, description='On torch: "float32", "float16" or "bfloat16".'
+    )
+    variant: str | None = Field(
+        default=None, frozen=True, description='Which ONNX file: "fp32" or "int8"; None for the best.'
+    )
+    cache_folder: str | None = Field(
+        default=None, frozen=True, description="Where downloaded models are kept; None for the hub's cache."
+    )
+    local_files_only: bool = Field(
+        default=False, frozen=True, strict=True, description="Never use the network."
+    )
+    revision: str | None = Field(
+        default=None, frozen=True, description="Commit, tag or branch of a hub model."
+    )
+    token: SecretStr | None = Field(
+        default=None,
+        frozen=True,
+        exclude=True,
+        repr=False,
+        description="Access token of the hub. In no dict, hash or repr; in pickles, for worker processes.",
+    )
+    show_progress_bar: bool = Field(
+        default=False, frozen=True, strict=True, description="Show romaine's progress bar while embedding."
+    )
+    allow_untrained_dim: bool = Field(
+        default=False, frozen=True, strict=True, description="Allow a `dim` the model was not trained for."
+    )
+    allow_rejected: bool = Field(
+        default=False, frozen=True, strict=True, description="Allow a model that failed its evaluation."
+    )
+    allow_pickle: bool = Field(
+        default=False, frozen=True, strict=True, description="Allow weights in a pickle (tensors only)."
+    )
+    trust_remote_code: bool = Field(
+        default=False, frozen=True, strict=True, description="Allow code that comes with the model."
+    )
+    embeddings_cache: BaseKVStore | None = Field(
+        default=None,
+        exclude=True,  # a resource, not a setting: vectors are the same with and without it
+        description="Where vectors are kept; by model, dimension and role, whatever else is in it.",
+    )
+
+    _handle: _Handle | None = PrivateAttr(default=None)
+
+    @field_validator("model_name", "cache_folder", mode="before")
+    @classmethod
+    def _path_as_str(cls, value: object) -> object:
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+    @field_validator("embeddings_cache", mode="after")
+    @classmethod
+    def _guard(cls, store: BaseKVStore | None) -> BaseKVStore | None:
+        return store if store is None or isinstance(store, GuardedCache) else GuardedCache(store)
+
+    @model_validator(mode="after")
+    def _make_embedder(self) -> Self:
+        if self._handle is None:  # assigning to a field validates again
+            options: dict[str, Any] = {
+                option: getattr(self, field) for field, option in EMBEDDER_OPTIONS.items()
+            }
+            options["token"] = None if self.token is None else self.token.get_secret_value()
+            self._handle = _Handle(Embedder(**options))
+        return self
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name in serialised components."""
+        return "RomaineEmbedding"
+
+    @property
+    def embedder(self) -> Embedder:
+        """The `romaine.Embedder` behind it, e.g. for `RoleplayMemory(embedder=...)` or its `dims`."""
+        assert self._handle is not None  # every way to make a component validates it
+        return self._handle.embedder
+
+    def warm_up(self) -> Self:
+        """Loads the model if that has not happened yet, and returns this component.
+
+        Raises:
+            ModelError: If the model cannot be found, read or trusted.
+            MissingExtraError: If its backend is not installed; the message has the pip line.
+            DimensionError: If the model cannot give `dim`.
+        """
+        self.embedder.warm_up()
+        return self
+
+    # --- what BaseEmbedding asks for -----------------------------------------------------------------------
+
+    def _get_query_embedding(self, query: str) -> Embedding:
+        return self._embed("query", [query])[0]
+
+    def _get_text_embedding(self, text: str) -> Embedding:
+        return self._embed("document", [text])[0]
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        return self._embed("document", texts)
+
+    async def _aget_query_embedding(self, query: str) -> Embedding:
+        return (await self._aembed("query", [query]))[0]
+
+    async def _aget_text_embedding(self, text: str) -> Embedding:
+        return (await self._aembed("document", [text]))[0]
+
+    async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        return await self._aembed("document", texts)
+
+    # --- inside --------------------------------------------------------------------------------------------
+
+    def _embed(self, role: Role, texts: list[str]) -> list[Embedding]:
+        cache = self.embeddings_cache
+        if not isinstance(cache, GuardedCache):
+            return self._vectors(role, texts)
+        return cache.embed(self._namespace(role), texts, lambda missing: self._vectors(role, missing))
+
+    async def _aembed(self, role: Role, texts: list[str]) -> list[Embedding]:
+        async def embed(some: list[str]) -> list[Embedding]:
+            return await asyncio.to_thread(self._vectors, role, some)
+
+        cache = self.embeddings_cache
+        if not isinstance(cache, GuardedCache):
+            return await embed(texts)
+        namespace = await asyncio.to_thread(self._namespace, role)  # loads the model
+        return await cache.aembed(namespace, texts, embed)
+
+    def _vectors(self, role: Role, texts: list[str]) -> list[Embedding]:
+        embedder = self.embedder
+        if role == "query":
+            return [embedder.embed_query(text).tolist() for text in texts]
+        vectors: list[Embedding] = embedder.embed_documents(texts).tolist()
+        return vectors
+
+    def _namespace(self, role: Role) -> Namespace:
+        embedder = self.embedder
+        return Namespace(
+            fingerprint=embedder.fingerprint,
+            dim=embedder.dim,
+            role=role,
+            truncate=self.truncate,
+            dtype=self.dtype,
+        )
