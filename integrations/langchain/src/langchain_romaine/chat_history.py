@@ -1,0 +1,120 @@
+"""`RomaineChatMessageHistory`: a conversation's messages, kept where the character's memory is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from uuid import uuid4
+
+from langchain_core.chat_history import BaseChatMessageHistory
+from langchain_core.messages import BaseMessage
+
+from langchain_romaine.messages import Speakers, to_message, to_turn
+from romaine import Memory, RoleplayMemory, Scope
+from romaine.errors import MemoryNotFoundError, OptionError
+from romaine.memory.records import Kind
+
+
+class RomaineChatMessageHistory(BaseChatMessageHistory):
+    """The messages of one conversation, written straight into a `romaine.RoleplayMemory`.
+
+    Two things are told apart. `session_id` says which conversation messages belong to: `messages` and `clear`
+    mean that one only. The scope - user, character and chat - says who can recall them. Without a `chat`, the
+    character remembers what was said in every later conversation with this user; with one, only in that chat.
+
+    A message with an `id` is stored once per conversation; added again with other content, it replaces the
+    stored one. Messages without an id are always added. The memory stays the caller's to close.
+
+    Args:
+        session_id: The conversation.
+        memory: Where messages are kept; share one among histories and retrievers.
+        user: Who the memory belongs to.
+        character: The character it is; None for what all characters of the user share.
+        chat: The chat in which alone the messages may be recalled; None for every chat.
+        known_by: Characters who witness the conversation; empty for all in scope.
+        human_name: Speaker of human messages without a name; None for `user`.
+        ai_name: Speaker of the model's messages without a name; None for `character`, or else "AI".
+
+    Raises:
+        romaine.errors.OptionError: If a name is empty or no str.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        *,
+        memory: RoleplayMemory,
+        user: str,
+        character: str | None = None,
+        chat: str | None = None,
+        known_by: Collection[str] = (),
+        human_name: str | None = None,
+        ai_name: str | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(session_id, str) or not session_id:
+            raise OptionError(f"session_id={session_id!r} must be a non-empty str: the conversation's name")
+        if not isinstance(memory, RoleplayMemory):
+            raise OptionError(f"memory={memory!r} must be a romaine.RoleplayMemory")
+        self.session_id = session_id
+        self.memory = memory
+        self.scope = Scope(user=user, character=character, chat=chat)
+        self.known_by = known_by
+        self._speakers = Speakers(human=human_name or user, ai=ai_name or character or "AI")
+        # a JSON list of two, so that no session's prefix is that of another
+        self._prefix = json.dumps([session_id])[:-1] + ", "
+
+    def __repr__(self) -> str:
+        return f"RomaineChatMessageHistory({self.session_id!r}, memory={self.memory!r}, scope={self.scope!r})"
+
+    @property
+    def messages(self) -> list[BaseMessage]:  # type: ignore[override]  # a property, as LangChain allows
+        """The messages of this conversation, in order."""
+        return [to_message(turn) for turn in self._turns()]
+
+    def add_messages(self, messages: Sequence[BaseMessage]) -> None:
+        """Adds messages, in order and as one durable write.
+
+        Args:
+            messages: What was said.
+
+        Raises:
+            romaine.errors.StorageError: If it cannot be written; nothing is, then.
+        """
+        turns = [
+            to_turn(message, self._speakers, source_id=self._source_id(message.id)) for message in messages
+        ]
+        self.memory.add_turns(self.scope, turns, known_by=self.known_by)
+
+    def clear(self) -> None:
+        """Deletes the messages of this conversation for good.
+
+        Other conversations stay, and so do facts and summaries, even those drawn from these messages. In a
+        fork, what it shares with its parent goes from the fork only.
+        """
+        while turns := self._turns():
+            try:
+                self._delete(turns)
+            except MemoryNotFoundError:  # somebody else was faster; look again
+                continue
+
+    def _delete(self, turns: list[Memory]) -> None:
+        own = [turn.id for turn in turns if turn.scope == self.scope]
+        inherited = [turn.source_id for turn in turns if turn.scope != self.scope and turn.source_id]
+        if own:
+            self.memory.forget(self.scope, own, derived=False)
+        if inherited:
+            self.memory.retract(self.scope, inherited)
+
+    def _turns(self) -> list[Memory]:
+        """The turns of this conversation, those a fork has from its parent included."""
+        return [
+            turn
+            for turn in self.memory.list(self.scope, kinds=[Kind.TURN])
+            if (turn.source_id or "").startswith(self._prefix)
+            and turn.scope.character == self.scope.character
+            and (turn.scope.chat is None) == (self.scope.chat is None)
+        ]
+
+    def _source_id(self, message_id: str | None) -> str:
+        return json.dumps([self.session_id, message_id or str(uuid4())])

@@ -1,0 +1,194 @@
+"""Settings of `RomaineEmbeddings`: checked, serialised and copied, without loading a model."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.load import dumpd, dumps, load
+from langchain_core.load.serializable import Serializable
+from langchain_romaine import RomaineEmbeddings
+from pydantic import SecretStr, ValidationError
+
+from romaine import Embedder
+from romaine.errors import MissingExtraError
+
+EVERY_SETTING: dict[str, Any] = {
+    "model": "nomic-ai/modernbert-embed-base",
+    "backend": "onnx",
+    "dim": 256,
+    "query_prompt": "query: ",
+    "document_prompt": "document: ",
+    "truncate": "pool",
+    "batch_tokens": 4096,
+    "batch_size": 8,
+    "threads": 1,
+    "device": "cpu",
+    "providers": ["CPUExecutionProvider"],
+    "dtype": "float16",
+    "variant": "int8",
+    "cache_folder": "models",
+    "local_files_only": True,
+    "revision": "main",
+    "token": "hf_secret",
+    "show_progress": True,
+    "allow_untrained_dim": True,
+    "allow_rejected": True,
+    "allow_pickle": True,
+    "trust_remote_code": True,
+}
+
+
+def revived(data: Any, **options: Any) -> Any:
+    return load(data, allowed_objects=[RomaineEmbeddings], valid_namespaces=["langchain_romaine"], **options)
+
+
+def test_every_option_of_embedder_is_a_field_with_the_same_default() -> None:
+    options = inspect.signature(Embedder.__init__).parameters
+    expected = {name: p.default for name, p in options.items() if name not in ("self", "precision")}
+    fields = {name: field.default for name, field in RomaineEmbeddings.model_fields.items()}
+    assert fields == expected
+    assert set(EVERY_SETTING) == set(expected)
+
+
+def test_every_setting_reaches_the_embedder() -> None:
+    made = RomaineEmbeddings(**EVERY_SETTING).embedder
+    expected = Embedder(**EVERY_SETTING)
+    assert made._model._request == expected._model._request
+    assert made._pipeline == expected._pipeline
+    assert (made._dim, made._prompts, made.show_progress, made._allow_untrained_dim) == (
+        expected._dim,
+        expected._prompts,
+        expected.show_progress,
+        expected._allow_untrained_dim,
+    )
+
+
+@pytest.mark.parametrize("name", ["dimm", "model_name", "normalize_embeddings", "precision"])
+def test_unknown_names_are_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match=rf"{name}\n  Extra inputs are not permitted"):
+        RomaineEmbeddings(**{name: 64})
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("dim", 0, "dim=0 is not allowed: it must be an int of at least 1"),
+        ("dim", "64", "dim='64' is not allowed"),
+        ("dim", 64.0, r"dim=64\.0 is not allowed"),
+        ("truncate", "x", "unknown truncate 'x'. Allowed: 'end', 'error', 'pool'"),
+        ("backend", "onx", "unknown backend 'onx'. Did you mean 'onnx'?"),
+        ("batch_tokens", 0, "batch_tokens=0 is not allowed"),
+        ("batch_size", -1, "batch_size=-1 is not allowed"),
+        ("threads", True, "threads=True is not allowed"),
+        ("query_prompt", 3, "query_prompt must be a str or None, got int"),
+        ("show_progress", "yes", "show_progress\n  Input should be a valid boolean"),
+        ("providers", "CPU", "'str' instances are not allowed"),
+        ("providers", 5, "providers\n  Input should be"),
+        ("cache_folder", 5, "cache_folder"),
+        ("token", 5, "token must be a str or None, got int"),
+        ("model", 5, "model"),
+    ],
+)
+def test_wrong_values_are_refused_at_once(setting: str, value: object, message: str) -> None:
+    with pytest.raises(ValidationError, match=message.replace("?", r"\?")):
+        RomaineEmbeddings(**{setting: value})
+
+
+def test_settings_cannot_change_under_a_loaded_model() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        RomaineEmbeddings().dim = 64  # type: ignore[misc]
+
+
+def test_making_one_loads_nothing() -> None:
+    made = RomaineEmbeddings(model="no-such/model", local_files_only=True)
+    assert made.embedder._model._open is None
+
+
+def test_warm_up_says_what_is_wrong_with_the_model(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="no folder"):
+        RomaineEmbeddings(model=tmp_path / "missing").warm_up()
+
+
+def test_what_to_install_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("torch", "transformers"):
+        monkeypatch.setitem(sys.modules, module, None)
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):  # romaine asks before it reads them
+        (tmp_path / name).write_text('{"model_type": "bert"}', encoding="utf-8")
+    embeddings = RomaineEmbeddings(model=tmp_path, backend="torch")
+    with pytest.raises(MissingExtraError, match=r"backend 'torch' needs: pip install 'romaine\[torch\]'"):
+        embeddings.embed_query("Where is the key?")
+
+
+# --- serialising ---------------------------------------------------------------------------------------
+
+
+def test_round_trip_through_dumpd_and_load() -> None:
+    embeddings = RomaineEmbeddings(**EVERY_SETTING)
+    assert isinstance(embeddings, Serializable)
+    assert RomaineEmbeddings.is_lc_serializable()
+    data = dumpd(embeddings)
+    assert data["id"] == ["langchain_romaine", "embeddings", "RomaineEmbeddings"]
+    again = revived(data, secrets_map={"HF_TOKEN": "hf_secret"})
+    assert again == embeddings
+    assert dumpd(again) == data
+
+
+def test_the_token_shows_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings = RomaineEmbeddings(token=SecretStr("hf_secret"), dim=64)
+    shown = [repr(embeddings), str(embeddings), dumps(embeddings), repr(embeddings.embedder)]
+    shown.append(embeddings.model_dump_json())
+    with pytest.raises(ValidationError) as error:
+        RomaineEmbeddings(token="hf_secret", dim=0, dimm=3)
+    shown += [str(error.value), repr(error.value.errors())]
+    assert not any("hf_secret" in text for text in shown)
+    assert dumpd(embeddings)["kwargs"]["token"] == {"lc": 1, "type": "secret", "id": ["HF_TOKEN"]}
+    assert revived(dumpd(embeddings)).token is None
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    assert revived(dumpd(embeddings), secrets_from_env=True) == embeddings
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (Path("little-gem"), "./little-gem"),
+        (Path("./models/mine"), "./models/mine"),
+        (Path("../mine"), "./../mine"),
+        (Path("~/mine"), "~/mine"),
+        (Path("/models/mine"), "/models/mine"),
+        ("little-gem", "little-gem"),
+    ],
+)
+def test_a_path_stays_a_path_as_text(given: str | Path, kept: str) -> None:
+    embeddings = RomaineEmbeddings(model=given)
+    assert embeddings.model == kept
+    assert revived(dumpd(embeddings)) == embeddings
+
+
+# --- copying -------------------------------------------------------------------------------------------
+
+
+def test_copies_share_the_model_and_pickles_take_settings_only() -> None:
+    embeddings = RomaineEmbeddings(dim=64).warm_up()
+    for copied in (copy.copy(embeddings), copy.deepcopy(embeddings), embeddings.model_copy()):
+        assert copied == embeddings
+        assert copied.embedder is embeddings.embedder
+    pickled = pickle.dumps(embeddings)
+    assert len(pickled) < 5_000
+    again = pickle.loads(pickled)
+    assert again == embeddings
+    assert hash(again) == hash(embeddings)
+    assert again.embed_query("Where is the key?") == embeddings.embed_query("Where is the key?")
+
+
+def test_a_copy_with_other_settings_uses_and_checks_them() -> None:
+    embeddings = RomaineEmbeddings(dim=64, truncate="pool")
+    other = embeddings.model_copy(update={"dim": 32})
+    assert (other.dim, other.truncate, len(other.embed_query("key"))) == (32, "pool", 32)
+    with pytest.raises(ValidationError, match="dim=0"):
+        embeddings.model_copy(update={"dim": 0})

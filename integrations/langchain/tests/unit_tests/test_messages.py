@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    RemoveMessage,
+    SystemMessage,
+    ToolMessage,
+)
+from langchain_romaine.messages import MESSAGE_KEY, Speakers, to_message, to_turn
+
+from romaine import Memory, Scope, Turn
+
+SPEAKERS = Speakers(human="ana", ai="Cassian")
+USAGE = {"input_tokens": 3, "output_tokens": 5, "total_tokens": 8}
+CALL = {"name": "look_up", "args": {"what": "key"}, "id": "call-1", "type": "tool_call"}
+
+PICTURE = {"type": "image", "base64": "aGk=", "mime_type": "image/png"}
+
+MESSAGES: list[BaseMessage] = [
+    HumanMessage("Where is the key?", id="1"),
+    HumanMessage("Where is the key?", name="Brona", additional_kwargs={"mood": ["merry", 1.5, None]}),
+    HumanMessage(
+        [{"type": "text", "text": "Look:"}, {"type": "image", "base64": "aGk=", "mime_type": "image/png"}]
+    ),
+    HumanMessage(["Look", {"type": "text", "text": "here"}]),
+    AIMessage("Under the third step.", id="run-1", usage_metadata=USAGE, response_metadata={"model": "m"}),
+    AIMessage("", tool_calls=[CALL], id="run-2"),
+    AIMessage(
+        [{"type": "reasoning", "reasoning": "He asks for it."}, {"type": "text", "text": "Under the step."}],
+        response_metadata={"output_version": "v1"},
+    ),
+    AIMessageChunk("Under ", id="run-3", chunk_position="last"),
+    SystemMessage("You are Cassian."),
+    ToolMessage(
+        "It is there.", tool_call_id="call-1", name="look_up", artifact={"rows": [1, 2]}, status="error"
+    ),
+    FunctionMessage("It is there.", name="look_up"),
+    ChatMessage("The wind howls.", role="narrator"),
+    RemoveMessage(id="1"),
+    HumanMessage("lone \ud800 surrogate, \x00 and 🗝"),
+    HumanMessage(""),
+]
+
+
+def stored(turn: Turn) -> Memory:
+    return Memory(
+        scope=Scope(user="ana"),
+        kind="turn",  # type: ignore[arg-type]  # a Memory takes the name as well
+        text=turn.text,
+        speaker=turn.speaker,
+        role=turn.role,
+        metadata=turn.metadata or {},
+    )
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.type)
+def test_a_message_comes_back_as_it_was(message: BaseMessage) -> None:
+    before = message.model_copy(deep=True)
+    again = to_message(stored(to_turn(message, SPEAKERS, source_id="s")))
+    assert again == before
+    assert type(again) is type(message)
+    assert message == before
+
+
+@pytest.mark.parametrize(
+    ("message", "role", "speaker"),
+    [
+        (HumanMessage("x"), "user", "ana"),
+        (HumanMessage("x", name="Brona"), "user", "Brona"),
+        (AIMessage("x"), "character", "Cassian"),
+        (AIMessageChunk("x"), "character", "Cassian"),
+        (SystemMessage("x"), "system", "system"),
+        (ToolMessage("x", tool_call_id="1"), "system", "tool"),
+        (FunctionMessage("x", name="look_up"), "system", "look_up"),
+        (ChatMessage("x", role="narrator"), "narrator", "narrator"),
+        (ChatMessage("x", role="assistant"), "character", "assistant"),
+        (ChatMessage("x", role="elder"), "system", "elder"),
+    ],
+)
+def test_roles_and_speakers(message: BaseMessage, role: str, speaker: str) -> None:
+    turn = to_turn(message, SPEAKERS, source_id="s")
+    assert (turn.role, turn.speaker) == (role, speaker)
+
+
+def test_the_text_of_blocks_is_what_can_be_read() -> None:
+    turn = to_turn(MESSAGES[2], SPEAKERS, source_id="s")
+    assert turn.text == "Look:"
+    assert type(turn.text) is str
+
+
+def test_text_is_stored_once_and_a_correction_of_it_shows() -> None:
+    turn = to_turn(HumanMessage("The key is here.", id="1"), SPEAKERS, source_id="s")
+    assert turn.metadata == {MESSAGE_KEY: {"type": "human", "data": {"id": "1"}}}
+    corrected = Turn("The key was here.", speaker="ana", role="user", metadata=turn.metadata)
+    assert to_message(stored(corrected)) == HumanMessage("The key was here.", id="1")
+
+
+def test_what_json_cannot_hold_is_kept_as_text() -> None:
+    day = datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc)
+    odd = {"day": day, "probability": float("-inf"), "raw": b"\xff", "kind": object}
+    again = to_message(stored(to_turn(AIMessage("x", response_metadata=odd), SPEAKERS, source_id="s")))
+    assert again.response_metadata["day"].startswith("2026-01-02T00:00:00")
+    assert again.response_metadata["probability"] is None
+    assert isinstance(again.response_metadata["kind"], str)
+
+
+@pytest.mark.parametrize(
+    ("role", "message"),
+    [
+        ("user", HumanMessage("x", name="Ana")),
+        ("character", AIMessage("x", name="Ana")),
+        ("narrator", AIMessage("x", name="Ana")),
+        ("system", SystemMessage("x")),
+    ],
+)
+def test_turns_from_elsewhere_are_messages_of_their_role(role: str, message: BaseMessage) -> None:
+    assert to_message(stored(Turn("x", speaker="Ana", role=role))) == message
