@@ -1,0 +1,6 @@
+"""The report: one HTML file that needs nothing else, and its figures as PNGs."""
+
+from romaine.evaluate.report.content import CheckRow, Report, Table, Verdict
+from romaine.evaluate.report.write import WrittenReport, require_report, write_report
+
+__all__ = ["CheckRow", "Report", "Table", "Verdict", "WrittenReport", "require_report", "write_report"]

@@ -1,0 +1,252 @@
+"""The page: a report as one HTML text that loads nothing, in light and dark, on any width."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+
+from romaine import __version__
+from romaine.evaluate.matryoshka import MatryoshkaReport
+from romaine.evaluate.parity import ParityReport
+from romaine.evaluate.report.canvas import DARK, LIGHT, Chart, css_variables
+from romaine.evaluate.report.content import Cell, CheckRow, Report, Table, Verdict
+from romaine.evaluate.separation import Separation
+from romaine.evaluate.speed import SpeedReport
+
+# Nothing may be loaded or run, whatever a name smuggles in.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+def render_page(report: Report, drawings: Mapping[str, tuple[Chart, str]]) -> str:
+    """Renders the page.
+
+    Args:
+        report: What is told.
+        drawings: Charts and their SVG elements by the chart's name.
+    """
+    title = f"{report.title}: {report.model}"
+    sections = "\n".join(_sections(report, drawings))
+    style = resources.files("romaine.evaluate.report").joinpath("page.css").read_text(encoding="utf-8")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<title>{escape(title)}</title>
+<style>
+:root{{{css_variables(LIGHT)}}}
+@media (prefers-color-scheme: dark){{:root{{{css_variables(DARK)}}}}}
+{style}</style>
+</head>
+<body>
+<header>
+<p class="kind">{escape(report.title)}</p>
+<h1>{escape(report.model)}</h1>
+{_verdict(report.verdict)}
+{_facts(report.facts)}
+</header>
+<main>
+{sections}
+</main>
+<footer>
+{_command(report.command)}
+<p>romaine {__version__}, {report.created:%Y-%m-%d %H:%M} {report.created.tzname() or ""}</p>
+</footer>
+</body>
+</html>
+"""
+
+
+def escape(text: object) -> str:
+    """Any value as text that is safe in HTML and can be written as UTF-8."""
+    return html.escape(str(text).encode("utf-8", errors="replace").decode("utf-8"))
+
+
+def _sections(report: Report, drawings: Mapping[str, tuple[Chart, str]]) -> Iterator[str]:
+    figures = {name: _figure(chart, element) for name, (chart, element) in drawings.items()}
+
+    def drawn(kind: str, number: int) -> str:
+        return figures.get(kind if number == 1 else f"{kind}-{number}", "")
+
+    if report.speed:
+        yield _tiles(report)
+    if report.checks:
+        yield f"<section>\n<h2>Checks</h2>\n{_table(_checks(report.checks), marks=True)}</section>"
+    if report.tables:
+        yield _section("Figures", [_card(_table(table)) for table in report.tables])
+    cards = [_card(drawn("quality", n), _table(_dims(item))) for n, item in enumerate(report.matryoshka, 1)]
+    if cards:
+        yield _section("How small can a vector be?", cards)
+    cards = [_card(drawn("scores", n), _told(item)) for n, item in enumerate(report.separations, 1)]
+    if cards:
+        yield _section("Does it know when nothing fits?", cards)
+    cards = [
+        _card(drawn("parity", n), _table(_agreement(item)), _refused(item))
+        for n, item in enumerate(report.parity, 1)
+    ]
+    if cards:
+        yield _section("Do backends and precisions agree?", cards)
+    if report.speed:
+        yield _section("How fast is it?", [_card(figures.get("speed", ""), _table(_speed(report.speed)))])
+
+
+def _section(title: str, cards: Sequence[str]) -> str:
+    look = "cards alone" if len(cards) == 1 else "cards"
+    return f'<section>\n<h2>{escape(title)}</h2>\n<div class="{look}">\n{"".join(cards)}</div>\n</section>'
+
+
+def _card(*parts: str) -> str:
+    """A figure beside or above what belongs to it."""
+    first, *others = parts
+    return f'<div class="card">\n{first}<div>{"".join(others)}</div>\n</div>\n'
+
+
+def _figure(chart: Chart, element: str) -> str:
+    return (
+        f'<figure id="figure-{chart.name}" role="img" aria-label="{escape(chart.alt)}">\n'
+        f"<h3>{escape(chart.title)}</h3>\n{element}"
+        f"<figcaption>{escape(chart.alt)}</figcaption>\n</figure>\n"
+    )
+
+
+def _verdict(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return ""
+    word, look = ("PASS", "good") if verdict.passed else ("REJECT", "bad")
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in verdict.reasons)
+    return f'<p class="verdict {look}">{word}</p>\n' + (f"<ul>{reasons}</ul>" if reasons else "")
+
+
+def _facts(facts: Mapping[str, str]) -> str:
+    items = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items())
+    return f'<dl class="facts">{items}</dl>' if items else ""
+
+
+def _command(command: str) -> str:
+    return f"<p>Measured by</p><pre><code>{escape(command)}</code></pre>" if command else ""
+
+
+def _tiles(report: Report) -> str:
+    best = max(report.speed, key=lambda item: item.texts_per_second)
+    tiles = [
+        (f"{best.texts_per_second:,.0f}", "texts a second"),
+        (f"{best.query_ms:.2g} ms", "for one query"),
+        (f"{best.load_seconds:.2f} s", "to open, from a new process"),
+    ]
+    if best.peak_bytes is not None:
+        tiles.append((f"{best.peak_bytes / 1e6:,.0f} MB", "of memory at most"))
+    items = "".join(f"<div><b>{escape(value)}</b><span>{escape(what)}</span></div>" for value, what in tiles)
+    return f'<section class="tiles" aria-label="At a glance, {escape(best.run)}">{items}</section>'
+
+
+def _table(table: Table, *, marks: bool = False) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.columns)
+    rows = "".join(f"<tr>{''.join(_cells(row, marks))}</tr>\n" for row in table.rows)
+    title = f"<h3>{escape(table.title)}</h3>\n" if table.title else ""
+    note = f'<p class="note">{escape(table.note)}</p>\n' if table.note else ""
+    return (
+        f'{title}<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{rows}</tbody>\n</table></div>\n{note}"
+    )
+
+
+def _cells(row: Sequence[Cell], marks: bool) -> Iterator[str]:
+    for number, value in enumerate(row):
+        if number == 0:
+            yield f'<th scope="row">{escape(value)}</th>'
+        elif marks and number == 1:
+            yield f'<td class="{escape(value)}">{escape(value)}</td>'
+        else:
+            look = ' class="number"' if isinstance(value, (int, float)) else ""
+            yield f"<td{look}>{escape(show(value))}</td>"
+
+
+def show(value: Cell) -> str:
+    """A value as it stands in a table: three decimals from -1 to 1, thousands apart, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return (
+            f"{value:.3f}" if abs(value) <= 1 else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+        )
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+def _checks(checks: Sequence[CheckRow]) -> Table:
+    words = {True: "passed", False: "failed", None: "skipped"}
+    rows = tuple((check.name, words[check.passed], check.found, check.wanted) for check in checks)
+    return Table(title="", columns=("check", "outcome", "found", "demanded"), rows=rows)
+
+
+def _dims(report: MatryoshkaReport) -> Table:
+    timed = any(row.figures.latency_ms is not None for row in report.rows)
+    columns = ("components", "bytes", *report.metrics, *(("ms a query",) if timed else ()))
+    rows = tuple(
+        (
+            row.dim,
+            row.bytes_per_vector,
+            *(row.figures.metrics.get(metric) for metric in report.metrics),
+            *((row.figures.latency_ms,) if timed else ()),
+        )
+        for row in report.rows
+    )
+    return Table(title="", columns=columns, rows=rows)
+
+
+def _told(separation: Separation) -> str:
+    if separation.below is None:
+        return ""
+    matching, other = separation.below
+    columns = ("", "pairs", "below the threshold")
+    rows = (
+        (separation.matching_name, len(separation.matching), f"{matching:.1%}"),
+        (separation.other_name, len(separation.other), f"{other:.1%}"),
+    )
+    return _table(Table(title="", columns=columns, rows=rows))
+
+
+def _agreement(report: ParityReport) -> Table:
+    columns = ("", "same nearest", "cosine, mean", "lowest")
+    rows = tuple(
+        (
+            row.name,
+            f"{row.agreement.recall:.1%}",
+            f"{row.agreement.mean:.5f}",
+            f"{row.agreement.worst:.5f}",
+        )
+        for row in report.rows
+    )
+    note = (
+        f"{report.model}, {report.dim} components; compared with the float32 vectors of {report.reference}."
+    )
+    return Table(title="", columns=columns, rows=rows, note=note)
+
+
+def _refused(report: ParityReport) -> str:
+    """Why other backends are not in the table, folded away."""
+    items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in report.refused.items())
+    if not items:
+        return ""
+    names = escape(", ".join(report.refused))
+    return f"<details><summary>Cannot run it here: {names}</summary><dl>{items}</dl></details>\n"
+
+
+def _speed(reports: Sequence[SpeedReport]) -> Table:
+    columns = ("", "texts/s", "ms a query", "95th percentile", "s to open", "MB at most")
+    rows = tuple(
+        (
+            f"{report.model}, {report.run}",
+            report.texts_per_second,
+            f"{report.query_ms:.3g}",
+            f"{report.query_ms_p95:.3g}",
+            f"{report.load_seconds:.2f}",
+            None if report.peak_bytes is None else round(report.peak_bytes / 1e6),
+        )
+        for report in reports
+    )
+    first = reports[0]
+    note = f"Texts of {first.characters} characters; each way to run it in a process of its own."
+    return Table(title="", columns=columns, rows=rows, note=note)
