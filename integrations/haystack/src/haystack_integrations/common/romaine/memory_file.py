@@ -1,0 +1,222 @@
+# SPDX-FileCopyrightText: 2026 the romaine authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""`RomaineMemoryFile`: a memory's file with its embedder's settings, opened at first use."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from haystack import default_from_dict, default_to_dict
+from haystack.utils import ComponentDevice, Secret
+from romaine import RoleplayMemory
+from romaine.errors import OptionError
+
+from haystack_integrations.common.romaine.settings import DEFAULT_MODEL, HUB_TOKEN, EmbedderSettings
+
+FIRST_STAGE = 64
+"""Components of the first stage of search where none are named and the model was trained for these."""
+
+
+class RomaineMemoryFile:
+    """The SQLite file of a `romaine.RoleplayMemory` and the settings to open it with.
+
+    Components that are given the same object share one opened memory and its indexes. Several may also open
+    one file by its name, in one process or many.
+
+    ### Usage example
+
+    ```python
+    from haystack_integrations.common.romaine import RomaineMemoryFile
+    from haystack_integrations.components.retrievers.romaine import RomaineMemoryRetriever
+    from haystack_integrations.components.writers.romaine import RomaineMemoryWriter
+
+    file = RomaineMemoryFile("memories.db", model="little-gem", dim=64)
+    writer = RomaineMemoryWriter(file, user="ana")
+    retriever = RomaineMemoryRetriever(file, user="ana")
+    ```
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        model: str | Path = DEFAULT_MODEL,
+        backend: str = "auto",
+        dim: int | None = None,
+        query_prompt: str | None = None,
+        document_prompt: str | None = None,
+        truncate: str = "end",
+        batch_tokens: int = 8192,
+        batch_size: int | None = None,
+        threads: int | None = None,
+        device: ComponentDevice | None = None,
+        providers: Sequence[str] | None = None,
+        dtype: str = "float32",
+        variant: str | None = None,
+        cache_folder: str | Path | None = None,
+        local_files_only: bool = False,
+        revision: str | None = None,
+        token: Secret | None = HUB_TOKEN,
+        progress_bar: bool = False,
+        allow_untrained_dim: bool = False,
+        allow_rejected: bool = False,
+        allow_pickle: bool = False,
+        trust_remote_code: bool = False,
+        vector_format: str | None = None,
+        cache_bytes: int = 2 << 30,
+        lock_timeout: float = 60.0,
+        read_only: bool = False,
+    ) -> None:
+        """Stores the settings; nothing is opened or loaded.
+
+        :param path: The file, made if it is not there, or ":memory:".
+        :param model: The bundled model's name, a catalog name, a hub id or a folder.
+        :param backend: "static", "onnx", "torch", "sentence-transformers" or "auto".
+        :param dim: Components of the first stage of search; vectors are kept whole. None for 64 where the
+            model was trained for it, else all.
+        :param query_prompt: Prepended to queries; None for the model's own.
+        :param document_prompt: Prepended to what is stored; None for the model's own.
+        :param truncate: For texts over the model's window: "end", "error" or "pool".
+        :param batch_tokens: Padded tokens that go through the model at once.
+        :param batch_size: Texts that go through the model at once; None for no limit.
+        :param threads: Threads of the runtime; None for the number of cores.
+        :param device: Where the model runs; None for the CPU.
+        :param providers: ONNX Runtime execution providers, in order of preference; wins over `device`.
+        :param dtype: Weights and arithmetic on torch: "float32", "float16" or "bfloat16".
+        :param variant: Which ONNX file: "fp32" or "int8"; None for the model's best.
+        :param cache_folder: Where downloaded models are kept; None for the hub's own cache.
+        :param local_files_only: Never use the network.
+        :param revision: Commit, tag or branch of a hub model.
+        :param token: Access token of the hub, for private and gated models.
+        :param progress_bar: Whether to show a progress bar while embedding several texts.
+        :param allow_untrained_dim: Whether `dim` may be one that the model was not trained for.
+        :param allow_rejected: Whether a model that failed its evaluation may be loaded.
+        :param allow_pickle: Whether weights may be read from a pickle.
+        :param trust_remote_code: Whether the runtime may run code that comes with the model.
+        :param vector_format: "float32", "float16" or "int8" for a new file; an old file keeps its own.
+        :param cache_bytes: How much the indexes of scopes may hold in memory together.
+        :param lock_timeout: Seconds to wait for other processes.
+        :param read_only: Never write; for files without write permission.
+        :raises OptionError: If a value is not allowed.
+        """
+        self.path = os.fspath(path)
+        self.vector_format = vector_format
+        self.cache_bytes = cache_bytes
+        self.lock_timeout = lock_timeout
+        self.read_only = read_only
+        self.settings = EmbedderSettings(
+            model=model,
+            backend=backend,
+            dim=dim,
+            query_prompt=query_prompt,
+            document_prompt=document_prompt,
+            truncate=truncate,
+            batch_tokens=batch_tokens,
+            batch_size=batch_size,
+            threads=threads,
+            device=device,
+            providers=providers,
+            dtype=dtype,
+            variant=variant,
+            cache_folder=cache_folder,
+            local_files_only=local_files_only,
+            revision=revision,
+            token=token,
+            progress_bar=progress_bar,
+            allow_untrained_dim=allow_untrained_dim,
+            allow_rejected=allow_rejected,
+            allow_pickle=allow_pickle,
+            trust_remote_code=trust_remote_code,
+        )
+        self._lock = threading.Lock()
+        self._memory: RoleplayMemory | None = None
+
+    @classmethod
+    def of(cls, file: RomaineMemoryFile | str | Path) -> RomaineMemoryFile:
+        """Returns a memory's file by its name, or as it is.
+
+        :param file: The object, or the path of a file to open with the bundled model.
+        :returns: The object.
+        :raises OptionError: If it is neither.
+        """
+        if isinstance(file, RomaineMemoryFile):
+            return file
+        if not isinstance(file, (str, Path)):
+            raise OptionError(f"memory_file must be a RomaineMemoryFile or a path, got {type(file).__name__}")
+        return cls(file)
+
+    def open(self) -> RoleplayMemory:
+        """Opens the file and loads the model, unless that has happened.
+
+        :returns: The memory, the same one until `close`.
+        :raises StorageError: If the file cannot be used.
+        :raises ModelError: If the model cannot be found, read or trusted.
+        :raises MissingExtraError: If the model's backend is not installed.
+        """
+        if self._memory is None:
+            with self._lock:
+                if self._memory is None:
+                    self._memory = self._opened()
+        return self._memory
+
+    async def open_async(self) -> RoleplayMemory:
+        """Does what `open` does, in a worker thread; the event loop stays free.
+
+        :returns: The memory.
+        """
+        return await asyncio.to_thread(self.open)
+
+    def close(self) -> None:
+        """Closes the file; what uses it next opens it again."""
+        with self._lock:
+            memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.close()
+
+    async def close_async(self) -> None:
+        """Does what `close` does, in a worker thread."""
+        await asyncio.to_thread(self.close)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Serializes the settings.
+
+        :returns: A dictionary that `from_dict` takes.
+        """
+        return default_to_dict(
+            self,
+            path=self.path,
+            vector_format=self.vector_format,
+            cache_bytes=self.cache_bytes,
+            lock_timeout=self.lock_timeout,
+            read_only=self.read_only,
+            **self.settings.init_parameters(),
+        )
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> RomaineMemoryFile:
+        """Makes one of what `to_dict` gave.
+
+        :param data: The dictionary.
+        :returns: A memory's file, not opened.
+        """
+        return default_from_dict(cls, data)
+
+    def _opened(self) -> RoleplayMemory:
+        embedder = self.settings.make()
+        if self.settings.dim is None and FIRST_STAGE in embedder.dims:
+            embedder = embedder.with_dim(FIRST_STAGE)
+        return RoleplayMemory(
+            self.path,
+            embedder=embedder.warm_up(),
+            vector_format=self.vector_format,
+            cache_bytes=self.cache_bytes,
+            lock_timeout=self.lock_timeout,
+            read_only=self.read_only,
+        )

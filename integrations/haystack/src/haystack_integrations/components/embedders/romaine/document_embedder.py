@@ -1,0 +1,209 @@
+# SPDX-FileCopyrightText: 2026 the romaine authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""`RomaineDocumentEmbedder`: documents that are to be found, each with its embedding."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from haystack import Document, component, default_from_dict, default_to_dict
+from haystack.utils import ComponentDevice, Secret
+from romaine.checks import one_text, optional_str
+
+from haystack_integrations.common.romaine.settings import (
+    DEFAULT_MODEL,
+    HUB_TOKEN,
+    EmbedderSettings,
+    WarmEmbedder,
+)
+
+
+@component
+class RomaineDocumentEmbedder:
+    """Embeds documents with a local model. Works right after install, offline.
+
+    ### Usage example
+
+    ```python
+    from haystack import Document
+    from haystack_integrations.components.embedders.romaine import RomaineDocumentEmbedder
+
+    embedder = RomaineDocumentEmbedder(dim=64)
+    documents = embedder.run([Document(content="The silver key is under the third step.")])["documents"]
+    print(documents[0].embedding)  # 64 floats, unit length
+    ```
+    """
+
+    def __init__(
+        self,
+        model: str | Path = DEFAULT_MODEL,
+        *,
+        device: ComponentDevice | None = None,
+        token: Secret | None = HUB_TOKEN,
+        prefix: str | None = None,
+        suffix: str = "",
+        batch_size: int | None = None,
+        progress_bar: bool = False,
+        meta_fields_to_embed: list[str] | None = None,
+        embedding_separator: str = "\n",
+        backend: str = "auto",
+        dim: int | None = None,
+        truncate: str = "end",
+        batch_tokens: int = 8192,
+        threads: int | None = None,
+        providers: Sequence[str] | None = None,
+        dtype: str = "float32",
+        variant: str | None = None,
+        cache_folder: str | Path | None = None,
+        local_files_only: bool = False,
+        revision: str | None = None,
+        trust_remote_code: bool = False,
+        allow_untrained_dim: bool = False,
+        allow_rejected: bool = False,
+        allow_pickle: bool = False,
+    ) -> None:
+        """Stores and checks the settings; nothing is loaded.
+
+        :param model: The bundled model's name, a catalog name, a hub id or a folder.
+        :param device: Where the model runs; None for the CPU.
+        :param token: Access token of the hub, for private and gated models.
+        :param prefix: Prepended to every text. None for the model's own document prompt, "" for none at all.
+        :param suffix: Appended to every text.
+        :param batch_size: Texts that go through the model at once; None for no limit but `batch_tokens`.
+        :param progress_bar: Whether to show a progress bar while embedding several texts.
+        :param meta_fields_to_embed: Metadata whose values are embedded before the content.
+        :param embedding_separator: Stands between those values and the content.
+        :param backend: "static", "onnx", "torch", "sentence-transformers", or "auto" for the lightest that
+            fits.
+        :param dim: Matryoshka dimension of the embeddings, one the model was trained for; None for all.
+        :param truncate: For texts over the model's window: "end" keeps the beginning, "error" refuses, "pool"
+            embeds all of it in windows and averages them.
+        :param batch_tokens: Padded tokens that go through the model at once.
+        :param threads: Threads of the runtime; None for the number of cores.
+        :param providers: ONNX Runtime execution providers, in order of preference; wins over `device`.
+        :param dtype: Weights and arithmetic on torch: "float32", "float16" or "bfloat16".
+        :param variant: Which ONNX file: "fp32" or "int8"; None for the model's best on this device.
+        :param cache_folder: Where downloaded models are kept; None for the hub's own cache.
+        :param local_files_only: Never use the network.
+        :param revision: Commit, tag or branch of a hub model.
+        :param trust_remote_code: Whether the runtime may run code that comes with the model.
+        :param allow_untrained_dim: Whether `dim` may be one that the model was not trained for.
+        :param allow_rejected: Whether a model that failed its evaluation may be loaded.
+        :param allow_pickle: Whether weights may be read from a pickle (only its tensors are).
+        :raises OptionError: If a value is not allowed.
+        """
+        self.settings = EmbedderSettings(
+            model=model,
+            backend=backend,
+            dim=dim,
+            document_prompt=optional_str("prefix", prefix),
+            truncate=truncate,
+            batch_tokens=batch_tokens,
+            batch_size=batch_size,
+            threads=threads,
+            device=device,
+            providers=providers,
+            dtype=dtype,
+            variant=variant,
+            cache_folder=cache_folder,
+            local_files_only=local_files_only,
+            revision=revision,
+            token=token,
+            progress_bar=progress_bar,
+            allow_untrained_dim=allow_untrained_dim,
+            allow_rejected=allow_rejected,
+            allow_pickle=allow_pickle,
+            trust_remote_code=trust_remote_code,
+        )
+        self.prefix = prefix
+        self.suffix = one_text(suffix)
+        self.meta_fields_to_embed = list(meta_fields_to_embed or [])
+        self.embedding_separator = one_text(embedding_separator)
+        self._embedder = WarmEmbedder(self.settings)
+
+    def warm_up(self) -> None:
+        """Loads the model, unless that has happened.
+
+        :raises ModelError: If the model cannot be found, read or trusted.
+        :raises MissingExtraError: If its backend is not installed; the message says what to install.
+        :raises DimensionError: If the model cannot give `dim`.
+        """
+        self._embedder.get()
+
+    async def warm_up_async(self) -> None:
+        """Does what `warm_up` does, in a worker thread; the event loop stays free."""
+        await asyncio.to_thread(self.warm_up)
+
+    @component.output_types(documents=list[Document])
+    def run(self, documents: list[Document]) -> dict[str, list[Document]]:
+        """Embeds documents.
+
+        :param documents: Any number of documents; they stay as they are. One without content is embedded as
+            the empty text.
+        :returns: A dictionary with the key `documents`: copies in the order given, each with a unit vector of
+            `dim` floats as its `embedding`.
+        :raises TypeError: If `documents` is not a list of Documents.
+        """
+        _check_documents(documents)
+        vectors = self._embedder.get().embed_documents([self._text_of(document) for document in documents])
+        # row by row: tolist() of a large array would hold the interpreter, and so the event loop, for long
+        return {
+            "documents": [
+                replace(document, embedding=vector.tolist())
+                for document, vector in zip(documents, vectors, strict=True)
+            ]
+        }
+
+    @component.output_types(documents=list[Document])
+    async def run_async(self, documents: list[Document]) -> dict[str, list[Document]]:
+        """Does what `run` does, in a worker thread; the event loop stays free.
+
+        :param documents: As for `run`.
+        :returns: What `run` returns.
+        :raises TypeError: If `documents` is not a list of Documents.
+        """
+        return await asyncio.to_thread(self.run, documents)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Serializes the component.
+
+        :returns: A dictionary that `from_dict` takes.
+        """
+        parameters = self.settings.init_parameters()
+        del parameters["query_prompt"], parameters["document_prompt"]
+        return default_to_dict(
+            self,
+            prefix=self.prefix,
+            suffix=self.suffix,
+            meta_fields_to_embed=self.meta_fields_to_embed,
+            embedding_separator=self.embedding_separator,
+            **parameters,
+        )
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> RomaineDocumentEmbedder:
+        """Makes a component of what `to_dict` gave.
+
+        :param data: The dictionary.
+        :returns: The component.
+        """
+        return default_from_dict(cls, data)
+
+    def _text_of(self, document: Document) -> str:
+        values = (document.meta.get(name) for name in self.meta_fields_to_embed)
+        parts = [str(value) for value in values if value is not None]
+        return self.embedding_separator.join([*parts, document.content or ""]) + self.suffix
+
+
+def _check_documents(documents: object) -> None:
+    if isinstance(documents, list) and all(isinstance(document, Document) for document in documents):
+        return
+    raise TypeError(
+        "RomaineDocumentEmbedder expects a list of Documents. For one text, use RomaineTextEmbedder."
+    )

@@ -1,0 +1,264 @@
+# SPDX-FileCopyrightText: 2026 the romaine authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""`RomaineMemoryRetriever`: from a query to what a character remembers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from haystack import Document, component, default_from_dict, default_to_dict
+from haystack.document_stores.types import FilterPolicy, apply_filter_policy
+from haystack.utils.filters import document_matches_filter
+from romaine import Hit, Memory
+from romaine.checks import positive_int
+from romaine.memory.options import RecallOptions
+from romaine.memory.plain import hit_metadata, memory_metadata
+
+from haystack_integrations.common.romaine.memory_file import RomaineMemoryFile
+from haystack_integrations.common.romaine.scope import BoundScope
+
+
+@component
+class RomaineMemoryRetriever:
+    """Finds what was said, and what is known, in the memory of one user.
+
+    Ranks by meaning, by words and by who speaks. It satisfies Haystack's `TextRetriever`, so `MultiRetriever`
+    takes it. The user is bound when it is made or named in each run; without one nothing is read.
+
+    ### Usage example
+
+    ```python
+    from haystack_integrations.components.retrievers.romaine import RomaineMemoryRetriever
+
+    retriever = RomaineMemoryRetriever("memories.db", character="Cassian", top_k=3)
+    for document in retriever.run("Where is the silver key?", user="ana")["documents"]:
+        print(document.score, document.meta["speaker"], document.content)
+    ```
+    """
+
+    def __init__(
+        self,
+        memory_file: RomaineMemoryFile | str | Path,
+        *,
+        user: str | None = None,
+        character: str | None = None,
+        chat: str | None = None,
+        filters: dict[str, Any] | None = None,
+        top_k: int = 5,
+        filter_policy: FilterPolicy | str = FilterPolicy.REPLACE,
+        token_budget: int | None = None,
+        min_score: float | str | None = None,
+        kinds: Collection[str] | None = None,
+        speakers: Collection[str] | None = None,
+        as_character: str | None = None,
+        as_of: int | datetime | str | None = None,
+        include_superseded: bool = False,
+        neighbours: int = 0,
+        order: str = "score",
+        diversity: int | None = None,
+        dim: int | None = None,
+    ) -> None:
+        """Stores and checks the settings; nothing is opened.
+
+        :param memory_file: The file, with its settings or by its path.
+        :param user: Who asks; None where each run names the user. What is bound here no run can change.
+        :param character: Whose memory, beside what all the user's characters know; likewise.
+        :param chat: Which chat, beside what holds in all; likewise.
+        :param filters: In Haystack's grammar, over the fields of a Document that `run` returns. What they
+            leave out is not ranked, so `top_k` documents come back wherever as many match.
+        :param top_k: How many documents at most.
+        :param filter_policy: Whether filters of a run replace these or are merged with them.
+        :param token_budget: How many tokens documents and neighbours may have together.
+        :param min_score: Score a memory must reach; "auto" returns nothing where the model's calibration
+            doubts that the answer is there; None for the best `top_k`.
+        :param kinds: Which kinds may be found: "turn", "fact", "lore", "summary".
+        :param speakers: Whose words may be found.
+        :param as_character: Leaves out what this character did not witness.
+        :param as_of: Story position, or time (a datetime or ISO 8601); only what was there and held then.
+        :param include_superseded: Whether what was corrected may be found, too.
+        :param neighbours: How many turns before and after each to show in `meta["neighbours"]`.
+        :param order: "score", or "chronological" for the order of the story.
+        :param diversity: How many of one category come before the others have their turn.
+        :param dim: Components of the first stage of search, up to the file's own.
+        :raises ValueError: If a value is not allowed; the message says what is.
+        """
+        self.memory_file = RomaineMemoryFile.of(memory_file)
+        self.scope = BoundScope(user=user, character=character, chat=chat)
+        self.filters = filters
+        self.top_k = positive_int("top_k", top_k)
+        self.filter_policy = (
+            filter_policy if isinstance(filter_policy, FilterPolicy) else FilterPolicy.from_str(filter_policy)
+        )
+        self.options = RecallOptions(
+            token_budget=token_budget,
+            min_score=min_score,
+            kinds=kinds,
+            speakers=speakers,
+            as_character=as_character,
+            as_of=datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of,
+            include_superseded=include_superseded,
+            neighbours=neighbours,
+            order=order,
+            diversity=diversity,
+            dim=dim,
+        )
+
+    def warm_up(self) -> None:
+        """Opens the file and loads the model, unless that has happened.
+
+        :raises StorageError: If the file cannot be used.
+        :raises ModelError: If the model cannot be found, read or trusted.
+        :raises MissingExtraError: If the model's backend is not installed; the message says what to install.
+        """
+        self.memory_file.open()
+
+    async def warm_up_async(self) -> None:
+        """Does what `warm_up` does, in a worker thread; the event loop stays free."""
+        await self.memory_file.open_async()
+
+    @component.output_types(documents=list[Document])
+    def run(
+        self,
+        query: str,
+        filters: dict[str, Any] | None = None,
+        top_k: int | None = None,
+        *,
+        user: str | None = None,
+        character: str | None = None,
+        chat: str | None = None,
+    ) -> dict[str, list[Document]]:
+        """Finds what fits a query.
+
+        :param query: What is asked, or being said.
+        :param filters: In Haystack's grammar; replace or complete those of the component, as its
+            `filter_policy` says.
+        :param top_k: How many documents at most; None for the component's.
+        :param user: Who asks; needed where the component is bound to nobody.
+        :param character: Whose memory.
+        :param chat: Which chat.
+        :returns: A dictionary with the key `documents`, the best first: each with the memory's id, text and
+            `score`, and in its meta `speaker`, `role`, `position`, `created_at`, the `parts` of the score and
+            all else that is known of it.
+        :raises ValueError: If no user is named, another than the bound one is, or `top_k` is no int of at
+            least 1.
+        :raises FilterError: If a filter is malformed or compares what cannot be compared.
+        """
+        scope = self.scope.resolve(user=user, character=character, chat=chat)
+        k = self.top_k if top_k is None else positive_int("top_k", top_k)
+        options = self.options
+        hits = self.memory_file.open().recall(
+            query,
+            scope,
+            k=k,
+            token_budget=options.token_budget,
+            min_score=options.min_score,
+            kinds=options.kinds,
+            speakers=options.speakers,
+            as_character=options.as_character,
+            as_of=options.as_of,
+            include_superseded=options.include_superseded,
+            neighbours=options.neighbours,
+            order=options.order,
+            diversity=options.diversity,
+            dim=options.dim,
+            where=_matching(apply_filter_policy(self.filter_policy, self.filters, filters)),
+        )
+        return {"documents": [_document(hit) for hit in hits]}
+
+    @component.output_types(documents=list[Document])
+    async def run_async(
+        self,
+        query: str,
+        filters: dict[str, Any] | None = None,
+        top_k: int | None = None,
+        *,
+        user: str | None = None,
+        character: str | None = None,
+        chat: str | None = None,
+    ) -> dict[str, list[Document]]:
+        """Does what `run` does, in a worker thread; the event loop stays free.
+
+        :param query: As for `run`.
+        :param filters: As for `run`.
+        :param top_k: As for `run`.
+        :param user: As for `run`.
+        :param character: As for `run`.
+        :param chat: As for `run`.
+        :returns: What `run` returns.
+        :raises ValueError: As `run`.
+        """
+        return await asyncio.to_thread(
+            self.run, query, filters, top_k, user=user, character=character, chat=chat
+        )
+
+    def close(self) -> None:
+        """Closes the file; what uses it next opens it again."""
+        self.memory_file.close()
+
+    async def close_async(self) -> None:
+        """Does what `close` does, in a worker thread."""
+        await self.memory_file.close_async()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Serializes the component.
+
+        :returns: A dictionary that `from_dict` takes.
+        """
+        options, as_of = self.options, self.options.as_of
+        return default_to_dict(
+            self,
+            memory_file=self.memory_file,
+            user=self.scope.user,
+            character=self.scope.character,
+            chat=self.scope.chat,
+            filters=self.filters,
+            top_k=self.top_k,
+            filter_policy=self.filter_policy.value,
+            token_budget=options.token_budget,
+            min_score=options.min_score,
+            kinds=_sorted(options.kinds),
+            speakers=_sorted(options.speakers),
+            as_character=options.as_character,
+            as_of=as_of.isoformat() if isinstance(as_of, datetime) else as_of,
+            include_superseded=options.include_superseded,
+            neighbours=options.neighbours,
+            order=options.order,
+            diversity=options.diversity,
+            dim=options.dim,
+        )
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> RomaineMemoryRetriever:
+        """Makes a component of what `to_dict` gave.
+
+        :param data: The dictionary.
+        :returns: The component, its file not opened.
+        """
+        return default_from_dict(cls, data)
+
+
+def _document(hit: Hit) -> Document:
+    memory = hit.memory
+    return Document(id=memory.id, content=memory.text, meta=hit_metadata(hit), score=hit.score)
+
+
+def _matching(filters: dict[str, Any] | None) -> Callable[[Memory], bool] | None:
+    """What filters say of a memory, as the document it would be; None where there are no filters."""
+    if not filters:
+        return None
+
+    def matches(memory: Memory) -> bool:
+        document = Document(id=memory.id, content=memory.text, meta=memory_metadata(memory))
+        return document_matches_filter(filters, document)
+
+    return matches
+
+
+def _sorted(names: Collection[str] | None) -> list[str] | None:
+    return None if names is None else sorted(str(getattr(name, "value", name)) for name in names)

@@ -1,0 +1,168 @@
+# SPDX-FileCopyrightText: 2026 the romaine authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Documents as memories and back, and the writing of many.
+
+A document becomes a piece of lore: its content is the text, its meta the metadata, and its id, behind
+`haystack:`, the `source_id`. Whatever else a Document has stands in the metadata under `_haystack`, as JSON
+can hold it: an embedding as base64 of little-endian float64, a blob's data as base64.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from haystack import Document
+from haystack.dataclasses import ByteStream, SparseEmbedding
+from haystack.document_stores.errors import DuplicateDocumentError
+from haystack.document_stores.types import DuplicatePolicy
+from romaine import Memory, RoleplayMemory, Scope
+from romaine.errors import OptionError
+from romaine.memory import Kind
+
+SOURCE = "haystack:"
+"""Begins the `source_id` of what was written as a document, so that no other entry is taken for one."""
+
+EXTRAS = "_haystack"
+"""Key in a memory's metadata for what a Document has besides content and meta."""
+
+_FLOATS = np.dtype("<f8")  # what Python's floats are, so that they come back the same
+
+
+def to_memory(document: Document, scope: Scope, *, known_by: Collection[str] = ()) -> Memory:
+    """Returns a document as a memory of a scope.
+
+    :param document: The document.
+    :param scope: Whose memory it becomes.
+    :param known_by: Characters who know it; empty for all in scope.
+    :returns: A piece of lore.
+    :raises OptionError: If the document's meta is not what JSON can hold, or uses the key `_haystack`.
+    """
+    if EXTRAS in document.meta:
+        raise OptionError(f"meta[{EXTRAS!r}] is taken by the store itself; choose another name")
+    extras = _extras(document)
+    return Memory(
+        scope=scope,
+        kind=Kind.LORE,
+        text=document.content or "",
+        source_id=SOURCE + document.id,
+        known_by=frozenset(known_by),
+        metadata={**document.meta, **({EXTRAS: extras} if extras else {})},
+    )
+
+
+def to_document(memory: Memory) -> Document:
+    """Returns the document that a memory was made of.
+
+    :param memory: What `to_memory` gave, as it was stored.
+    :returns: The document, equal to the one written but that JSON has no tuples: they are lists now.
+    """
+    meta = dict(memory.metadata)
+    extras = meta.pop(EXTRAS, {})
+    return Document(
+        id=(memory.source_id or "").removeprefix(SOURCE),
+        content=None if extras.get("no_content") else memory.text,
+        meta=meta,
+        blob=_to_blob(extras["blob"]) if "blob" in extras else None,
+        score=extras.get("score"),
+        embedding=_to_floats(extras["embedding"]) if "embedding" in extras else None,
+        sparse_embedding=(
+            SparseEmbedding.from_dict(extras["sparse_embedding"]) if "sparse_embedding" in extras else None
+        ),
+    )
+
+
+def stored_documents(
+    memory: RoleplayMemory, scope: Scope, *, ids: Collection[str] | None = None
+) -> dict[str, Memory]:
+    """Returns what was written as documents to exactly one scope.
+
+    :param memory: Where to look.
+    :param scope: Whose documents; those of wider scopes are not among them, though recall sees them.
+    :param ids: Ids of the documents to look for; None for all.
+    :returns: The memories by the documents' ids, in the order they were written.
+    """
+    sources = None if ids is None else {SOURCE + id_ for id_ in ids}
+    listed = memory.list(scope, kinds=[Kind.LORE], source_ids=sources)
+    return {
+        found.source_id.removeprefix(SOURCE): found
+        for found in listed
+        if found.scope == scope and found.source_id is not None and found.source_id.startswith(SOURCE)
+    }
+
+
+def write_documents(
+    memory: RoleplayMemory,
+    scope: Scope,
+    documents: Sequence[Document],
+    *,
+    policy: DuplicatePolicy,
+    known_by: Collection[str] = (),
+) -> list[Memory]:
+    """Writes documents to a scope, all of them or none.
+
+    :param memory: Where to.
+    :param scope: Whose memory they become.
+    :param documents: The documents; of two with one id the later counts, if the policy is to overwrite.
+    :param policy: What to do with ids that are there already; `NONE` means `FAIL`.
+    :param known_by: Characters who know them; empty for all in scope.
+    :returns: What was written, in order.
+    :raises ValueError: If `documents` is not a list of Documents.
+    :raises DuplicateDocumentError: If the policy is to fail and an id is there already.
+    """
+    _check_documents(documents)
+    taken = set(stored_documents(memory, scope, ids=[document.id for document in documents]))
+    chosen: dict[str, Document] = {}
+    for document in documents:
+        if policy is not DuplicatePolicy.OVERWRITE and document.id in taken:
+            if policy is DuplicatePolicy.SKIP:
+                continue
+            raise DuplicateDocumentError(f"ID '{document.id}' already exists; nothing was written")
+        taken.add(document.id)
+        chosen[document.id] = document
+    notes = [to_memory(document, scope, known_by=known_by) for document in chosen.values()]
+    return [added.memory for added in memory.add_notes(notes, keep_twins=True)]
+
+
+def _check_documents(documents: object) -> None:
+    if isinstance(documents, list) and all(isinstance(document, Document) for document in documents):
+        return
+    raise ValueError("a list of Documents is needed, got something else")
+
+
+def _extras(document: Document) -> dict[str, Any]:
+    extras: dict[str, Any] = {}
+    if document.content is None:
+        extras["no_content"] = True
+    if document.blob is not None:
+        extras["blob"] = _from_blob(document.blob)
+    if document.score is not None:
+        extras["score"] = document.score
+    if document.embedding is not None:
+        extras["embedding"] = _from_bytes(np.asarray(document.embedding, dtype=_FLOATS).tobytes())
+    if document.sparse_embedding is not None:
+        extras["sparse_embedding"] = document.sparse_embedding.to_dict()
+    return extras
+
+
+def _from_blob(blob: ByteStream) -> dict[str, Any]:
+    return {"data": _from_bytes(blob.data), "meta": blob.meta, "mime_type": blob.mime_type}
+
+
+def _to_blob(record: dict[str, Any]) -> ByteStream:
+    return ByteStream(
+        data=base64.b64decode(record["data"]), meta=record["meta"], mime_type=record["mime_type"]
+    )
+
+
+def _from_bytes(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _to_floats(text: str) -> list[float]:
+    floats: list[float] = np.frombuffer(base64.b64decode(text), dtype=_FLOATS).tolist()
+    return floats
