@@ -20,6 +20,7 @@ from llama_index.embeddings.romaine.cache import GuardedCache, Namespace, Role
 from typing_extensions import Self
 
 from romaine import Embedder
+from romaine.errors import UnknownNameError
 
 EMBEDDER_OPTIONS = {
     "model_name": "model",
@@ -184,6 +185,15 @@ class RomaineEmbedding(BaseEmbedding):
     )
 
     _handle: _Handle | None = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_names(cls, values: object) -> object:
+        names = values.keys() if isinstance(values, dict) else ()
+        for name in names:
+            if name not in cls.model_fields:  # pydantic would refuse it without saying what there is
+                raise UnknownNameError("setting", name, cls.model_fields)
+        return values
 
     @field_validator("model_name", "cache_folder", mode="before")
     @classmethod

@@ -12,11 +12,12 @@ from llama_index.core.memory import BaseMemoryBlock
 from llama_index.core.utils import get_tokenizer
 from llama_index.memory.romaine.turns import ROLES, turn_of
 from llama_index.retrievers.romaine.nodes import line_of
-from llama_index.retrievers.romaine.recalling import recall_options
+from llama_index.retrievers.romaine.recalling import as_keywords
 from typing_extensions import Self
 
 from romaine.memory import Hit, Kind, Memory, Role, RoleplayMemory, Scope
 from romaine.memory.hits import story_time
+from romaine.memory.options import RecallOptions
 
 _QUERY_MESSAGES = 2  # what the memory makes use of
 
@@ -97,17 +98,19 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
 
     @model_validator(mode="after")
     def _check_options(self) -> Self:
-        self._options = recall_options(
-            k=self.similarity_top_k,
-            min_score=self.min_score,
-            kinds=self.kinds,
-            speakers=self.speakers,
-            as_character=self.as_character,
-            as_of=self.as_of,
-            include_superseded=self.include_superseded,
-            neighbours=self.neighbours,
-            diversity=self.diversity,
-            dim=self.dim,
+        self._options = as_keywords(
+            RecallOptions(
+                k=self.similarity_top_k,
+                min_score=self.min_score,
+                kinds=self.kinds,
+                speakers=self.speakers,
+                as_character=self.as_character,
+                as_of=self.as_of,
+                include_superseded=self.include_superseded,
+                neighbours=self.neighbours,
+                diversity=self.diversity,
+                dim=self.dim,
+            )
         )
         return self
 
@@ -124,7 +127,9 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
         await self.memory.aadd_turns(self.scope, [turn for turn in turns if turn is not None])
 
     async def _aget(
-        self, messages: list[ChatMessage] | None = None, **block_kwargs: Any
+        self,
+        messages: list[ChatMessage] | None = None,
+        **block_kwargs: Any,  # noqa: ARG002 - the framework's signature; the session is in the scope
     ) -> list[ContentBlock]:
         query = [
             message.content for message in messages or [] if message.role in self.roles and message.content

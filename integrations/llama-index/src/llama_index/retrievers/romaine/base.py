@@ -10,10 +10,11 @@ from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks.base import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.retrievers.romaine.nodes import node_of
-from llama_index.retrievers.romaine.recalling import recall_options
+from llama_index.retrievers.romaine.recalling import as_keywords
 
 from romaine.arrays import FloatArray
 from romaine.memory import Kind, Memory, RoleplayMemory, Scope
+from romaine.memory.options import RecallOptions
 from romaine.memory.records import check_scope
 
 
@@ -84,20 +85,22 @@ class RomaineMemoryRetriever(BaseRetriever):
         super().__init__(callback_manager=callback_manager, verbose=verbose)
         self._memory = memory
         self._scope = check_scope(scope)
-        self._options = recall_options(
-            k=similarity_top_k,
-            token_budget=token_budget,
-            min_score=min_score,
-            kinds=kinds,
-            speakers=speakers,
-            as_character=as_character,
-            as_of=as_of,
-            include_superseded=include_superseded,
-            neighbours=neighbours,
-            order=order,
-            diversity=diversity,
-            dim=dim,
-            where=where,
+        self._options = as_keywords(
+            RecallOptions(
+                k=similarity_top_k,
+                token_budget=token_budget,
+                min_score=min_score,
+                kinds=kinds,
+                speakers=speakers,
+                as_character=as_character,
+                as_of=as_of,
+                include_superseded=include_superseded,
+                neighbours=neighbours,
+                order=order,
+                diversity=diversity,
+                dim=dim,
+                where=where,
+            )
         )
 
     @property

@@ -8,17 +8,6 @@ from typing import Any
 from romaine.memory.options import RecallOptions
 
 
-def recall_options(**options: Any) -> dict[str, Any]:
-    """Checks options of `RoleplayMemory.recall`.
-
-    Args:
-        **options: `recall`'s keyword arguments, without `vector` and `explain`.
-
-    Returns:
-        All of them, as `recall` takes them.
-
-    Raises:
-        OptionError: If a value is not allowed.
-    """
-    checked = RecallOptions(**options)
-    return {field.name: getattr(checked, field.name) for field in fields(checked) if field.name in options}
+def as_keywords(options: RecallOptions) -> dict[str, Any]:
+    """Returns checked options as the keyword arguments of `RoleplayMemory.recall` that return hits."""
+    return {field.name: getattr(options, field.name) for field in fields(options) if field.name != "explain"}
