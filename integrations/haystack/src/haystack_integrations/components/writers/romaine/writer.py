@@ -118,8 +118,9 @@ class RomaineMemoryWriter:
             check_messages(messages or []), scope, roles=self.roles, meta_fields=self.meta_fields_to_keep
         )
         memory = self.memory_file.open()
-        added = memory.add_turns(scope, turns, known_by=known_by or ())
+        # documents first: they may be refused, and then nothing has been written
         lore_ids = self._write(memory, scope, documents or [], known_by or ())
+        added = memory.add_turns(scope, turns, known_by=known_by or ())
         return {
             "messages_written": added.added + added.edited,
             "documents_written": len(lore_ids),
