@@ -1,0 +1,160 @@
+"""Measures a model on a BEIR folder, at one dimension or at all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from romaine.errors import InputFileError, OptionError
+from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, report_of, wanted_dims
+from romaine.evaluate.retrieval.beir import open_beir
+from romaine.evaluate.retrieval.metrics import DEPTH, metric_means, require_metrics
+from romaine.evaluate.retrieval.search import search
+from romaine.precision import Precision
+
+if TYPE_CHECKING:
+    from romaine.embedder import Embedder
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrievalReport:
+    """What was measured, means over the queries.
+
+    Attributes:
+        model: The model's id.
+        backend: What ran it.
+        dim: Components compared.
+        dataset: The folder's name.
+        split: Which judgements.
+        documents: How many were searched.
+        queries: How many were asked: those with a relevant document.
+        metrics: By the names that model cards use, nDCG@10 first.
+        latency_ms: From a query's text to its best documents, one at a time, median.
+        latency_documents: Among how many documents, the first of the corpus.
+        unknown_queries: Judged queries that are not in queries.jsonl; they are not asked.
+        missing_documents: Relevant documents that are not in the corpus; they count as not found.
+    """
+
+    model: str
+    backend: str
+    dim: int
+    dataset: str
+    split: str
+    documents: int
+    queries: int
+    metrics: Mapping[str, float]
+    latency_ms: float | None
+    latency_documents: int
+    unknown_queries: int
+    missing_documents: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The attributes as JSON values."""
+        return asdict(self)
+
+
+def require_retrieval() -> None:
+    """Makes sure that retrieval can be measured here; to be called before anything is loaded for it.
+
+    Raises:
+        MissingExtraError: If ir-measures is not installed.
+    """
+    require_metrics()
+
+
+def evaluate_retrieval(
+    folder: str | os.PathLike[str], *, embedder: Embedder | None = None, split: str | None = None
+) -> RetrievalReport:
+    """Asks every judged query and counts how many of its documents are found, and how far up.
+
+    Args:
+        folder: A collection in BEIR's layout (see `romaine.evaluate.retrieval.beir`).
+        embedder: The model, at the dimension to be measured; None for the bundled one.
+        split: Which judgements; None for the only ones, or "test".
+
+    Raises:
+        MissingExtraError: If ir-measures is not installed.
+        InputFileError: If the folder is laid out otherwise or a line is malformed.
+        UnknownNameError: If there is no such split.
+        OptionError: If the embedder packs its vectors.
+    """
+    from romaine.embedder import Embedder
+
+    embedder = embedder or Embedder()
+    return _evaluate(folder, embedder, [embedder.dim], split)[embedder.dim]
+
+
+def retrieval_across_dims(
+    folder: str | os.PathLike[str],
+    *,
+    embedder: Embedder | None = None,
+    dims: Sequence[int] | None = None,
+    split: str | None = None,
+) -> MatryoshkaReport:
+    """The same at several dimensions, embedding every text once.
+
+    Args:
+        folder: As `evaluate_retrieval`.
+        embedder: The model; None for the bundled one.
+        dims: At which dimensions; None for all the model was trained for.
+        split: As `evaluate_retrieval`.
+
+    Raises:
+        DimensionError: If the model cannot give one of `dims`.
+        MissingExtraError, InputFileError, UnknownNameError, OptionError: As `evaluate_retrieval`.
+    """
+    from romaine.embedder import Embedder
+
+    embedder = embedder or Embedder()
+    reports = _evaluate(folder, embedder, wanted_dims(embedder, dims), split)
+    found = {
+        dim: Figures(metrics=report.metrics, latency_ms=report.latency_ms) for dim, report in reports.items()
+    }
+    any_report = next(iter(reports.values()))
+    return report_of(found, model=any_report.model, benchmark=f"retrieval, {any_report.dataset}")
+
+
+def _evaluate(
+    folder: str | os.PathLike[str], embedder: Embedder, dims: Sequence[int], split: str | None
+) -> dict[int, RetrievalReport]:
+    require_metrics()
+    if embedder.precision is not Precision.FLOAT32:
+        raise OptionError(
+            f"precision={embedder.precision.value!r} packs vectors; retrieval is measured with"
+            " precision='float32'"
+        )
+    beir = open_beir(folder, split=split)
+    texts = beir.queries()
+    judged = {
+        query: documents
+        for query, documents in beir.judgements().items()
+        if any(score > 0 for score in documents.values())
+    }
+    asked = {query: texts[query] for query in judged if query in texts}
+    if not asked:
+        raise InputFileError(f"{beir.path}: no query of split {beir.split!r} has a relevant document")
+    searched = search(asked, beir.documents(), embedder=embedder, dims=dims, k=DEPTH)
+    if not searched.ids:
+        raise InputFileError(f"{beir.path}: the corpus has no documents")
+    known = {*searched.ids}
+    relevant = [document for query in asked for document, score in judged[query].items() if score > 0]
+    wanted = {query: judged[query] for query in asked}
+    return {
+        dim: RetrievalReport(
+            model=embedder.card.id,
+            backend=embedder.backend,
+            dim=dim,
+            dataset=beir.name,
+            split=beir.split,
+            documents=len(searched.ids),
+            queries=len(asked),
+            metrics=metric_means(wanted, result.found),
+            latency_ms=result.latency_ms,
+            latency_documents=searched.timed_documents,
+            unknown_queries=len(judged) - len(asked),
+            missing_documents=sum(document not in known for document in relevant),
+        )
+        for dim, result in searched.by_dim.items()
+    }
