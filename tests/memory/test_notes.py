@@ -8,7 +8,7 @@ from romaine.errors import MemoryNotFoundError, OptionError
 from romaine.memory import Kind, Memory, RoleplayMemory, Scope
 from romaine.memory.records import uuid7
 
-from .conftest import CHAT
+from .conftest import CHAT, said
 
 
 @pytest.mark.parametrize(
@@ -132,3 +132,22 @@ def test_listing_what_comes_from_a_source(memory: RoleplayMemory, scope: Scope) 
     assert memory.list(Scope(user="ben"), source_ids=["card-1"]) == []
     with pytest.raises(OptionError, match="source_ids"):
         memory.list(scope, source_ids="card-1")
+
+
+def test_lists_are_narrowed_to_sources_that_begin_alike(memory: RoleplayMemory, scope: Scope) -> None:
+    ids = ["card-1", "card-2", "cärd-3", "card-\ud800", "c%rd-5", None]
+    for number, source in enumerate(ids):
+        memory.add_turns(scope, [said(f"Turn {number}.", source)])
+    found = {prefix: memory.list(scope, source_prefix=prefix) for prefix in ("card-", "c", "cä", "c%", "x")}
+    assert {prefix: [m.source_id for m in memories] for prefix, memories in found.items()} == {
+        "card-": ["card-1", "card-2", "card-\ud800"],
+        "c": ids[:5],
+        "cä": ["cärd-3"],
+        "c%": ["c%rd-5"],
+        "x": [],
+    }
+    assert memory.list(Scope(user="ben"), source_prefix="card-") == []
+    with pytest.raises(OptionError, match="give one of them"):
+        memory.list(scope, source_prefix="card-", source_ids=["card-1"])
+    with pytest.raises(OptionError, match="source_prefix=''"):
+        memory.list(scope, source_prefix="")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from romaine.memory.checks import check_count, check_names
+from romaine.errors import OptionError
+from romaine.memory.checks import check_count, check_names, check_optional_name
 from romaine.memory.codec import decode_names, encode_text
 from romaine.memory.options import RecallOptions
 from romaine.memory.records import Kind, Memory, Scope
@@ -68,6 +69,7 @@ def list_memories(
     options: RecallOptions,
     *,
     source_ids: Collection[str] | None,
+    source_prefix: str | None,
     offset: int,
     limit: int | None,
 ) -> list[Memory]:
@@ -75,12 +77,15 @@ def list_memories(
     check_count("offset", offset)
     check_count("limit", limit, optional=True)
     sources = None if source_ids is None else check_names("source_ids", source_ids)
+    prefix = check_optional_name("source_prefix", source_prefix)
+    if sources is not None and prefix is not None:
+        raise OptionError("source_ids and source_prefix both say whose messages are meant; give one of them")
     with store.read() as connection:
         view = view_of(connection, scope)
         superseded = view.superseded(connection)
         rows = (
             row
-            for row in _rows(connection, view, sources)
+            for row in _rows(connection, view, sources, prefix)
             if (options.kinds is None or row[5] in options.kinds)
             and (options.include_superseded or row[0] not in superseded)
         )
@@ -89,7 +94,12 @@ def list_memories(
         return [view.memory(row, superseded.get(row[0])) for row in chosen]
 
 
-def _rows(connection: sqlite3.Connection, view: View, sources: frozenset[str] | None) -> Iterator[Any]:
+def _rows(
+    connection: sqlite3.Connection, view: View, sources: frozenset[str] | None, prefix: str | None
+) -> Iterator[Any]:
+    if prefix is not None:
+        yield from view.rows_of_source_prefix(connection, prefix)
+        return
     if sources is None:
         yield from view.all_rows(connection)
         return

@@ -155,6 +155,7 @@ class MemoryReading:
         kinds: Collection[Kind | str] | None = None,
         include_superseded: bool = True,
         source_ids: Collection[str] | None = None,
+        source_prefix: str | None = None,
         offset: int = 0,
         limit: int | None = None,
     ) -> list[Memory]:
@@ -165,12 +166,19 @@ class MemoryReading:
             kinds: Which kinds; None for all.
             include_superseded: Whether what was corrected is listed, too.
             source_ids: Only what comes from these messages or entries, found without reading the rest.
+            source_prefix: Only what comes from messages or entries whose id begins so.
             offset: How many to leave out at the beginning.
             limit: How many at most.
         """
         options = RecallOptions(kinds=kinds, include_superseded=include_superseded)
         return list_memories(
-            self._store, check_scope(scope), options, source_ids=source_ids, offset=offset, limit=limit
+            self._store,
+            check_scope(scope),
+            options,
+            source_ids=source_ids,
+            source_prefix=source_prefix,
+            offset=offset,
+            limit=limit,
         )
 
     def stats(self, scope: Scope) -> Stats:

@@ -36,6 +36,9 @@ _BEFORE = f"""SELECT {COLUMNS} {_FROM} WHERE {SEEN} AND m.kind = 'turn' AND m.po
 _AFTER = f"""SELECT {COLUMNS} {_FROM} WHERE {SEEN} AND m.kind = 'turn' AND m.position > :position
     ORDER BY m.position, m.no"""
 _BY_SOURCE = f"SELECT {COLUMNS} {_FROM} WHERE {SEEN} AND m.source_id = :source"
+# compared as bytes: SQLite holds a text and a BLOB of the same characters to be different
+_BY_SOURCE_PREFIX = f"""SELECT {COLUMNS} {_FROM} WHERE {SEEN} AND m.source_id IS NOT NULL
+    AND substr(CAST(m.source_id AS BLOB), 1, length(:prefix)) = :prefix"""
 _SUPERSEDERS = """SELECT p.old, p.new FROM memory m JOIN supersession p ON p.new = m.no
     WHERE m.space = :space ORDER BY p.new"""
 
@@ -124,6 +127,10 @@ class View:
             for segment in self.segments
             for row in connection.execute(_BY_SOURCE, segment.values | {"source": source})
         ]
+
+    def rows_of_source_prefix(self, connection: sqlite3.Connection, prefix: str) -> Iterator[Any]:
+        """Rows of what comes from messages whose id begins so, by segment."""
+        yield from self._rows(connection, _BY_SOURCE_PREFIX, prefix=prefix.encode("utf-8", "surrogatepass"))
 
     @staticmethod
     def memory(row: Any, superseded_by: str | None = None) -> Memory:

@@ -110,9 +110,8 @@ class RomaineChatMessageHistory(BaseChatMessageHistory):
         """The turns of this conversation, those a fork has from its parent included."""
         return [
             turn
-            for turn in self.memory.list(self.scope, kinds=[Kind.TURN])
-            if (turn.source_id or "").startswith(self._prefix)
-            and turn.scope.character == self.scope.character
+            for turn in self.memory.list(self.scope, kinds=[Kind.TURN], source_prefix=self._prefix)
+            if turn.scope.character == self.scope.character
             and (turn.scope.chat is None) == (self.scope.chat is None)
         ]
 
