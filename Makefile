@@ -2,14 +2,22 @@
 PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+FRAMEWORKS := langchain llama-index haystack
 
-.PHONY: demo test lint types examples bench clean
+.PHONY: demo test test-core lint types examples bench clean $(FRAMEWORKS:%=test-%)
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/romaine demo
 
-test: $(VENV)/.installed-test
+# The core with all three integrations beside each other, then each integration alone with its framework.
+test: test-core $(FRAMEWORKS:%=test-%)
+
+test-core: $(VENV)/.installed-test
 	$(PY) -m pytest
+
+$(FRAMEWORKS:%=test-%): test-%: .venv-%/.installed
+	cd integrations/$* && ../../.venv-$*/bin/python -m pytest
 
 lint: $(VENV)/.installed-test
 	$(PY) -m ruff check .
@@ -17,14 +25,17 @@ lint: $(VENV)/.installed-test
 
 types: $(VENV)/.installed-test
 	$(PY) -m mypy
+	for name in $(FRAMEWORKS); do (cd integrations/$$name && ../../$(PY) -m mypy) || exit 1; done
 
-examples: $(VENV)/.installed
+examples: $(VENV)/.installed-test
 	for script in examples/[0-9]*.py; do echo "== $$script"; $(PY) $$script || exit 1; done
 
 bench: $(VENV)/.installed-bench .venv-st-onnx/.installed
 	$(PY) benchmarks/startup.py
 	$(PY) benchmarks/static.py
+	$(PY) benchmarks/little_gem.py
 	$(PY) benchmarks/onnx_minilm.py --st-onnx-python .venv-st-onnx/bin/python
+	$(PY) benchmarks/adapters.py
 	$(PY) benchmarks/streaming.py
 	$(PY) benchmarks/memory.py
 	$(PY) benchmarks/scopes.py
@@ -34,24 +45,30 @@ $(PY):
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(PY) pyproject.toml
-	$(PY) -m pip install --quiet --disable-pip-version-check -e .
+	$(PY) $(PIP_INSTALL) -e .
 	@touch $@
 
 # constraints.txt pins torch: a newer one brings gigabytes of CUDA along
-$(VENV)/.installed-test: $(PY) pyproject.toml constraints.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+$(VENV)/.installed-test: $(PY) pyproject.toml constraints.txt $(FRAMEWORKS:%=integrations/%/pyproject.toml)
+	$(PY) $(PIP_INSTALL) -c constraints.txt -e '.[test]' $(FRAMEWORKS:%=-e integrations/%)
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-bench: $(VENV)/.installed-test
-	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(PY) $(PIP_INSTALL) -c constraints.txt -e '.[bench]'
+	@touch $@
+
+.venv-%/.installed: integrations/%/pyproject.toml pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python $(PIP_INSTALL) -c constraints.txt -e . -e 'integrations/$*[test]'
 	@touch $@
 
 # sentence-transformers' ONNX backend needs optimum, which does not install beside transformers 5
 .venv-st-onnx/.installed:
 	$(PYTHON) -m venv .venv-st-onnx
-	.venv-st-onnx/bin/pip install --quiet --disable-pip-version-check -c constraints.txt \
+	.venv-st-onnx/bin/python $(PIP_INSTALL) -c constraints.txt \
 		torch 'sentence-transformers[onnx]>=5.1,<6' 'transformers<5'
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-st-onnx dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(FRAMEWORKS:%=.venv-%) .venv-st-onnx dist build
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis

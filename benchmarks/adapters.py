@@ -5,8 +5,8 @@
 Two costs are not the adapter's and have rows of their own. The frameworks want lists of Python floats; that
 is `embed_documents(...).tolist()`. And LlamaIndex and Haystack do work around any embedder: events that hold
 all vectors, a copy of each document; an embedder of theirs that only hands out stored lists shows it. An
-adapter's overhead is what it takes beyond both, as a share of embedding. Within a round all embed the same new
-texts, after one unmeasured pass that makes every token known; the order changes from round to round, and
+adapter's overhead is what it takes beyond both, as a share of embedding. Within a round all embed the same
+new texts, after one unmeasured pass that makes every token known; the order changes from round to round, and
 figures are medians of the rounds' differences.
 """
 
