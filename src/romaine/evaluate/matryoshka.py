@@ -20,7 +20,7 @@ class Figures:
 
     Attributes:
         metrics: Values by name, higher is better; the first is the one that is compared.
-        latency_ms: Milliseconds from text to result, one at a time, median; None if it was not timed.
+        latency_ms: Milliseconds from text to result, one at a time; None if it was not timed.
     """
 
     metrics: Mapping[str, float]

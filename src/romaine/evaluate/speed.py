@@ -7,6 +7,7 @@ would be counted in, and because it is a new process that a user starts.
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -109,7 +110,7 @@ def measure_speed(subject: Subject, *, rounds: int = 3) -> SpeedReport:
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest of `values` that at least `share` of them do not exceed (nearest rank)."""
     ordered = sorted(values)
-    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def _in_new_process(subject: Subject, *, rounds: int) -> dict[str, Any]:

@@ -159,7 +159,10 @@ def parity_chart(report: ParityReport, *, name: str) -> Chart:
         axes.set_xlabel(f"% of the {rows[0].agreement.k} nearest texts that stay the same", loc="left")
 
     worst = min(report.rows, key=lambda row: row.agreement.recall)
-    alt = f"{report.model}: fewest of the nearest texts stay the same with {worst.name}: {worst.agreement.recall:.1%}."
+    alt = (
+        f"{report.model}: the fewest of the nearest texts stay the same with {worst.name},"
+        f" {worst.agreement.recall:.1%}."
+    )
     return Chart(
         name=name, title="Compared with full precision", alt=alt, draw=draw, height=84 + 40 * len(rows)
     )

@@ -7,12 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 
 from romaine import __version__
-from romaine.evaluate.matryoshka import MatryoshkaReport
 from romaine.evaluate.parity import ParityReport
 from romaine.evaluate.report.canvas import DARK, LIGHT, Chart, css_variables
-from romaine.evaluate.report.content import Cell, CheckRow, Report, Table, Verdict
-from romaine.evaluate.separation import Separation
-from romaine.evaluate.speed import SpeedReport
+from romaine.evaluate.report.content import Cell, Report, Table, Verdict
+from romaine.evaluate.report.tables import (
+    checks_table,
+    matryoshka_table,
+    parity_table,
+    separation_table,
+    show,
+    speed_table,
+)
 
 # Nothing may be loaded or run, whatever a name smuggles in.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -74,23 +79,31 @@ def _sections(report: Report, drawings: Mapping[str, tuple[Chart, str]]) -> Iter
     if report.speed:
         yield _tiles(report)
     if report.checks:
-        yield f"<section>\n<h2>Checks</h2>\n{_table(_checks(report.checks), marks=True)}</section>"
+        yield f"<section>\n<h2>Checks</h2>\n{_table(checks_table(report.checks), marks=True)}</section>"
     if report.tables:
-        yield _section("Figures", [_card(_table(table)) for table in report.tables])
-    cards = [_card(drawn("quality", n), _table(_dims(item))) for n, item in enumerate(report.matryoshka, 1)]
+        yield _section("Figures", [_card(_table(table, titled=True)) for table in report.tables])
+    cards = [
+        _card(drawn("quality", n), _table(matryoshka_table(item)))
+        for n, item in enumerate(report.matryoshka, 1)
+    ]
     if cards:
         yield _section("How small can a vector be?", cards)
-    cards = [_card(drawn("scores", n), _told(item)) for n, item in enumerate(report.separations, 1)]
+    cards = [
+        _card(drawn("scores", n), _table(separation_table(item)))
+        for n, item in enumerate(report.separations, 1)
+    ]
     if cards:
         yield _section("Does it know when nothing fits?", cards)
     cards = [
-        _card(drawn("parity", n), _table(_agreement(item)), _refused(item))
+        _card(drawn("parity", n), _table(parity_table(item)), _refused(item))
         for n, item in enumerate(report.parity, 1)
     ]
     if cards:
         yield _section("Do backends and precisions agree?", cards)
     if report.speed:
-        yield _section("How fast is it?", [_card(figures.get("speed", ""), _table(_speed(report.speed)))])
+        yield _section(
+            "How fast is it?", [_card(figures.get("speed", ""), _table(speed_table(report.speed)))]
+        )
 
 
 def _section(title: str, cards: Sequence[str]) -> str:
@@ -142,10 +155,10 @@ def _tiles(report: Report) -> str:
     return f'<section class="tiles" aria-label="At a glance, {escape(best.run)}">{items}</section>'
 
 
-def _table(table: Table, *, marks: bool = False) -> str:
+def _table(table: Table, *, titled: bool = False, marks: bool = False) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.columns)
     rows = "".join(f"<tr>{''.join(_cells(row, marks))}</tr>\n" for row in table.rows)
-    title = f"<h3>{escape(table.title)}</h3>\n" if table.title else ""
+    title = f"<h3>{escape(table.title)}</h3>\n" if titled and table.title else ""
     note = f'<p class="note">{escape(table.note)}</p>\n' if table.note else ""
     return (
         f'{title}<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n'
@@ -164,67 +177,6 @@ def _cells(row: Sequence[Cell], marks: bool) -> Iterator[str]:
             yield f"<td{look}>{escape(show(value))}</td>"
 
 
-def show(value: Cell) -> str:
-    """A value as it stands in a table: three decimals from -1 to 1, thousands apart, nothing for None."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return (
-            f"{value:.3f}" if abs(value) <= 1 else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-        )
-    return f"{value:,}" if isinstance(value, int) else value
-
-
-def _checks(checks: Sequence[CheckRow]) -> Table:
-    words = {True: "passed", False: "failed", None: "skipped"}
-    rows = tuple((check.name, words[check.passed], check.found, check.wanted) for check in checks)
-    return Table(title="", columns=("check", "outcome", "found", "demanded"), rows=rows)
-
-
-def _dims(report: MatryoshkaReport) -> Table:
-    timed = any(row.figures.latency_ms is not None for row in report.rows)
-    columns = ("components", "bytes", *report.metrics, *(("ms a query",) if timed else ()))
-    rows = tuple(
-        (
-            row.dim,
-            row.bytes_per_vector,
-            *(row.figures.metrics.get(metric) for metric in report.metrics),
-            *((row.figures.latency_ms,) if timed else ()),
-        )
-        for row in report.rows
-    )
-    return Table(title="", columns=columns, rows=rows)
-
-
-def _told(separation: Separation) -> str:
-    if separation.below is None:
-        return ""
-    matching, other = separation.below
-    columns = ("", "pairs", "below the threshold")
-    rows = (
-        (separation.matching_name, len(separation.matching), f"{matching:.1%}"),
-        (separation.other_name, len(separation.other), f"{other:.1%}"),
-    )
-    return _table(Table(title="", columns=columns, rows=rows))
-
-
-def _agreement(report: ParityReport) -> Table:
-    columns = ("", "same nearest", "cosine, mean", "lowest")
-    rows = tuple(
-        (
-            row.name,
-            f"{row.agreement.recall:.1%}",
-            f"{row.agreement.mean:.5f}",
-            f"{row.agreement.worst:.5f}",
-        )
-        for row in report.rows
-    )
-    note = (
-        f"{report.model}, {report.dim} components; compared with the float32 vectors of {report.reference}."
-    )
-    return Table(title="", columns=columns, rows=rows, note=note)
-
-
 def _refused(report: ParityReport) -> str:
     """Why other backends are not in the table, folded away."""
     items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in report.refused.items())
@@ -232,21 +184,3 @@ def _refused(report: ParityReport) -> str:
         return ""
     names = escape(", ".join(report.refused))
     return f"<details><summary>Cannot run it here: {names}</summary><dl>{items}</dl></details>\n"
-
-
-def _speed(reports: Sequence[SpeedReport]) -> Table:
-    columns = ("", "texts/s", "ms a query", "95th percentile", "s to open", "MB at most")
-    rows = tuple(
-        (
-            f"{report.model}, {report.run}",
-            report.texts_per_second,
-            f"{report.query_ms:.3g}",
-            f"{report.query_ms_p95:.3g}",
-            f"{report.load_seconds:.2f}",
-            None if report.peak_bytes is None else round(report.peak_bytes / 1e6),
-        )
-        for report in reports
-    )
-    first = reports[0]
-    note = f"Texts of {first.characters} characters; each way to run it in a process of its own."
-    return Table(title="", columns=columns, rows=rows, note=note)

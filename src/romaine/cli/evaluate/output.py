@@ -1,0 +1,82 @@
+"""How every `romaine eval` command gives its answer: tables or JSON, and a report where one is asked for."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from romaine import __version__
+
+if TYPE_CHECKING:
+    from romaine.evaluate.report import Report, Table
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Folder for report.html, its charts as PNGs, and report.json."),
+]
+
+
+def prepare(out: Path | None) -> None:
+    """Makes sure that a report can be written before anything long is measured for it.
+
+    Raises:
+        MissingExtraError: If one is asked for and cannot be drawn here.
+    """
+    if out is not None:
+        from romaine.evaluate.report import require_report
+
+        require_report()
+
+
+def command_line() -> str:
+    """The command that is running, to be run again."""
+    return shlex.join(["romaine", *sys.argv[1:]])
+
+
+def deliver(report: Report, figures: Mapping[str, Any], *, as_json: bool, out: Path | None) -> None:
+    """Prints what was measured and writes the report.
+
+    Args:
+        report: What was measured, for people.
+        figures: The same as JSON values.
+        as_json: Whether JSON is printed instead of tables.
+        out: Where the report goes, or None for no report.
+    """
+    from rich.console import Console
+
+    from romaine.evaluate.report import tables_of, write_report
+
+    if as_json:
+        typer.echo(json.dumps(figures, indent=2))
+    else:
+        console = Console(markup=False, highlight=False)
+        for table in tables_of(report):
+            _print(console, table)
+    if out is not None:
+        data = {"command": report.command, "romaine": __version__, "measured": report.created.isoformat()}
+        written = write_report(report, out, data=data | dict(figures))
+        typer.echo(f"wrote {written.page} and {len(written.pictures)} pictures", err=True)
+
+
+def _print(console: Any, table: Table) -> None:
+    from rich import box
+    from rich.table import Table as RichTable
+
+    from romaine.evaluate.report import show
+
+    if table.title:
+        console.print(f"\n{table.title}", style="bold")
+    shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, name in enumerate(table.columns):
+        shown.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
+    for row in table.rows:
+        shown.add_row(*(show(value) for value in row))
+    console.print(shown)
+    if table.note:
+        console.print(table.note, style="dim")
