@@ -17,7 +17,7 @@ def memory(text: str = "The key is under the step.", **more) -> Memory:
 def test_a_memory_keeps_what_is_known_and_leaves_out_what_is_not():
     shown = memory_metadata(memory(position=3, created_at=AT, known_by=frozenset({"b", "a"})))
     assert shown["speaker"] == "Cassian"
-    assert shown["role"] == "character"
+    assert f"{shown['role']} {shown['kind']}" == "character turn"
     assert shown["position"] == 3
     assert shown["created_at"] == "2026-01-02T03:04:00+00:00"
     assert shown["known_by"] == ["a", "b"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
+from romaine.choice import Choice
 from romaine.errors import FormatError, RomaineError
 from romaine.memory.change import Change
 from romaine.memory.codec import decode_optional, decode_text, encode_id
@@ -34,6 +35,8 @@ def to_json(memory: Memory) -> dict[str, Any]:
             value = value.isoformat()
         elif isinstance(value, frozenset):
             value = sorted(value)
+        elif isinstance(value, Choice):
+            value = value.value  # a member would show its class's name when put into a text
         if name != "scope":
             record[name] = value
     return {name: value for name, value in record.items() if value not in (None, [], {})}
