@@ -22,7 +22,7 @@ def run(script: Path, folder: Path, **environment: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", str(script)],
         cwd=folder,
-        env=os.environ | environment,
+        env=os.environ | {"HAYSTACK_TELEMETRY_ENABLED": "False"} | environment,
         capture_output=True,
         text=True,
         check=False,
