@@ -34,10 +34,20 @@ def document_store(memory_file: RomaineMemoryFile) -> RomaineMemoryStore:
     return RomaineMemoryStore(memory_file, user="ana")
 
 
+@pytest.fixture(scope="module")
+def shared_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RomaineMemoryFile]:
+    """One file for all tests of Haystack's suites: each is a user of its own."""
+    file = RomaineMemoryFile(tmp_path_factory.mktemp("shared") / "memories.db")
+    yield file
+    file.close()
+
+
 class TestByHaystacksSuite(DocumentStoreBaseTests):
     @pytest.fixture
-    def document_store(self, memory_file: RomaineMemoryFile) -> RomaineMemoryStore:
-        return RomaineMemoryStore(memory_file, user="ana")
+    def document_store(
+        self, shared_file: RomaineMemoryFile, request: pytest.FixtureRequest
+    ) -> RomaineMemoryStore:
+        return RomaineMemoryStore(shared_file, user=request.node.nodeid)
 
     def test_write_documents(self, document_store: RomaineMemoryStore) -> None:
         """The suite leaves open what the policy NONE does; here it fails, as in InMemoryDocumentStore."""
@@ -51,6 +61,12 @@ class TestByHaystacksSuite(DocumentStoreBaseTests):
 class TestByHaystacksAsyncSuites(
     CountDocumentsAsyncTest, WriteDocumentsAsyncTest, DeleteDocumentsAsyncTest, FilterDocumentsAsyncTest
 ):
+    @pytest.fixture
+    def document_store(
+        self, shared_file: RomaineMemoryFile, request: pytest.FixtureRequest
+    ) -> RomaineMemoryStore:
+        return RomaineMemoryStore(shared_file, user=request.node.nodeid)
+
     @pytest.mark.asyncio
     async def test_write_documents_async(self, document_store: RomaineMemoryStore) -> None:
         """The suite leaves open what the policy NONE does; here it fails, as in InMemoryDocumentStore."""

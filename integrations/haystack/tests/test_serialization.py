@@ -1,0 +1,152 @@
+# SPDX-FileCopyrightText: 2026 the romaine authors
+#
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import inspect
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from haystack import Pipeline
+from haystack.components.retrievers import FilterRetriever
+from haystack.components.writers import DocumentWriter
+from haystack.document_stores.types import DuplicatePolicy, FilterPolicy
+from haystack.utils import ComponentDevice, Secret
+
+from haystack_integrations.common.romaine import RomaineMemoryFile
+from haystack_integrations.components.embedders.romaine import RomaineDocumentEmbedder, RomaineTextEmbedder
+from haystack_integrations.components.retrievers.romaine import RomaineMemoryRetriever
+from haystack_integrations.components.writers.romaine import RomaineMemoryWriter
+from haystack_integrations.document_stores.romaine import RomaineMemoryStore
+
+EMBEDDER: dict[str, Any] = {
+    "model": "some/model",
+    "backend": "onnx",
+    "dim": 64,
+    "truncate": "pool",
+    "batch_tokens": 1024,
+    "batch_size": 8,
+    "threads": 2,
+    "device": ComponentDevice.from_str("cuda:1"),
+    "providers": ["CPUExecutionProvider"],
+    "dtype": "float16",
+    "variant": "int8",
+    "cache_folder": "models",
+    "local_files_only": True,
+    "revision": "main",
+    "token": Secret.from_env_var("MY_TOKEN"),
+    "progress_bar": True,
+    "allow_untrained_dim": True,
+    "allow_rejected": True,
+    "allow_pickle": True,
+    "trust_remote_code": True,
+}
+AROUND: dict[str, Any] = {"prefix": "find: ", "suffix": "!"}
+FILE: dict[str, Any] = EMBEDDER | {
+    "query_prompt": "find: ",
+    "document_prompt": "text: ",
+    "path": "memories.db",
+    "vector_format": "int8",
+    "cache_bytes": 1000,
+    "lock_timeout": 1.0,
+    "read_only": True,
+}
+SCOPE: dict[str, Any] = {"user": "ana", "character": "Cassian", "chat": "tavern"}
+RETRIEVER: dict[str, Any] = SCOPE | {
+    "filters": {"field": "meta.speaker", "operator": "==", "value": "Cassian"},
+    "top_k": 3,
+    "filter_policy": FilterPolicy.MERGE,
+    "token_budget": 100,
+    "min_score": "auto",
+    "kinds": ["fact", "turn"],
+    "speakers": ["Brona", "Cassian"],
+    "as_character": "Brona",
+    "as_of": datetime(2026, 1, 1, tzinfo=timezone.utc),
+    "include_superseded": True,
+    "neighbours": 2,
+    "order": "chronological",
+    "diversity": 2,
+    "dim": 32,
+}
+WRITER: dict[str, Any] = SCOPE | {
+    "roles": ["assistant"],
+    "meta_fields_to_keep": ["mood"],
+    "policy": DuplicatePolicy.SKIP,
+}
+FOR_DOCUMENTS: dict[str, Any] = {"meta_fields_to_embed": ["title"], "embedding_separator": " / "}
+
+
+def made(kind: type) -> Any:
+    """One of a kind, with every parameter other than its default."""
+    file = RomaineMemoryFile(**FILE)
+    return {
+        RomaineTextEmbedder: lambda: RomaineTextEmbedder(**EMBEDDER, **AROUND),
+        RomaineDocumentEmbedder: lambda: RomaineDocumentEmbedder(**EMBEDDER, **AROUND, **FOR_DOCUMENTS),
+        RomaineMemoryFile: lambda: file,
+        RomaineMemoryRetriever: lambda: RomaineMemoryRetriever(file, **RETRIEVER),
+        RomaineMemoryWriter: lambda: RomaineMemoryWriter(file, **WRITER),
+        RomaineMemoryStore: lambda: RomaineMemoryStore(file, **SCOPE),
+    }[kind]()
+
+
+KINDS = [
+    RomaineTextEmbedder,
+    RomaineDocumentEmbedder,
+    RomaineMemoryFile,
+    RomaineMemoryRetriever,
+    RomaineMemoryWriter,
+    RomaineMemoryStore,
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_init_parameter_is_there_and_comes_back(kind: Any) -> None:
+    data = made(kind).to_dict()
+    parameters = inspect.signature(kind.__init__).parameters
+    assert data["type"] == f"{kind.__module__}.{kind.__name__}"
+    assert data["init_parameters"].keys() == parameters.keys() - {"self"}
+    for name, value in data["init_parameters"].items():
+        assert value != parameters[name].default, name
+    assert kind.from_dict(data).to_dict() == data
+    assert yaml.safe_load(yaml.safe_dump(data)) == data
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_unknown_parameters_are_refused(kind: Any) -> None:
+    data = made(kind).to_dict()
+    data["init_parameters"]["truncate_dim"] = 64
+    with pytest.raises(TypeError, match="truncate_dim"):
+        kind.from_dict(data)
+
+
+def test_tokens_are_never_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_TOKEN", "hf_secret")
+    assert "hf_secret" not in str(made(RomaineMemoryRetriever).to_dict())
+    with pytest.raises(ValueError, match="token"):
+        RomaineTextEmbedder(token=Secret.from_token("hf_secret")).to_dict()
+
+
+def test_pipelines_are_loaded_without_further_permission() -> None:
+    pipeline = Pipeline()
+    for kind in KINDS:
+        if kind not in (RomaineMemoryFile, RomaineMemoryStore):
+            pipeline.add_component(kind.__name__, made(kind))
+    pipeline.add_component("writer", DocumentWriter(made(RomaineMemoryStore), DuplicatePolicy.SKIP))
+    pipeline.add_component("filter", FilterRetriever(made(RomaineMemoryStore)))
+    pipeline.connect("RomaineDocumentEmbedder", "writer")
+    text = pipeline.dumps()
+    again = Pipeline.loads(text)
+    assert again == pipeline
+    assert again.dumps() == text
+    assert type(again.get_component("RomaineMemoryRetriever")) is RomaineMemoryRetriever
+
+
+def test_a_path_comes_back_as_a_file(tmp_path: Path) -> None:
+    retriever = RomaineMemoryRetriever(tmp_path / "memories.db")
+    again = RomaineMemoryRetriever.from_dict(retriever.to_dict())
+    assert again.memory_file.path == str(tmp_path / "memories.db")
+    assert list(tmp_path.iterdir()) == []  # nothing was opened
