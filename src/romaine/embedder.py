@@ -22,6 +22,7 @@ from romaine.progress import progress_bar
 
 if TYPE_CHECKING:
     from romaine.backends.base import Backend
+    from romaine.backends.registry import OpenModel
     from romaine.models.card import ModelCard
 
 T = TypeVar("T")
@@ -61,6 +62,8 @@ class Embedder:
         show_progress: Whether to show a progress bar while embedding several texts.
         allow_untrained_dim: Whether `dim` may be one that the model was not trained for.
         allow_rejected: Whether a model that failed its evaluation may be loaded.
+        require_verified: Whether only a model with a PASS of ``romaine verify`` for exactly these files and
+            this backend may be loaded.
         allow_pickle: Whether weights may be read from a pickle (only its tensors are).
         trust_remote_code: Whether the runtime may run code that comes with the model.
 
@@ -92,6 +95,7 @@ class Embedder:
         show_progress: bool = False,
         allow_untrained_dim: bool = False,
         allow_rejected: bool = False,
+        require_verified: bool = False,
         allow_pickle: bool = False,
         trust_remote_code: bool = False,
     ) -> None:
@@ -127,6 +131,7 @@ class Embedder:
                 revision=revision,
                 token=optional_str("token", token),
                 allow_rejected=allow_rejected,
+                require_verified=require_verified,
                 options=LoadOptions(
                     threads=optional_positive_int("threads", threads),
                     device=device,
@@ -151,7 +156,7 @@ class Embedder:
             This embedder.
 
         Raises:
-            ModelError: If the model cannot be found, read or trusted.
+            ModelError: If the model cannot be found, read or trusted, or has no PASS where one is required.
             MissingExtraError: If its backend is not installed.
             DimensionError: If the model cannot give `dim`.
         """
@@ -167,6 +172,11 @@ class Embedder:
     def backend(self) -> str:
         """Name of the backend in use."""
         return self._model.get().backend_name
+
+    @property
+    def opened(self) -> OpenModel:
+        """The model as its backend opened it: its files with their hashes, and what gives raw vectors."""
+        return self._model.get()
 
     @property
     def full_dim(self) -> int:
@@ -217,6 +227,16 @@ class Embedder:
         other._dim = optional_positive_int("dim", dim)
         other._lock = threading.Lock()
         other._truncated = 0
+        return other
+
+    def with_prompts(self, *, query: str | None = None, document: str | None = None) -> Embedder:
+        """The same embedder with other role prompts, None for the model's own; both share one loaded model.
+
+        Raises:
+            OptionError: If a prompt is not a str or None.
+        """
+        other = self.with_dim(self._dim)
+        other._prompts = (optional_str("query", query), optional_str("document", document))
         return other
 
     # --- embedding -----------------------------------------------------------------------------------------

@@ -123,6 +123,10 @@ class RejectedModelError(ModelError, ValueError):
     """The model's measured quality is under the floor."""
 
 
+class UnverifiedModelError(ModelError, ValueError):
+    """The model has no PASS of `romaine verify`, and one was asked for."""
+
+
 class OfflineError(ModelError, ConnectionError):
     """Files would have to be downloaded, and the network may not or cannot be used."""
 

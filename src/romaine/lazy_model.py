@@ -27,6 +27,7 @@ class ModelRequest:
     revision: str | None
     allow_rejected: bool
     options: LoadOptions
+    require_verified: bool = False
     token: str | None = field(default=None, repr=False)
 
 
@@ -43,26 +44,33 @@ class LazyModel:
         """The model, opened now if it was not.
 
         Raises:
-            ModelError: If it cannot be found, read or trusted.
+            ModelError: If it cannot be found, read or trusted, or has no PASS where one is required.
             MissingExtraError: If its backend is not installed.
         """
         if self._open is None:
             with self._lock:
                 if self._open is None:
-                    from romaine.backends.registry import open_model
-
-                    request = self._request
-                    self._open = open_model(
-                        request.model,
-                        backend=request.backend,
-                        cache_folder=request.cache_folder,
-                        local_files_only=request.local_files_only,
-                        revision=request.revision,
-                        token=request.token,
-                        allow_rejected=request.allow_rejected,
-                        options=request.options,
-                    )
+                    self._open = self._load()
         return self._open
+
+    def _load(self) -> OpenModel:
+        from romaine.backends.registry import open_model
+        from romaine.models.verdicts import require_pass
+
+        request = self._request
+        opened = open_model(
+            request.model,
+            backend=request.backend,
+            cache_folder=request.cache_folder,
+            local_files_only=request.local_files_only,
+            revision=request.revision,
+            token=request.token,
+            allow_rejected=request.allow_rejected,
+            options=request.options,
+        )
+        if request.require_verified:
+            require_pass(opened.local, opened.backend_name, variant=request.options.variant)
+        return opened
 
     def int8_limit(self, dim: int, calibrate: Callable[[], FloatArray]) -> float:
         """The model's int8 range at `dim`: from its card, else calibrated on the built-in texts and kept."""

@@ -1,0 +1,208 @@
+"""Whether a model was verified: verdicts kept beside the model, each for exact files and one backend.
+
+`romaine verify` writes them. In a folder they are in `romaine-verdict.json`; of a hub model, of the bundled
+one (whose package is left alone and brings its own verdict) and of a folder that cannot be written, in
+romaine's cache (see `romaine.models.integrity`). A verdict counts as long as weights, tokenizer, pooling,
+prompts and dims are what they were and the verifier is of the same version.
+
+It is a note, not a signature: whoever can write into the folder can write one. A hub repository cannot
+vouch for itself, as its own verdict file is never read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from romaine.errors import ModelNotFoundError, RejectedModelError, UnverifiedModelError
+from romaine.models import catalog
+from romaine.models.files import LocalModel, model_fingerprint
+from romaine.models.integrity import cache_folder
+from romaine.models.names import parse_name
+
+VERIFIER_VERSION = 1
+"""Goes up with every change of the probe set, the checks or the floors; older verdicts are void then."""
+
+VERDICT_FILE = "romaine-verdict.json"
+
+_LOG = logging.getLogger(__name__)
+_KEPT = 16  # verdicts in one file: several backends and ONNX files, and a few earlier states
+_SETTINGS = ("pooling", "layer_norm", "dims", "max_tokens")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a verification found.
+
+    Attributes:
+        key: Of the model as it was verified, from `verdict_key`.
+        passed: PASS or REJECT.
+        reasons: Why it was rejected.
+        model: The model's id, for people.
+        backend: The backend that ran it.
+        verifier: `VERIFIER_VERSION` then.
+        at: When, ISO 8601 in UTC.
+    """
+
+    key: str
+    passed: bool
+    reasons: tuple[str, ...] = ()
+    model: str = ""
+    backend: str = ""
+    verifier: int = VERIFIER_VERSION
+    at: str = ""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this version of the verifier gave it."""
+        return self.verifier == VERIFIER_VERSION
+
+
+def verdict_key(local: LocalModel, backend: str) -> str:
+    """Identifies a model as one backend runs it: its fingerprint, all files it reads, and what is done there.
+
+    The card's own file does not count, but what it says about vectors does.
+
+    Returns:
+        64 hex digits.
+    """
+    card = local.card
+    prompts = card.prompts
+    parts = {
+        "fingerprint": model_fingerprint(local, query_prompt=prompts.query, document_prompt=prompts.document),
+        "files": {use: local.sha256(use) for use in sorted(local.files) if use != "card"},
+        "backend": backend,
+        **{name: getattr(card, name) for name in _SETTINGS},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("ascii")).hexdigest()
+
+
+def save(verdict: Verdict, local: LocalModel) -> Path | None:
+    """Keeps a verdict beside the model, in place of an earlier one for the same state of it.
+
+    Returns:
+        The file it is in, or None where neither the folder nor the cache can be written.
+    """
+    for path in _places(local):
+        others = [item for item in _read(path) if item.key != verdict.key and item.is_current]
+        if _write(path, [verdict, *others][:_KEPT]):
+            return path
+    return None
+
+
+def find(local: LocalModel, backend: str) -> Verdict | None:
+    """The verdict on a model as `backend` runs it, of any version of the verifier; None if there is none.
+
+    Of several, a current one wins, then the latest.
+    """
+    key = verdict_key(local, backend)
+    found = [item for path in _places(local) for item in _read(path) if item.key == key]
+    return max(found, key=lambda item: (item.is_current, item.at, not item.passed), default=None)
+
+
+def require_pass(local: LocalModel, backend: str, *, variant: str | None = None) -> None:
+    """Refuses a model that has no PASS.
+
+    Args:
+        local: The model, opened.
+        backend: What runs it.
+        variant: Which ONNX file was asked for, for the command in the message.
+
+    Raises:
+        RejectedModelError: If it was verified and rejected.
+        UnverifiedModelError: If it was never verified, or not in this state or by this version.
+    """
+    verdict = find(local, backend)
+    options = f" --variant {variant}" if variant else ""
+    command = f"romaine verify {local.id} --backend {backend}{options}"
+    if verdict is None:
+        known = [item for path in _places(local) for item in _read(path)]
+        state = "the stored verdicts are for other files, settings or backends" if known else "none is stored"
+        raise UnverifiedModelError(
+            f"{local.id} on backend {backend!r} has no PASS: {state}, and require_verified=True asks for one."
+            f" Run: {command}"
+        )
+    if not verdict.is_current:
+        raise UnverifiedModelError(
+            f"{local.id} on backend {backend!r} was verified by version {verdict.verifier} of the verifier,"
+            f" this is version {VERIFIER_VERSION}. Run: {command}"
+        )
+    if not verdict.passed:
+        raise RejectedModelError(
+            f"{local.id} on backend {backend!r} was verified and rejected: {'; '.join(verdict.reasons)}."
+            f" Choose another model, or run again after a repair: {command}"
+        )
+
+
+def _places(local: LocalModel) -> tuple[Path, ...]:
+    """Where verdicts on a model may be, the place to write to first."""
+    cached = cache_folder() / "verdicts" / f"{_digest(str(local.folder.resolve()))}.json"
+    beside = local.folder / VERDICT_FILE
+    if local.id == catalog.BUNDLED:
+        return (cached, beside)
+    return (cached,) if _is_hub(local.id) else (beside, cached)
+
+
+def _is_hub(model_id: str) -> bool:
+    try:
+        return parse_name(model_id).is_hub
+    except ModelNotFoundError:  # a folder given relative to another working directory
+        return False
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _read(path: Path) -> list[Verdict]:
+    """The verdicts in a file; none if it is not there. A damaged entry counts as none."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["verdicts"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return []
+    if not isinstance(entries, list):
+        return []
+    return [verdict for verdict in map(_verdict, entries) if verdict is not None]
+
+
+def _verdict(entry: Any) -> Verdict | None:
+    try:
+        if not isinstance(entry["passed"], bool) or not isinstance(entry["verifier"], int):
+            return None
+        return Verdict(
+            key=str(entry["key"]),
+            passed=entry["passed"],
+            reasons=tuple(str(reason) for reason in entry.get("reasons", ())),
+            model=str(entry.get("model", "")),
+            backend=str(entry.get("backend", "")),
+            verifier=entry["verifier"],
+            at=str(entry.get("at", "")),
+        )
+    except (TypeError, KeyError, AttributeError):
+        return None
+
+
+def _write(path: Path, verdicts: list[Verdict]) -> bool:
+    text = json.dumps({"schema": 1, "verdicts": [asdict(item) for item in verdicts]}, indent=2) + "\n"
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(temporary).chmod(0o644)  # a model's folder is for everyone
+        Path(temporary).replace(path)
+    except OSError as error:
+        _LOG.info("the verdict is not kept: %s cannot be written (%s)", path.parent, error.strerror)
+        if temporary:
+            with suppress(OSError):
+                Path(temporary).unlink(missing_ok=True)
+        return False
+    return True
