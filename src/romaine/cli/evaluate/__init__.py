@@ -6,7 +6,7 @@ from importlib import import_module
 
 import typer
 
-_COMMANDS = ("sts", "memory", "abstention", "retrieval", "matryoshka", "parity", "speed")
+_COMMANDS = ("sts", "memory", "abstention", "retrieval", "matryoshka", "parity", "speed", "mteb")
 
 app = typer.Typer(help="Measure quality, speed, and how far ways to run a model agree.", no_args_is_help=True)
 
