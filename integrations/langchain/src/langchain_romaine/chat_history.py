@@ -12,6 +12,7 @@ from langchain_core.messages import BaseMessage
 from langchain_romaine.messages import Speakers, to_message, to_turn
 from romaine import Memory, RoleplayMemory, Scope
 from romaine.errors import MemoryNotFoundError, OptionError
+from romaine.memory.checks import check_names
 from romaine.memory.records import Kind
 
 
@@ -36,7 +37,7 @@ class RomaineChatMessageHistory(BaseChatMessageHistory):
         ai_name: Speaker of the model's messages without a name; None for `character`, or else "AI".
 
     Raises:
-        romaine.errors.OptionError: If a name is empty or no str.
+        romaine.errors.OptionError: If a name is empty or no str, or `known_by` leaves the character out.
     """
 
     def __init__(
@@ -56,10 +57,16 @@ class RomaineChatMessageHistory(BaseChatMessageHistory):
             raise OptionError(f"session_id={session_id!r} must be a non-empty str: the conversation's name")
         if not isinstance(memory, RoleplayMemory):
             raise OptionError(f"memory={memory!r} must be a romaine.RoleplayMemory")
+        witnesses = check_names("known_by", known_by)
+        if character is not None and witnesses and character not in witnesses:
+            raise OptionError(
+                f"known_by leaves out character={character!r}, who could not look back at this conversation;"
+                " add the character, or give none"
+            )
         self.session_id = session_id
         self.memory = memory
         self.scope = Scope(user=user, character=character, chat=chat)
-        self.known_by = known_by
+        self.known_by = witnesses
         self._speakers = Speakers(human=human_name or user, ai=ai_name or character or "AI")
         # a JSON list of two, so that no session's prefix is that of another
         self._prefix = json.dumps([session_id])[:-1] + ", "
@@ -89,8 +96,8 @@ class RomaineChatMessageHistory(BaseChatMessageHistory):
     def clear(self) -> None:
         """Deletes the messages of this conversation for good.
 
-        Other conversations stay, and so do facts and summaries, even those drawn from these messages. In a
-        fork, what it shares with its parent goes from the fork only.
+        Other conversations stay, and so do facts and summaries, even those drawn from these messages. What a
+        fork shares with its parent goes from the fork only, and what was drawn from that along with it.
         """
         while turns := self._turns():
             try:

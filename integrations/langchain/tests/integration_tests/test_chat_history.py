@@ -142,6 +142,10 @@ def test_who_was_not_there_does_not_know(memory: RoleplayMemory) -> None:
     assert memory.recall("wine", Scope(user="ana", character="Brona"))
     assert not memory.recall("wine", Scope(user="ana", character="Cassian"))
     assert len(party.messages) == 1
+    with pytest.raises(OptionError, match="known_by leaves out character='Cassian'"):
+        RomaineChatMessageHistory("1", memory=memory, user="ana", character="Cassian", known_by={"Brona"})
+    with pytest.raises(OptionError, match="must be a collection of names"):
+        RomaineChatMessageHistory("1", memory=memory, user="ana", known_by="Brona")
 
 
 async def test_async_equals_sync(memory: RoleplayMemory) -> None:

@@ -13,6 +13,7 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import (
     ConfigurableFieldSpec,
     Runnable,
+    RunnableConfig,
     RunnableLambda,
     RunnablePassthrough,
 )
@@ -66,7 +67,7 @@ def _lines(documents: list[Document]) -> str:
     return "\n".join(f"- {document.metadata['speaker']}: {document.page_content}" for document in documents)
 
 
-def told(user: str, session: str) -> dict[str, Any]:
+def told(user: str, session: str) -> RunnableConfig:
     return {"configurable": {"user": user, "character": "Cassian", "session_id": session}}
 
 

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
-from langchain_core.runnables import ConfigurableField, RunnableLambda, RunnableParallel, RunnablePassthrough
+from langchain_core.runnables import (
+    ConfigurableField,
+    Runnable,
+    RunnableConfig,
+    RunnableLambda,
+    RunnableParallel,
+    RunnablePassthrough,
+)
 from langchain_romaine import RomaineMemoryRetriever
 from pydantic import ValidationError
 
@@ -24,7 +31,7 @@ ANA = Scope(user="ana", character="Cassian")
 USERS = ("ana", "ben", "cleo", "dora")
 
 
-def config(**configurable: Any) -> dict[str, Any]:
+def config(**configurable: Any) -> RunnableConfig:
     return {"configurable": configurable}
 
 
@@ -141,7 +148,7 @@ def test_wrong_options_are_refused_at_once(
     cassian: RoleplayMemory, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValidationError, match=message):
-        RomaineMemoryRetriever(**{"memory": cassian, "user": "ana"} | options)
+        RomaineMemoryRetriever(**dict[str, Any](memory=cassian, user="ana") | options)
 
 
 def test_options_can_be_changed_and_stay_checked(retriever: RomaineMemoryRetriever) -> None:
@@ -174,7 +181,8 @@ def test_there_is_no_retriever_without_a_user(cassian: RoleplayMemory) -> None:
 
 async def test_an_invocation_without_a_user_is_an_error(everyone: RomaineMemoryRetriever) -> None:
     assert owners(everyone.invoke(QUERY, config(user="ben"))) == {"ben"}
-    for told in (None, {}, config(), config(character="Cassian")):  # nothing is left of the call before
+    nobody: list[RunnableConfig | None] = [None, {}, config(), config(character="Cassian")]
+    for told in nobody:  # nothing is left of the call before
         with pytest.raises(OptionError, match="no user"):
             everyone.invoke(QUERY, told)
         with pytest.raises(OptionError, match="no user"):
@@ -234,16 +242,16 @@ async def test_concurrent_invocations_never_mix(everyone: RomaineMemoryRetriever
 
 
 async def test_chains_hand_their_config_down(everyone: RomaineMemoryRetriever) -> None:
-    chain = RunnableParallel(a=everyone, b=RunnablePassthrough() | everyone) | (
-        lambda found: found["a"] + found["b"]
-    )
+    passing: Runnable[str, str] = RunnablePassthrough()
+    chain = RunnableParallel(a=everyone, b=passing | everyone) | (lambda found: found["a"] + found["b"])
 
     async def ask(query: str) -> list[Document]:
         return await everyone.ainvoke(query)  # told nothing: the chain's config is the current one
 
     inner = RunnableLambda(lambda query: everyone.invoke(query), ask)
     configs = [config(user=user) for user in USERS]
-    for runnable in (chain, RunnablePassthrough() | inner):
+    runnables: list[Runnable[str, list[Document]]] = [chain, passing | inner]
+    for runnable in runnables:
         found = [*runnable.batch([QUERY] * 4, configs), *await runnable.abatch([QUERY] * 4, configs)]
         assert [owners(documents) for documents in found] == [{user} for user in USERS * 2]
         with pytest.raises(OptionError, match="no user"):
@@ -270,7 +278,7 @@ class Listener(BaseCallbackHandler):
 
 async def test_callbacks_hear_of_hits_and_errors(everyone: RomaineMemoryRetriever) -> None:
     listener = Listener()
-    everyone.invoke(QUERY, config(user="ben") | {"callbacks": [listener]})
+    everyone.invoke(QUERY, {"configurable": {"user": "ben"}, "callbacks": [listener]})
     with pytest.raises(OptionError):
         everyone.invoke(QUERY, {"callbacks": [listener]})
     with pytest.raises(OptionError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from romaine.memory.index import VectorIndex
 QUERIES = ("Where is the silver key?", "Who repaired the violin?", "What was sold at the market?", "honey")
 TIE = 1e-5  # cosines closer than this may come in any order
 
-Fill = Callable[[list[str], RomaineEmbeddings], "Iterator[VectorStore]"]
+Fill = Callable[[list[str], RomaineEmbeddings], AbstractContextManager[VectorStore]]
 
 
 @contextmanager

@@ -3,6 +3,8 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
@@ -68,6 +70,12 @@ def test_a_message_comes_back_as_it_was(message: BaseMessage) -> None:
     assert again == before
     assert type(again) is type(message)
     assert message == before
+
+
+@given(content=st.text(), id_=st.none() | st.text(), name=st.none() | st.text(min_size=1))
+def test_any_words_come_back(content: str, id_: str | None, name: str | None) -> None:
+    message = AIMessage(content, id=id_, name=name)
+    assert to_message(stored(to_turn(message, SPEAKERS, source_id="s"))) == message
 
 
 @pytest.mark.parametrize(

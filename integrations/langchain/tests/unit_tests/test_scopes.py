@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langchain_romaine.scopes import SCOPE_FIELDS, ScopeBinding
 
 from romaine import Scope
@@ -13,7 +14,7 @@ def binding(user: str | None = None, *, from_config: bool = True, **names: str) 
     )
 
 
-def config(**configurable: object) -> dict[str, object]:
+def config(**configurable: object) -> RunnableConfig:
     return {"configurable": configurable}
 
 
