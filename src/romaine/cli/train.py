@@ -1,0 +1,90 @@
+"""`romaine train`: one's own static model, from a recipe and files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from romaine.cli import options
+
+app = typer.Typer(help="Train a static model of one's own.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Train a static model of one's own."""
+
+
+@app.command("static")
+def static(
+    recipe: Annotated[
+        str, typer.Argument(help="A TOML file, or the name of a recipe in the package.", show_default=False)
+    ],
+    data: Annotated[
+        list[Path],
+        typer.Option("--data", help="Folder in which the recipe's files are looked up; repeatable."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model, figures and checkpoints.")],
+    measuring: Annotated[
+        list[Path] | None,
+        typer.Option(help="File of a measuring set; no training text may repeat it. Repeatable."),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder that keeps the teachers' vectors; OUT/teachers if not given.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What the model is called, in place of the recipe's.")
+    ] = None,
+    bits: Annotated[int | None, typer.Option(help="Bits of a component, in place of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed, in place of the recipe's.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps.")] = "cpu",
+    threads: options.Threads = None,
+    bundled: Annotated[bool, typer.Option("--bundled", hidden=True)] = False,
+    progress: Annotated[bool, typer.Option(help="Show bars.")] = True,
+) -> None:
+    """Train a static table with Matryoshka dimensions; a run that was stopped goes on where it was."""
+    try:
+        from romaine.train.recipe_file import read_recipe
+        from romaine.train.run import TrainRun, run_training
+    except ModuleNotFoundError as error:
+        from romaine.errors import MissingExtraError
+
+        raise MissingExtraError("romaine train", "train") from error
+    changed = {
+        key: value for key, value in (("name", name), ("bits", bits), ("seed", seed)) if value is not None
+    }
+    run = TrainRun(
+        recipe=replace(read_recipe(recipe), **changed),  # type: ignore[arg-type]
+        recipe_name=Path(recipe).name,
+        data=tuple(data),
+        out=out,
+        measuring=tuple(measuring or ()),
+        cache=cache,
+        device=device,
+        threads=threads,
+        bundled=bundled,
+    )
+    result = run_training(run, show_progress=progress)
+    typer.echo(f"{result.card.id}: {result.card.full_dim} components, {result.card.size:,} bytes in {out}")
+    for measure in result.card.measured:
+        typer.echo(f"  {measure.name}: {measure.value:.4f}")
+    for dim, value in result.metrics["best"]["recall"].items():
+        typer.echo(f"  recall of dev questions, {dim} dims: {value:.4f}")
+    if not result.above_floor:
+        floor = run.recipe.watch.sts_floor
+        typer.echo(
+            f"warning: no checkpoint reached the STS floor of {floor:g}; the nearest was kept", err=True
+        )
+
+
+@app.command("recipe")
+def recipe(
+    name: Annotated[str, typer.Argument(help="Which; all are listed if none is given.")] = "",
+) -> None:
+    """Print a recipe of the package, to start one's own from."""
+    from romaine.train.recipe_file import bundled_recipes, recipe_source
+
+    typer.echo(recipe_source(name).rstrip() if name else "\n".join(bundled_recipes()))
