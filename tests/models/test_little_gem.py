@@ -9,7 +9,7 @@ import pytest
 
 from romaine import Embedder
 from romaine.models.catalog import BUNDLED_FOLDER, bundled_card
-from romaine.train.figures import spearman
+from romaine.evaluate.sts import spearman
 
 # Pairs written for this test, from unrelated (0) to the same (5).
 GRADED = (

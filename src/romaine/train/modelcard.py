@@ -1,0 +1,99 @@
+"""The README of a trained model: what it is, what it learned from, how good it is, what made it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from romaine.train.recipe import Recipe
+
+
+def model_readme(recipe: Recipe, metrics: Mapping[str, Any], *, vocab: int, size: int) -> str:
+    """Writes a model card in Markdown.
+
+    Args:
+        recipe: What made the model.
+        metrics: What `romaine.train.run` puts into metrics.json.
+        vocab: Tokens of the table.
+        size: Bytes of the weights.
+    """
+    after = ", then a separable dynamic tanh" if recipe.dyt else ""
+    parts = [
+        f"# {recipe.name}\n",
+        f"A static embedding table: {vocab:,} tokens, {recipe.dim} components in {recipe.bits} bits,"
+        f" {size:,} bytes of weights. A text's vector is the mean of its tokens' rows{after}, made unit"
+        f" length. It is trained for {_listed(recipe.dims)} components.",
+        recipe.note,
+        "## How it was made\n",
+        "    " + metrics["command"] + "\n",
+        _teachers(recipe, metrics),
+        _phases(recipe),
+        f"The checkpoint after step {metrics['best']['step']:,} of {recipe.steps:,} was kept: the highest"
+        f" recall of dev questions among those with Spearman of at least {recipe.watch.sts_floor:g}."
+        + ("" if metrics["above_floor"] else " **None reached that floor; this one came nearest.**"),
+        "![curves](curves.png)\n",
+        "## Figures\n",
+        "Measured on the table as packed. `metrics.json` has every reading and every packing.\n",
+        _figures(recipe, metrics),
+        "## Data and licences\n",
+        _data(metrics["data"]),
+        f"The table is under {recipe.licence}.",
+        "## Limits\n",
+        "The order of words is not seen: a sentence and its reverse have one vector.",
+    ]
+    return "\n\n".join(part.rstrip() for part in parts if part) + "\n"
+
+
+def _teachers(recipe: Recipe, metrics: Mapping[str, Any]) -> str:
+    rows = [
+        (spec.model or spec.kind.value, f"{spec.weight:g}", f"`{fingerprint[:16]}`")
+        for spec, fingerprint in zip(recipe.teachers, metrics["teachers"], strict=True)
+    ]
+    return _table(("teacher", "weight", "fingerprint"), rows)
+
+
+def _phases(recipe: Recipe) -> str:
+    rows = []
+    for phase in recipe.phases:
+        tasks = ", ".join(
+            f"{task.weight:g} x {type(task).__name__.lower()} on {' + '.join(task.data)}"
+            for task in phase.tasks
+        )
+        marks = f"{phase.learning_rate:g}" + (", as packed" if phase.quantise else "")
+        rows.append((phase.name, f"{phase.steps:,}", marks, tasks))
+    return _table(("phase", "steps", "rate", "losses"), rows)
+
+
+def _figures(recipe: Recipe, metrics: Mapping[str, Any]) -> str:
+    dims = [str(dim) for dim in reversed(recipe.dims)]
+    rows = []
+    for bits, reading in metrics["packings"].items():
+        for name, title in (
+            ("sts", recipe.watch.sts_name),
+            ("recall", f"recall@{recipe.watch.cutoff}, dev questions"),
+        ):
+            if reading[name]:
+                rows.append((bits, title, *(f"{reading[name][dim]:.4f}" for dim in dims)))
+    return _table(("bits", "measure", *dims), rows) if rows else "Nothing was measured."
+
+
+def _data(data: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = []
+    for name, entry in data.items():
+        counts = ", ".join(f"{count:,} {what}" for what, count in entry.get("counts", {}).items())
+        rows.append(
+            (name, entry["file"], entry.get("licence") or "-", counts or "-", f"`{entry['sha256'][:16]}`")
+        )
+    return "No text is part of the model's files.\n\n" + _table(
+        ("data", "file", "licence", "records and texts", "sha256"), rows
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _listed(dims: Sequence[int]) -> str:
+    names = [str(dim) for dim in dims]
+    return names[-1] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

