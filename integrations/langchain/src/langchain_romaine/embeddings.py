@@ -104,6 +104,9 @@ class RomaineEmbeddings(Serializable, Embeddings):
     allow_rejected: bool = False
     """Whether a model that failed its evaluation may be loaded."""
 
+    require_verified: bool = False
+    """Whether only a model with a PASS of ``romaine verify`` for exactly these files and backend may be."""
+
     allow_pickle: bool = False
     """Whether weights may be read from a pickle (only its tensors are)."""
 

@@ -39,6 +39,7 @@ EVERY_SETTING: dict[str, Any] = {
     "show_progress": True,
     "allow_untrained_dim": True,
     "allow_rejected": True,
+    "require_verified": True,
     "allow_pickle": True,
     "trust_remote_code": True,
 }
