@@ -132,17 +132,18 @@ def _in_new_process(subject: Subject, *, rounds: int) -> dict[str, Any]:
             f"{subject.label} was not measured after {_TIMEOUT} seconds; choose a smaller model"
         ) from None
     answer = _last_json(done.stdout)
-    if "error" in answer or done.returncode:
-        why = answer.get("error") or (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+    if answer is None or "error" in answer or done.returncode:
+        last_words = done.stderr.strip().splitlines()[-1:] or ["it gave no figures"]
+        why = (answer or {}).get("error", last_words[0])
         raise BackendError(f"the process that measures {subject.label} failed: {why}")
     return answer
 
 
-def _last_json(stdout: str) -> dict[str, Any]:
+def _last_json(stdout: str) -> dict[str, Any] | None:
     """The worker's answer: the last line, as a runtime may have printed something before it."""
     lines = stdout.strip().splitlines()
     try:
         answer = json.loads(lines[-1]) if lines else None
     except ValueError:
         answer = None
-    return answer if isinstance(answer, dict) else {"error": "it gave no figures"}
+    return answer if isinstance(answer, dict) else None
