@@ -30,6 +30,12 @@ def _own_hash_records(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["ROMAINE_CACHE"] = str(tmp_path_factory.mktemp("romaine-cache"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _bundled_tokenizer() -> None:
+    """Worker processes unpickle a splitter's tokenizer, and would download what llama-index-core has with it."""
+    os.environ["TIKTOKEN_CACHE_DIR"] = str(files("llama_index.core") / "_static" / "tiktoken_cache")
+
+
 @pytest.fixture(scope="session")
 def transformer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """all-MiniLM-L6-v2 as an int8 ONNX file, with the tokenizer of the bundled model: the same vocabulary."""
