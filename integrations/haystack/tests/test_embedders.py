@@ -45,7 +45,7 @@ def test_no_documents_give_no_documents() -> None:
     assert RomaineDocumentEmbedder().run([]) == {"documents": []}
 
 
-@pytest.mark.parametrize("text", ["", " \n", "\x00\ud800", "\U0001f600" * 50])
+@pytest.mark.parametrize("text", ["", " \n", "\x00\ud800", "\U0001f600"])
 def test_any_text_has_an_embedding(text: str) -> None:
     embedding = RomaineTextEmbedder().run(text)["embedding"]
     document = RomaineDocumentEmbedder().run([Document(id="1", content=text)])["documents"][0]

@@ -42,6 +42,7 @@ EMBEDDER: dict[str, Any] = {
     "progress_bar": True,
     "allow_untrained_dim": True,
     "allow_rejected": True,
+    "require_verified": True,
     "allow_pickle": True,
     "trust_remote_code": True,
 }

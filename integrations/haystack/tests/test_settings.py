@@ -78,6 +78,7 @@ def test_unknown_names_are_refused(kind: type) -> None:
         ({"batch_size": 0}, OptionError),
         ({"batch_tokens": -1}, OptionError),
         ({"threads": 0}, OptionError),
+        ({"backend": "torhc"}, UnknownNameError),
         ({"truncate": "start"}, UnknownNameError),
         ({"device": "cuda"}, OptionError),
         ({"token": "hf_secret"}, OptionError),

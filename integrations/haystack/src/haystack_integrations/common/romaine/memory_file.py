@@ -67,6 +67,7 @@ class RomaineMemoryFile:
         progress_bar: bool = False,
         allow_untrained_dim: bool = False,
         allow_rejected: bool = False,
+        require_verified: bool = False,
         allow_pickle: bool = False,
         trust_remote_code: bool = False,
         vector_format: str | None = None,
@@ -98,6 +99,7 @@ class RomaineMemoryFile:
         :param progress_bar: Whether to show a progress bar while embedding several texts.
         :param allow_untrained_dim: Whether `dim` may be one that the model was not trained for.
         :param allow_rejected: Whether a model that failed its evaluation may be loaded.
+        :param require_verified: Whether only a model that passed its evaluation may be loaded.
         :param allow_pickle: Whether weights may be read from a pickle.
         :param trust_remote_code: Whether the runtime may run code that comes with the model.
         :param vector_format: "float32", "float16" or "int8" for a new file; an old file keeps its own.
@@ -132,6 +134,7 @@ class RomaineMemoryFile:
             progress_bar=progress_bar,
             allow_untrained_dim=allow_untrained_dim,
             allow_rejected=allow_rejected,
+            require_verified=require_verified,
             allow_pickle=allow_pickle,
             trust_remote_code=trust_remote_code,
         )

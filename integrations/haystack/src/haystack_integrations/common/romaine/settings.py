@@ -48,6 +48,7 @@ class EmbedderSettings:
     progress_bar: bool = False
     allow_untrained_dim: bool = False
     allow_rejected: bool = False
+    require_verified: bool = False
     allow_pickle: bool = False
     trust_remote_code: bool = False
 
@@ -100,6 +101,7 @@ class EmbedderSettings:
             show_progress=self.progress_bar,
             allow_untrained_dim=self.allow_untrained_dim,
             allow_rejected=self.allow_rejected,
+            require_verified=self.require_verified,
             allow_pickle=self.allow_pickle,
             trust_remote_code=self.trust_remote_code,
         )

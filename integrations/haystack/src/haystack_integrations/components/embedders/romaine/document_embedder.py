@@ -66,6 +66,7 @@ class RomaineDocumentEmbedder:
         trust_remote_code: bool = False,
         allow_untrained_dim: bool = False,
         allow_rejected: bool = False,
+        require_verified: bool = False,
         allow_pickle: bool = False,
     ) -> None:
         """Stores and checks the settings; nothing is loaded.
@@ -95,6 +96,7 @@ class RomaineDocumentEmbedder:
         :param trust_remote_code: Whether the runtime may run code that comes with the model.
         :param allow_untrained_dim: Whether `dim` may be one that the model was not trained for.
         :param allow_rejected: Whether a model that failed its evaluation may be loaded.
+        :param require_verified: Whether only a model that passed its evaluation may be loaded.
         :param allow_pickle: Whether weights may be read from a pickle (only its tensors are).
         :raises OptionError: If a value is not allowed.
         """
@@ -118,6 +120,7 @@ class RomaineDocumentEmbedder:
             progress_bar=progress_bar,
             allow_untrained_dim=allow_untrained_dim,
             allow_rejected=allow_rejected,
+            require_verified=require_verified,
             allow_pickle=allow_pickle,
             trust_remote_code=trust_remote_code,
         )
