@@ -245,10 +245,13 @@ async def test_chains_hand_their_config_down(everyone: RomaineMemoryRetriever) -
     passing: Runnable[str, str] = RunnablePassthrough()
     chain = RunnableParallel(a=everyone, b=passing | everyone) | (lambda found: found["a"] + found["b"])
 
-    async def ask(query: str) -> list[Document]:
-        return await everyone.ainvoke(query)  # told nothing: the chain's config is the current one
+    def ask(query: str) -> list[Document]:
+        return everyone.invoke(query)  # told nothing: the chain's config is the current one
 
-    inner = RunnableLambda(lambda query: everyone.invoke(query), ask)
+    async def ask_async(query: str, config: RunnableConfig) -> list[Document]:
+        return await everyone.ainvoke(query, config)  # before Python 3.11 LangChain wants it handed on
+
+    inner = RunnableLambda(ask, ask_async)
     configs = [config(user=user) for user in USERS]
     runnables: list[Runnable[str, list[Document]]] = [chain, passing | inner]
     for runnable in runnables:
