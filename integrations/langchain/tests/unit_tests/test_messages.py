@@ -3,7 +3,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import (
     AIMessage,
@@ -72,6 +72,7 @@ def test_a_message_comes_back_as_it_was(message: BaseMessage) -> None:
     assert message == before
 
 
+@settings(deadline=None, max_examples=60)
 @given(content=st.text(), id_=st.none() | st.text(), name=st.none() | st.text(min_size=1))
 def test_any_words_come_back(content: str, id_: str | None, name: str | None) -> None:
     message = AIMessage(content, id=id_, name=name)
