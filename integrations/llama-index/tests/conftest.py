@@ -32,7 +32,7 @@ def _own_hash_records(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _bundled_tokenizer() -> None:
-    """Worker processes unpickle a splitter's tokenizer, and would download what llama-index-core has with it."""
+    """Worker processes unpickle a splitter's tokenizer, and would download what llama-index-core brings."""
     os.environ["TIKTOKEN_CACHE_DIR"] = str(files("llama_index.core") / "_static" / "tiktoken_cache")
 
 

@@ -102,7 +102,7 @@ def vectors_of(ran: Any) -> dict[str, list[float]]:
 
 def test_a_pipeline_splits_and_embeds() -> None:
     ran = vectors_of(pipeline(RomaineEmbedding(dim=64)).run(documents=documents()))
-    assert set(TEXTS) <= set(ran) or len(ran) >= len(documents())
+    assert len(ran) > len(documents())
     embedder = Embedder(dim=64)
     assert list(ran.values()) == embedder.embed_documents(list(ran)).tolist()
     assert vectors_of(asyncio.run(pipeline(RomaineEmbedding(dim=64)).arun(documents=documents()))) == ran

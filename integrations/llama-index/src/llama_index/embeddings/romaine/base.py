@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from llama_index.core.bridge.pydantic import (
@@ -21,6 +24,8 @@ from typing_extensions import Self
 
 from romaine import Embedder
 from romaine.errors import UnknownNameError
+
+T = TypeVar("T")
 
 EMBEDDER_OPTIONS = {
     "model_name": "model",
@@ -55,10 +60,22 @@ EMBEDDER_OPTIONS = {
 
 
 class _Handle:
-    """Holds the embedder: copies of a component share its loaded model, pickles leave it behind."""
+    """Holds the embedder and its threads: copies of a component share them, pickles leave them behind.
+
+    Async calls have one thread for each role. More would only take the cores from each other, as the runtime
+    uses all of them for one batch, and from the event loop; and a query does not queue behind documents.
+    """
 
     def __init__(self, embedder: Embedder) -> None:
         self.embedder = embedder
+        self._executors: dict[Role, ThreadPoolExecutor] = {
+            "query": ThreadPoolExecutor(1, thread_name_prefix="romaine-query"),
+            "document": ThreadPoolExecutor(1, thread_name_prefix="romaine-document"),
+        }
+
+    async def run(self, role: Role, function: Callable[[], T]) -> T:
+        """Runs a function in the role's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._executors[role], function)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Handle:
         return self
@@ -223,8 +240,7 @@ class RomaineEmbedding(BaseEmbedding):
     @property
     def embedder(self) -> Embedder:
         """The `romaine.Embedder` behind it, e.g. for `RoleplayMemory(embedder=...)` or its `dims`."""
-        assert self._handle is not None  # every way to make a component validates it
-        return self._handle.embedder
+        return self._opened.embedder
 
     def warm_up(self) -> Self:
         """Loads the model if that has not happened yet, and returns this component.
@@ -259,20 +275,27 @@ class RomaineEmbedding(BaseEmbedding):
 
     # --- inside --------------------------------------------------------------------------------------------
 
+    @property
+    def _opened(self) -> _Handle:
+        assert self._handle is not None  # every way to make a component validates it
+        return self._handle
+
     def _embed(self, role: Role, texts: list[str]) -> list[Embedding]:
         cache = self.embeddings_cache
         if not isinstance(cache, GuardedCache):
             return self._vectors(role, texts)
-        return cache.embed(self._namespace(role), texts, lambda missing: self._vectors(role, missing))
+        return cache.embed(self._namespace(role), texts, partial(self._vectors, role))
 
     async def _aembed(self, role: Role, texts: list[str]) -> list[Embedding]:
+        handle = self._opened
+
         async def embed(some: list[str]) -> list[Embedding]:
-            return await asyncio.to_thread(self._vectors, role, some)
+            return await handle.run(role, partial(self._vectors, role, some))
 
         cache = self.embeddings_cache
         if not isinstance(cache, GuardedCache):
             return await embed(texts)
-        namespace = await asyncio.to_thread(self._namespace, role)  # loads the model
+        namespace = await handle.run(role, partial(self._namespace, role))  # loads the model
         return await cache.aembed(namespace, texts, embed)
 
     def _vectors(self, role: Role, texts: list[str]) -> list[Embedding]:
