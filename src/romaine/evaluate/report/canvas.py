@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from romaine.errors import MissingExtraError
+from romaine.evaluate.report.content import printable
 
 Axes = Any
 """`matplotlib.axes.Axes`."""
@@ -130,7 +131,7 @@ def png(chart: Chart, palette: Palette) -> bytes:
             format="png",
             dpi=_PIXELS_PER_INCH * _PNG_SCALE,
             facecolor=palette.paper,
-            metadata={"Software": None, "Title": chart.title},
+            metadata={"Software": None, "Title": printable(chart.title)},
         )
     return stream.getvalue()
 
@@ -170,7 +171,7 @@ def _drawn(chart: Chart, palette: Palette, *, titled: bool) -> Iterator[Any]:
         chart.draw(axes[0] if len(axes) == 1 else axes, palette)
         if titled:
             figure.suptitle(
-                chart.title, x=0.015, ha="left", color=palette.ink, fontsize=14, fontweight="bold"
+                printable(chart.title), x=0.015, ha="left", color=palette.ink, fontsize=14, fontweight="bold"
             )
         yield figure
 

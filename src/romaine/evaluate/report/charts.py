@@ -9,7 +9,7 @@ import numpy as np
 from romaine.evaluate.matryoshka import MatryoshkaReport
 from romaine.evaluate.parity import ParityReport
 from romaine.evaluate.report.canvas import Axes, Chart, Palette
-from romaine.evaluate.report.content import Report
+from romaine.evaluate.report.content import Report, printable
 from romaine.evaluate.separation import Separation
 from romaine.evaluate.speed import SpeedReport
 
@@ -44,7 +44,7 @@ def quality_chart(report: MatryoshkaReport, *, name: str) -> Chart:
             if number == 0:
                 _value_labels(axes, values, palette)
             axes.annotate(
-                metric,
+                printable(metric),
                 (places[-1], values[-1]),
                 xytext=(10, 0),
                 textcoords="offset points",
@@ -90,14 +90,14 @@ def separation_chart(separation: Separation, *, name: str) -> Chart:
                 color=colour,
                 linewidth=1.8,
                 linestyle=style,
-                label=f"{label} ({len(values):,})",
+                label=f"{printable(label)} ({len(values):,})",
             )
         top = axes.get_ylim()[1]
         if separation.threshold is not None:
             axes.axvline(separation.threshold, color=palette.ink, linewidth=1.5, linestyle=(0, (2, 2)))
             right = separation.threshold < (edges[0] + edges[-1]) / 2
             axes.annotate(
-                f"{separation.threshold_name} {separation.threshold:.2f}",
+                f"{printable(separation.threshold_name)} {separation.threshold:.2f}",
                 (separation.threshold, 1),
                 xycoords=("data", "axes fraction"),
                 xytext=(7 if right else -7, -1),
@@ -109,7 +109,7 @@ def separation_chart(separation: Separation, *, name: str) -> Chart:
             )
         axes.set_ylim(0, top * 1.22)
         axes.set_yticks([])
-        axes.set_xlabel(separation.score)
+        axes.set_xlabel(printable(separation.score))
         axes.legend(
             loc="lower left",
             bbox_to_anchor=(0, 1.0),
@@ -242,6 +242,7 @@ def _figure(value: float) -> str:
 
 
 def _short(name: str) -> str:
+    name = printable(name)
     return name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…"
 
 

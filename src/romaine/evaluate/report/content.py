@@ -17,6 +17,14 @@ Cell = str | int | float | None
 """One value of a table; None is left empty."""
 
 
+def printable(text: str) -> str:
+    """A name with what cannot be drawn or stand in XML replaced: lone surrogates and control characters."""
+    return "".join(
+        sign if sign.isprintable() else " " if sign.isspace() else "\N{REPLACEMENT CHARACTER}"
+        for sign in text
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """Whether the model may be used.

@@ -9,7 +9,7 @@ from importlib import resources
 from romaine import __version__
 from romaine.evaluate.parity import ParityReport
 from romaine.evaluate.report.canvas import DARK, LIGHT, Chart, css_variables
-from romaine.evaluate.report.content import Cell, Report, Table, Verdict
+from romaine.evaluate.report.content import Cell, Report, Table, Verdict, printable
 from romaine.evaluate.report.tables import (
     checks_table,
     matryoshka_table,
@@ -66,8 +66,8 @@ def render_page(report: Report, drawings: Mapping[str, tuple[Chart, str]]) -> st
 
 
 def escape(text: object) -> str:
-    """Any value as text that is safe in HTML and can be written as UTF-8."""
-    return html.escape(str(text).encode("utf-8", errors="replace").decode("utf-8"))
+    """Any value as text that is safe in HTML, on one line."""
+    return html.escape(printable(str(text)))
 
 
 def _sections(report: Report, drawings: Mapping[str, tuple[Chart, str]]) -> Iterator[str]:
