@@ -91,3 +91,17 @@ def test_many_calls_at_once_on_one_instance(transformer_folder: Path) -> None:
         alone = [embedding.get_query_embedding(text) for text in texts]
         alone += [embedding.get_text_embedding(text) for text in texts]
         assert together == alone
+
+
+def test_a_query_does_not_queue_behind_documents(transformer_folder: Path) -> None:
+    embedding = RomaineEmbedding(model_name=transformer_folder, threads=1, embed_batch_size=16).warm_up()
+
+    async def embed() -> bool:
+        documents = asyncio.create_task(embedding.aget_text_embedding_batch(TEXTS * 4))
+        await asyncio.sleep(0)
+        await embedding.aget_query_embedding("key")
+        waiting = not documents.done()
+        await documents
+        return waiting
+
+    assert asyncio.run(embed())

@@ -107,6 +107,7 @@ def test_every_field_reaches_the_embedder(monkeypatch: pytest.MonkeyPatch) -> No
         "token": "secret",
         "allow_untrained_dim": True,
         "allow_rejected": True,
+        "require_verified": True,
         "allow_pickle": True,
         "trust_remote_code": True,
     }

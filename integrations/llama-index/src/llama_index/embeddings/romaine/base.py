@@ -51,6 +51,7 @@ EMBEDDER_OPTIONS = {
             "token",
             "allow_untrained_dim",
             "allow_rejected",
+            "require_verified",
             "allow_pickle",
             "trust_remote_code",
         )
@@ -188,6 +189,9 @@ class RomaineEmbedding(BaseEmbedding):
     )
     allow_rejected: bool = Field(
         default=False, frozen=True, strict=True, description="Allow a model that failed its evaluation."
+    )
+    require_verified: bool = Field(
+        default=False, frozen=True, strict=True, description="Allow only a model that passed its evaluation."
     )
     allow_pickle: bool = Field(
         default=False, frozen=True, strict=True, description="Allow weights in a pickle (tensors only)."
