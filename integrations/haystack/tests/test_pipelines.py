@@ -158,14 +158,10 @@ def agent(retriever: RomaineMemoryRetriever) -> Agent:
         retriever,
         name="remember",
         description="Finds what was said.",
-        parameters={
-            "type": "object",
-            "properties": {"query": {"type": "string"}},
-            "required": ["query"],
-        },
         inputs_from_state={"user": "user"},
         outputs_to_state={"documents": {"source": "documents"}},
     )
+    assert "user" not in tool.parameters["properties"]  # the model cannot name another
     call = ChatMessage.from_assistant(tool_calls=[ToolCall("remember", {"query": QUESTION})])
     return Agent(
         chat_generator=MockChatGenerator([call, "Under the third step."]),

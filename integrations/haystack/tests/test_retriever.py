@@ -207,6 +207,14 @@ def test_users_never_see_each_other(memory_file: RomaineMemoryFile) -> None:
             assert len(found) == 2
 
 
+def test_only_witnesses_recall(memory_file: RomaineMemoryFile) -> None:
+    whisper = [ChatMessage.from_user("The duke is a spy.")]
+    RomaineMemoryWriter(memory_file, user="ana", chat="party").run(whisper, known_by=["Cassian"])
+    retriever = RomaineMemoryRetriever(memory_file, user="ana", chat="party")
+    for character, count in (("Cassian", 1), ("Brona", 0)):
+        assert len(retriever.run("Who is a spy?", character=character)["documents"]) == count
+
+
 # --- with others -------------------------------------------------------------------------------------------
 
 

@@ -77,7 +77,7 @@ class RomaineMemoryFile:
     ) -> None:
         """Stores the settings; nothing is opened or loaded.
 
-        :param path: The file, made if it is not there, or ":memory:".
+        :param path: The file, made if it is not there, or ":memory:" for one that ends with this object.
         :param model: The bundled model's name, a catalog name, a hub id or a folder.
         :param backend: "static", "onnx", "torch", "sentence-transformers" or "auto".
         :param dim: Components of the first stage of search; vectors are kept whole. None for 64 where the
