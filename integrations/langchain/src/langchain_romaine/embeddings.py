@@ -19,6 +19,8 @@ from typing_extensions import Self
 from romaine import Embedder
 from romaine.embedder import DEFAULT_MODEL
 
+_ROWS_AT_ONCE = 256  # at 768 components about 4 ms
+
 
 class RomaineEmbeddings(Serializable, Embeddings):
     """Embeds with a local model. Offline right after install, safe to share, never blocks an event loop.
@@ -226,5 +228,8 @@ class RomaineEmbeddings(Serializable, Embeddings):
 
 
 def _as_lists(vectors: NDArray[Any]) -> list[list[float]]:
-    """Rows as Python floats, one by one: converting all at once would hold up every other thread."""
-    return [row.tolist() for row in vectors]
+    """Rows as Python floats, some at a time: converting all at once would hold up every other thread."""
+    lists: list[list[float]] = []
+    for start in range(0, len(vectors), _ROWS_AT_ONCE):
+        lists += vectors[start : start + _ROWS_AT_ONCE].tolist()
+    return lists
