@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from romaine.cli.evaluate import app
+from romaine.errors import InputFileError, MissingExtraError, OptionError
 from tests.evaluate.conftest import locomo
+from tests.evaluate.retrieval.conftest import write_beir
 
 
 @pytest.fixture
@@ -40,3 +44,122 @@ def test_calibrates(files: list[str], extra: list[str]) -> None:
     result = CliRunner().invoke(app, ["abstention", *files, *extra])
     assert result.exit_code == 0
     assert "silent" in result.output
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> str:
+    path = tmp_path / "pairs.csv"
+    path.write_text("A boat.,The boat.,5\nA dog runs.,Two dogs run.,3\nHe reads.,Prices fell.,0\n")
+    return str(path)
+
+
+def figures(*arguments: str) -> dict[str, Any]:
+    result = CliRunner().invoke(app, [*arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def table(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_retrieval(tmp_path: Path) -> None:
+    folder = str(write_beir(tmp_path / "small"))
+    found = figures("retrieval", folder, "--dim", "64")
+    assert list(found["metrics"])[:3] == ["nDCG@10", "MRR@10", "MAP@100"]
+    assert (found["dim"], found["split"]) == (64, "test")
+    shown = table("retrieval", folder)
+    for name in ("small (test)", "nDCG@10", "recall@100"):
+        assert name in shown
+
+
+def test_retrieval_says_what_was_left_out(tmp_path: Path) -> None:
+    rows = [("q1", "d1", 1), ("q1", "gone", 1), ("nobody", "d1", 1)]
+    shown = " ".join(table("retrieval", str(write_beir(tmp_path / "b", qrels={"test": rows}))).split())
+    assert "1 judged queries are not in queries.jsonl" in shown
+    assert "1 relevant documents are not in the corpus" in shown
+
+
+def test_matryoshka_of_each_benchmark(files: list[str], pairs: str, tmp_path: Path) -> None:
+    beir = str(write_beir(tmp_path / "small"))
+    for benchmark, paths, metric in (
+        ("memory", files, "recall@5"),
+        ("sts", [pairs], "Spearman"),
+        ("retrieval", [beir], "nDCG@10"),
+    ):
+        found = figures("matryoshka", benchmark, *paths, "--dims", "32", "64")
+        assert [row["dim"] for row in found["rows"]] == [32, 64]
+        assert [row["bytes"] for row in found["rows"]] == [128, 256]
+        assert found["metric"] == metric
+        assert all(row["latency_ms"] > 0 for row in found["rows"])
+    shown = table("matryoshka", "sts", pairs)
+    assert "components" in shown
+    assert "Spearman" in shown
+
+
+def test_parity_of_built_in_and_own_texts(tmp_path: Path) -> None:
+    found = figures("parity", "--dim", "64")
+    assert [row["precision"] for row in found["rows"]] == ["float16", "int8", "binary"]
+    assert found["rows"][0]["cosine_worst"] > 0.9999
+    texts = tmp_path / "texts.txt"
+    texts.write_text("the key\nthe soup\nthe boat\n")
+    assert figures("parity", str(texts))["rows"][0]["texts"] == 3
+    assert "static, binary vectors" in table("parity", str(texts))
+
+
+def test_parity_needs_a_readable_file(tmp_path: Path) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xff")
+    for path in (tmp_path / "missing", binary):
+        result = CliRunner().invoke(app, ["parity", str(path)])
+        assert isinstance(result.exception, InputFileError)
+
+
+def test_speed_of_every_backend() -> None:
+    found = figures("speed", "--every-backend", "--rounds", "1", "--dim", "32")
+    assert [(run["backend"], run["dim"]) for run in found["runs"]] == [("static", 32)]
+    assert found["runs"][0]["texts_per_second"] > 0
+
+
+@pytest.mark.parametrize("command", ["sts", "memory"])
+def test_a_report_goes_where_it_is_wanted(
+    command: str, pairs: str, files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = files if command == "memory" else [pairs]
+    monkeypatch.setattr("sys.argv", ["romaine", "eval", command, *paths])
+    out = tmp_path / "report"
+    found = figures(command, *paths, "--out", str(out))
+    kept = json.loads((out / "report.json").read_text())
+    assert {"command", "romaine", "measured"} <= {*kept}
+    assert {name: kept[name] for name in found} == found
+    page = (out / "report.html").read_text()
+    assert f"romaine eval {command}" in page
+    assert 'id="figure-scores"' in page
+    assert {path.name for path in out.glob("*.png")} == {"scores-light.png", "scores-dark.png"}
+
+
+def test_a_report_that_cannot_be_drawn_is_refused_before_anything_is_measured(
+    pairs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr("romaine.evaluate.sts.evaluate_sts", lambda *_, **__: pytest.fail("measured"))
+    result = CliRunner().invoke(app, ["sts", pairs, "--out", str(tmp_path)])
+    assert isinstance(result.exception, MissingExtraError)
+
+
+def test_scores_of_another_scale_give_a_report_without_a_chart(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("A boat.,The boat.,1\nA dog runs.,Two dogs run.,0.5\nHe reads.,Prices fell.,0\n")
+    table("sts", str(path), "--out", str(tmp_path / "report"))
+    assert not list((tmp_path / "report").glob("*.png"))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mteb_names_and_prompts_are_checked() -> None:
+    pytest.importorskip("mteb")
+    for arguments, reason in ((["Nothing"], "no task or benchmark"), (["x", "--prompt", "y"], "KEY=TEXT")):
+        result = CliRunner().invoke(app, ["mteb", *arguments])
+        assert isinstance(result.exception, OptionError)
+        assert reason in str(result.exception)

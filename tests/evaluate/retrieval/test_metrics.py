@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import importlib.util
 import math
+import sys
 
 import pytest
 from hypothesis import given
@@ -51,6 +51,6 @@ def test_a_query_that_found_nothing_counts_as_zero() -> None:
 
 
 def test_without_ir_measures_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "ir_measures", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'romaine\[eval\]'"):
         metric_means({"q": {"d": 1}}, {})
