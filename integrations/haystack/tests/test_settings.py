@@ -92,6 +92,18 @@ def test_wrong_values_are_refused_at_once(
     assert "hf_secret" not in str(caught.value)
 
 
+def test_a_model_is_named_or_a_path() -> None:
+    for wrong in (7, None, b"little-gem"):
+        with pytest.raises(OptionError, match="model"):
+            RomaineTextEmbedder(wrong)  # type: ignore[arg-type]
+    assert RomaineTextEmbedder(Path("models") / "mine").settings.model == str(Path("models") / "mine")
+
+
+def test_a_variable_set_to_nothing_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_API_TOKEN", "")
+    assert EmbedderSettings().make()._model._request.token is None
+
+
 def test_prefix_and_suffix_must_be_text() -> None:
     with pytest.raises(OptionError, match="prefix"):
         RomaineTextEmbedder(prefix=7)  # type: ignore[arg-type]

@@ -53,6 +53,8 @@ class EmbedderSettings:
     trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.model, (str, Path)):
+            raise OptionError(f"model must be a str or Path, got {type(self.model).__name__}")
         if self.device is not None and not isinstance(self.device, ComponentDevice):
             raise OptionError(
                 f"device={self.device!r} must be a ComponentDevice or None, e.g."
@@ -73,7 +75,8 @@ class EmbedderSettings:
 
     def make(self) -> Embedder:
         """Returns the embedder that these settings describe, with the token as it is now; loads nothing."""
-        return self._make(token=self.token.resolve_value() if self.token is not None else None)
+        token = self.token.resolve_value() if self.token is not None else None
+        return self._make(token=token or None)  # a variable that is set to nothing is no token
 
     def init_parameters(self) -> dict[str, Any]:
         """Returns the settings under their names, for `to_dict`."""

@@ -70,8 +70,9 @@ class RomaineMemoryRetriever:
         :param user: Who asks; None where each run names the user. What is bound here no run can change.
         :param character: Whose memory, beside what all the user's characters know; likewise.
         :param chat: Which chat, beside what holds in all; likewise.
-        :param filters: In Haystack's grammar, over the fields of a Document that `run` returns. What they
-            leave out is not ranked, so `top_k` documents come back wherever as many match.
+        :param filters: In Haystack's grammar, over a Document as `run` returns it, but for its `score`,
+            `parts` and `neighbours`, which come later. What they leave out is not ranked, so `top_k`
+            documents come back wherever as many match.
         :param top_k: How many documents at most.
         :param filter_policy: Whether filters of a run replace these or are merged with them.
         :param token_budget: How many tokens documents and neighbours may have together.

@@ -7,14 +7,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.dataclasses import ChatMessage, ChatRole
 from haystack.document_stores.types import DuplicatePolicy
-from romaine import RoleplayMemory, Scope
 from romaine.errors import UnknownNameError
 
 from haystack_integrations.common.romaine.memory_file import RomaineMemoryFile
@@ -119,12 +118,12 @@ class RomaineMemoryWriter:
         )
         memory = self.memory_file.open()
         # documents first: they may be refused, and then nothing has been written
-        lore_ids = self._write(memory, scope, documents or [], known_by or ())
+        lore = write_documents(memory, scope, documents or [], policy=self.policy, known_by=known_by or ())
         added = memory.add_turns(scope, turns, known_by=known_by or ())
         return {
             "messages_written": added.added + added.edited,
-            "documents_written": len(lore_ids),
-            "memory_ids": [*added.ids, *lore_ids],
+            "documents_written": len(lore),
+            "memory_ids": [*added.ids, *(piece.id for piece in lore)],
         }
 
     @component.output_types(messages_written=int, documents_written=int, memory_ids=list[str])
@@ -185,12 +184,6 @@ class RomaineMemoryWriter:
         :returns: The component, its file not opened.
         """
         return default_from_dict(cls, data)
-
-    def _write(
-        self, memory: RoleplayMemory, scope: Scope, documents: list[Document], known_by: Collection[str]
-    ) -> list[str]:
-        written = write_documents(memory, scope, documents, policy=self.policy, known_by=known_by)
-        return [lore.id for lore in written]
 
 
 def _role(role: str | ChatRole) -> ChatRole:
