@@ -54,6 +54,49 @@ def test_a_narrow_terminal_gets_lines(monkeypatch):
     assert all(len(line) <= 80 for line in listed.splitlines() if line.startswith(" "))
 
 
+def test_quality_has_published_and_measured_figures_in_columns_of_their_own(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = run("--quality")
+    by_model = {block.splitlines()[0]: block for block in listed.strip().split("\n\n")}
+    assert list(by_model) == list(catalog.names())
+    leaf = by_model[LEAF]
+    header = next(line for line in leaf.splitlines() if "published" in line)
+    failure = next(line for line in leaf.splitlines() if "STSBenchmark Spearman" in line)
+    assert failure.rstrip().endswith("0.223")
+    assert len(failure.rstrip()) <= header.index("measured")
+    assert f"published: model card of {LEAF}" in leaf
+    own = by_model["little-gem"]
+    header = next(line for line in own.splitlines() if "published" in line)
+    figure = next(line for line in own.splitlines() if "Spearman" in line)
+    assert not figure[header.index("published") : header.index("published") + len("published")].strip()
+    assert "measured: romaine " in own
+    assert (
+        "no published figure is known here, none was measured" in by_model["nomic-ai/modernbert-embed-base"]
+    )
+
+
+def test_quality_as_json():
+    rows = json.loads(run("--quality", "--json"))
+    leaf = next(row for row in rows if row["model"] == LEAF)
+    assert (leaf["figure"], leaf["published"], leaf["measured"]) == ("STSBenchmark Spearman", 0.223, None)
+    assert {row["model"] for row in rows} == {*catalog.names()}
+
+
+def test_the_list_tells_a_few_figures_and_which_were_measured_here():
+    table = run()
+    assert "0.4312" in table
+    assert "NanoClimateFEVER" not in table
+    own = next(line for line in table.splitlines() if line.startswith("little-gem"))
+    assert "(measured)" in own
+
+
+def test_show_tells_every_figure_and_where_it_is_from():
+    shown = run("show", LEAF)
+    assert f"published    STSBenchmark Spearman 0.223 (model card of {LEAF}" in shown
+    assert "STS22 Polish Spearman 0.132" in shown
+    assert "measured " not in shown
+
+
 def test_json_has_the_same_rows():
     rows = {row["id"]: row for row in json.loads(run("--json"))}
     assert list(rows) == list(catalog.names())

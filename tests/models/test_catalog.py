@@ -29,7 +29,7 @@ def test_every_published_model_has_a_card():
 def test_lettuce_as_published():
     card = CATALOG[LETTUCE]
     assert (card.full_dim, card.dims, card.max_tokens) == (768, (64, 128, 256, 512, 768), 4096)
-    assert {m.name: m.value for m in card.quality} == {
+    assert {m.name: m.value for m in card.quality[:3]} == {
         "RP recall@1": 0.924,
         "RP recall@5": 0.982,
         "STSBenchmark Spearman": 0.819,

@@ -12,13 +12,17 @@ from rich.table import Table
 from romaine.cli import options
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from romaine.models.card import Measure, ModelCard
+    from romaine.models.quality import QualityRow
     from romaine.models.status import Listing
 
 app = typer.Typer(help="Models: list them, show one, download one, accept changed files.")
 
 _WIDE = 180  # columns of a terminal in which the table is readable
 _UNKNOWN = "?"
+_TOLD = 3  # figures of a model in the list
 
 Name = Annotated[
     str, typer.Argument(help="Bundled model, catalog name, hub id or folder.", show_default=False)
@@ -27,10 +31,19 @@ Name = Annotated[
 
 @app.callback(invoke_without_command=True)
 def list_models(
-    context: typer.Context, as_json: options.Json = False, cache_folder: options.CacheFolder = None
+    context: typer.Context,
+    quality: Annotated[
+        bool,
+        typer.Option("--quality", help="Every figure: published beside measured here."),
+    ] = False,
+    as_json: options.Json = False,
+    cache_folder: options.CacheFolder = None,
 ) -> None:
     """Lists the models of the catalog with what was published about them."""
     if context.invoked_subcommand is not None:
+        return
+    if quality:
+        _list_quality(as_json=as_json)
         return
     from romaine.models.status import listings
 
@@ -92,6 +105,45 @@ def forget(name: Name, cache_folder: options.CacheFolder = None) -> None:
     typer.echo(f"forgot {count} recorded hashes of {name}")
 
 
+def _list_quality(*, as_json: bool) -> None:
+    from rich.console import Console
+
+    from romaine.models.quality import quality_rows
+
+    rows = quality_rows()
+    if as_json:
+        typer.echo(json.dumps([row.to_json() for row in rows], ensure_ascii=False, indent=2))
+        return
+    console = Console(markup=False, highlight=False)
+    by_model: dict[str, list[QualityRow]] = {}
+    for row in rows:
+        by_model.setdefault(row.model, []).append(row)
+    for model, figures in by_model.items():
+        _print_quality(console, model, [row for row in figures if row.figure])
+
+
+def _print_quality(console: Console, model: str, rows: list[QualityRow]) -> None:
+    """One model's figures in two columns, and under them where each column is from."""
+    console.print(model, style="bold", soft_wrap=True)
+    if not rows:
+        console.print("  no published figure is known here, none was measured\n")
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    table.add_column("figure")
+    for title in ("published", "measured"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(row.figure, _figure(row.published), _figure(row.measured))
+    console.print(Padding(table, (0, 0, 0, 2)))
+    for title, origins in (
+        ("published:", dict.fromkeys(row.source for row in rows if row.source)),
+        ("measured:", dict.fromkeys(row.command for row in rows if row.command)),
+    ):
+        for origin in origins:
+            console.print(f"  {title} {origin}", style="dim", soft_wrap=True)
+    console.print()
+
+
 def _print_rows(rows: list[Listing]) -> None:
     """A table where the terminal is wide enough for one, else a few lines for each model."""
     from rich.console import Console
@@ -126,7 +178,7 @@ def _columns(card: ModelCard) -> tuple[str, ...]:
         str(card.max_tokens) if card.max_tokens is not None else "no limit",
         _size(card.size),
         card.license or _UNKNOWN,
-        _quality(card.quality or card.measured[:1]),
+        _quality(card),
     )
 
 
@@ -145,8 +197,8 @@ def _facts(row: Listing) -> list[tuple[str, str]]:
         ("files", ", ".join(f"{use}={path}" for use, path in sorted(card.files.items()))),
         ("note", card.note),
     ]
-    figures = (*card.quality, *card.measured)
-    facts += [("figure", f"{m.name} {m.value:g} ({m.source or m.command})") for m in figures]
+    facts += [("published", f"{m.name} {m.value:g} ({m.source})") for m in card.quality]
+    facts += [("measured", f"{m.name} {m.value:g} ({m.command or m.source})") for m in card.measured]
     return [(title, value) for title, value in facts if value]
 
 
@@ -154,5 +206,16 @@ def _size(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size else _UNKNOWN
 
 
-def _quality(measures: tuple[Measure, ...]) -> str:
-    return ", ".join(f"{measure.name} {measure.value:g}" for measure in measures) or _UNKNOWN
+def _quality(card: ModelCard) -> str:
+    """The first published figures, or the first that was measured here, which is then said."""
+    published = ", ".join(_told(measure) for measure in card.quality[:_TOLD])
+    measured = ", ".join(f"{_told(measure)} (measured)" for measure in card.measured[:1])
+    return published or measured or _UNKNOWN
+
+
+def _told(measure: Measure) -> str:
+    return f"{measure.name} {measure.value:g}"
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

@@ -14,6 +14,9 @@ STS_FLOOR = 0.5
 """Spearman on STS Benchmark under which a model is rejected: LEAF v1, which is unusable, has 0.223, the
 smallest model anyone should use is well above 0.6."""
 
+_TOLD = 5
+"""How many figures a rejection tells; the telling ones stand first."""
+
 
 class Output(str, Enum):
     """What a transformer's file returns."""
@@ -38,8 +41,8 @@ class Measure:
 
     Attributes:
         name: E.g. "STSBenchmark Spearman".
-        value: As published, in the metric's own unit (0 to 1 for all used here).
-        source: Where it was published.
+        value: In the metric's own unit, most often 0 to 1.
+        source: Where it was published, for a figure of others.
         command: The command that measures it again, for a figure of our own.
     """
 
@@ -61,13 +64,14 @@ class ModelCard:
         max_tokens: Its window in tokens, special tokens counted, or None if there is none.
         pooling: How token states become one vector.
         layer_norm: Whether vectors are layer-normalised before slicing.
+        unit_output: Whether its ONNX files give unit vectors, so that other programs need not normalise them.
         prompts: Its role prompts.
         files: Path inside the model's folder by use: "weights", "tokenizer", "onnx:fp32", "onnx:int8", ...
         backends: Backends that can run it, the preferred one first.
         int8_holds: Whether its int8 file's quality was measured to hold, so that "auto" may pick it on a CPU.
         size: Bytes of the largest file a user has to download, or 0 if unknown.
         license: SPDX identifier.
-        quality: Published figures.
+        quality: Published figures, each with its source, the telling ones first.
         measured: Figures measured by this project, each with its command.
         sha256: Expected hash by path inside the folder, checked at every load.
         int8_ranges: By dim, the component size that maps to int8 code 127 (see `precision.int8_range`).
@@ -83,6 +87,7 @@ class ModelCard:
     max_tokens: int | None = None
     pooling: Pooling = Pooling.MEAN
     layer_norm: bool = False
+    unit_output: bool = False
     prompts: Prompts = Prompts()
     files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     backends: tuple[str, ...] = ()
@@ -117,7 +122,8 @@ class ModelCard:
         ]
         if not failed:
             return None
-        figures = ", ".join(f"{m.name} {m.value:g}" for m in (*self.quality, *self.measured))
+        telling = (*self.quality, *self.measured)[:_TOLD]
+        figures = ", ".join(f"{m.name} {m.value:g}" for m in telling)
         return f"its measured quality is under the floor of {STS_FLOOR:g} ({figures})"
 
     def check_dim(self, dim: int | None, *, allow_untrained: bool = False) -> int:

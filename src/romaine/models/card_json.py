@@ -6,7 +6,7 @@ dataclass's defaults. A key this version does not know is left alone, so that a 
     {
       "schema": 1,
       "id": "little-gem", "kind": "static", "full_dim": 256, "dims": [32, 64, 128, 256],
-      "max_tokens": null, "pooling": "mean", "layer_norm": false,
+      "max_tokens": null, "pooling": "mean", "layer_norm": false, "unit_output": false,
       "prompts": {"query": "", "document": ""},
       "files": {"weights": "model.safetensors", "tokenizer": "tokenizer.json"},
       "backends": ["static"], "int8_holds": false, "size": 7900000, "license": "Apache-2.0",
@@ -196,6 +196,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "max_tokens": _optional_count,
     "pooling": lambda value: Pooling.parse(_text(value)),
     "layer_norm": _flag,
+    "unit_output": _flag,
     "prompts": _prompts,
     "files": _mapping_of(_text, _inner_path),
     "backends": _tuple_of(_text),

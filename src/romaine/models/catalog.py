@@ -1,7 +1,7 @@
 """The models known by name: data only, from their published cards.
 
-A figure is here because its authors published it; what nobody published is left empty. The bundled model's
-card is read from the `romaine.json` beside its weights.
+What others published of their quality is in `published`; what nobody published is left empty. The bundled
+model's card is read from the `romaine.json` beside its weights.
 """
 
 from __future__ import annotations
@@ -14,6 +14,15 @@ from types import MappingProxyType
 from romaine.errors import ModelNotFoundError
 from romaine.models.card import Measure, ModelCard, Prompts
 from romaine.models.card_json import CARD_FILE, read_card
+from romaine.models.published import (
+    EMBEDDING_GEMMA,
+    LEAF,
+    LETTUCE,
+    PUBLISHED,
+    SSE,
+    SSE_4_BIT,
+    STATIC_RETRIEVAL,
+)
 
 BUNDLED = "little-gem"
 BUNDLED_FOLDER = Path(__file__).parent / "little_gem"
@@ -26,8 +35,23 @@ _STATIC_FILES = {
     "weights": "0_StaticEmbedding/model.safetensors",
     "tokenizer": "0_StaticEmbedding/tokenizer.json",
 }
-_SSE_SOURCE = "model card of quantized-stable-static-embedding-fast-retrieval-mrl-en"
-_LEAF_SOURCE = "model card, MTEB evaluation of 2025-10-12"
+_MINILM_MEASURED = (
+    Measure(
+        name="STSBenchmark dev Spearman, 384 dims",
+        value=0.8672,
+        command="romaine eval sts stsb-en-dev.csv --model all-MiniLM-L6-v2",
+    ),
+    Measure(
+        name="LoCoMo 1-5 recall@5, cosine",
+        value=0.3704,
+        command="romaine eval memory Chat_[1-5]*.json --mode dense --model all-MiniLM-L6-v2",
+    ),
+    Measure(
+        name="LoCoMo 1-5 recall@10, cosine",
+        value=0.4734,
+        command="romaine eval memory Chat_[1-5]*.json --mode dense --model all-MiniLM-L6-v2",
+    ),
+)
 
 
 def _files(*parts: Mapping[str, str]) -> Mapping[str, str]:
@@ -39,7 +63,7 @@ def _files(*parts: Mapping[str, str]) -> Mapping[str, str]:
 
 _PUBLISHED = (
     ModelCard(
-        id="Zeolit/lettuce-emb-768d-v4",
+        id=LETTUCE,
         kind="NomicBERT",
         full_dim=768,
         dims=(64, 128, 256, 512, 768),
@@ -47,14 +71,11 @@ _PUBLISHED = (
         files=_files(
             _TRANSFORMER_FILES, {"onnx:fp32": "onnx/model.fp32.onnx", "onnx:int8": "onnx/model.int8.onnx"}
         ),
+        unit_output=True,
         backends=("onnx", "torch", "sentence-transformers"),
         size=547_700_000,
         license="Apache-2.0",
-        quality=(
-            Measure(name="RP recall@1", value=0.924, source="model card"),
-            Measure(name="RP recall@5", value=0.982, source="model card"),
-            Measure(name="STSBenchmark Spearman", value=0.819, source="model card"),
-        ),
+        quality=PUBLISHED[LETTUCE],
         note="Made for recalling roleplay memories. Its ONNX files give unit 768-d vectors; int8 is 138 MB.",
     ),
     ModelCard(
@@ -82,7 +103,7 @@ _PUBLISHED = (
         note="149M parameters; its ONNX files return token states, pooled here.",
     ),
     ModelCard(
-        id="sentence-transformers/static-retrieval-mrl-en-v1",
+        id=STATIC_RETRIEVAL,
         kind="static",
         full_dim=1024,
         dims=(32, 64, 128, 256, 512, 1024),
@@ -90,7 +111,7 @@ _PUBLISHED = (
         backends=("static", "sentence-transformers"),
         size=125 * _MB,
         license="Apache-2.0",
-        quality=(Measure(name="NanoBEIR nDCG@10", value=0.5032, source=_SSE_SOURCE),),
+        quality=PUBLISHED[STATIC_RETRIEVAL],
         note="English retrieval; 107,500 sentences/s on a desktop CPU by its authors' measurement.",
     ),
     ModelCard(
@@ -104,44 +125,40 @@ _PUBLISHED = (
         note="Multilingual similarity.",
     ),
     ModelCard(
-        id="RikkaBotan/stable-static-embedding-fast-retrieval-mrl-en",
+        id=SSE,
         kind="SSE",
         full_dim=512,
         dims=(32, 64, 128, 256, 512),
         backends=("static",),
         size=62_500_000,
         license="Apache-2.0",
-        quality=(Measure(name="NanoBEIR nDCG@10", value=0.5124, source=_SSE_SOURCE),),
+        quality=PUBLISHED[SSE],
         note="A static table followed by a dynamic tanh per dimension; English retrieval.",
     ),
     ModelCard(
-        id="RikkaBotan/quantized-stable-static-embedding-fast-retrieval-mrl-en",
+        id=SSE_4_BIT,
         kind="SSE, 4-bit",
         full_dim=512,
         dims=(32, 64, 128, 256, 512),
         backends=("static",),
         size=7_900_000,
         license="Apache-2.0",
-        quality=(Measure(name="NanoBEIR nDCG@10", value=0.5110, source=_SSE_SOURCE),),
+        quality=PUBLISHED[SSE_4_BIT],
         note="The model above in 4 bits.",
     ),
     ModelCard(
-        id="google/embeddinggemma-300m",
+        id=EMBEDDING_GEMMA,
         kind="Gemma3 encoder + dense",
         full_dim=768,
         dims=(128, 256, 512, 768),
         max_tokens=2048,
         prompts=Prompts(query="task: search result | query: ", document="title: none | text: "),
         backends=("sentence-transformers",),
-        quality=(
-            Measure(
-                name="STSBenchmark Spearman", value=0.81, source="model card of gemma300-leaf-embeddings-test"
-            ),
-        ),
+        quality=PUBLISHED[EMBEDDING_GEMMA],
         note="Base of the LEAF experiment; runs through sentence-transformers.",
     ),
     ModelCard(
-        id="tss-deposium/gemma300-leaf-embeddings-test",
+        id=LEAF,
         kind="LEAF v1, int8 pickle",
         full_dim=768,
         dims=(768,),
@@ -152,12 +169,7 @@ _PUBLISHED = (
         backends=("torch",),
         size=441 * _MB,
         license="Apache-2.0",
-        quality=(
-            Measure(name="STSBenchmark Spearman", value=0.223, source=_LEAF_SOURCE),
-            Measure(name="STS22 English Spearman", value=0.373, source=_LEAF_SOURCE),
-            Measure(name="cross-lingual Spearman, worst", value=-0.14, source=_LEAF_SOURCE),
-            Measure(name="cross-lingual Spearman, best", value=0.12, source=_LEAF_SOURCE),
-        ),
+        quality=PUBLISHED[LEAF],
         note="Failed its evaluation; its authors ask not to use it.",
     ),
     ModelCard(
@@ -170,13 +182,7 @@ _PUBLISHED = (
         backends=("onnx", "torch", "sentence-transformers"),
         size=90_868_376,
         license="Apache-2.0",
-        measured=(
-            Measure(
-                name="STSBenchmark Spearman",
-                value=0.820,
-                source="sentence-transformers on the test split",
-            ),
-        ),
+        measured=_MINILM_MEASURED,
         note="The one everyone compares with; not trained for slicing.",
     ),
 )
