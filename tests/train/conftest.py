@@ -9,8 +9,17 @@ from pathlib import Path
 import pytest
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-_SENTENCE = "lighthouse harbour storm captain silver key cellar garden letter sister dragon river bridge"
-_WORDS = tuple(_SENTENCE.split())
+_THINGS_TEXT = """
+lighthouse harbour storm captain silver key cellar garden letter sister dragon river
+bridge castle kitchen window market orchard violin candle
+"""
+_THINGS = _THINGS_TEXT.split()
+_OTHERS_TEXT = """
+the is in my you we found lost sold painted
+because yesterday three what did say about
+"""
+_OTHERS = _OTHERS_TEXT.split()
+_WORDS = (*_THINGS, *_OTHERS)
 
 
 @pytest.fixture(scope="session")
@@ -54,15 +63,128 @@ def small_teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def made_up_texts() -> list[str]:
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Dialogues, pairs, texts and scored pairs, made of a few words."""
+    folder = tmp_path_factory.mktemp("data")
     dice = random.Random(0)
-    return [" ".join(dice.choices(_WORDS, k=dice.randint(3, 8))) + f" {i}" for i in range(300)]
+
+    def sentence() -> str:
+        verb, when = dice.choice(("found", "lost", "sold", "painted")), dice.choice(("yesterday", "", ""))
+        first, second, third = dice.sample(_THINGS, 3)
+        return f"I {verb} the {first} {second} in my {third} {when} {dice.randint(1, 999)}".strip()
+
+    dialogues = [
+        {"source": f"source {i % 3}", "turns": [["ab"[n % 2], sentence()] for n in range(6)]}
+        for i in range(120)
+    ]
+    pairs = []
+    for _ in range(80):
+        text = sentence()
+        pairs.append({"query": " ".join(dice.sample(text.split(), 4)), "positive": text})
+    _write_lines(folder / "dialogues.jsonl", dialogues)
+    _write_lines(folder / "pairs.jsonl", pairs)
+    _write_lines(folder / "texts.jsonl", [{"text": sentence()} for _ in range(200)])
+    for name, count in (("train.csv", 80), ("dev.csv", 40)):
+        rows = []
+        for _ in range(count):
+            words = sentence().split()
+            kept = dice.randint(1, len(words))
+            other = [*words[:kept], *sentence().split()[kept:]]
+            rows.append(f"{' '.join(words)},{' '.join(other)},{5 * kept / len(words):.2f}")
+        (folder / name).write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+def _write_lines(path: Path, records: list[dict[str, object]]) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
 
 
 @pytest.fixture
-def texts_file(made_up_texts: list[str], tmp_path: Path) -> Path:
-    path = tmp_path / "chat.jsonl"
-    path.write_text(
-        "".join(json.dumps({"turns": [["a", text]]}) + "\n" for text in made_up_texts), encoding="utf-8"
-    )
-    return path
+def recipe_text(small_teacher_folder: Path) -> str:
+    """A recipe with every task, in two phases of a few steps."""
+    return RECIPE.replace("TEACHER", str(small_teacher_folder))
+
+
+RECIPE = """
+name = "mine"
+dim = 32
+dims = [8, 16, 32]
+max_tokens = 32
+
+[[teachers]]
+kind = "model"
+model = "TEACHER"
+
+[data.texts]
+kind = "texts"
+file = "texts.jsonl"
+licence = "CC0-1.0"
+
+[data.chat]
+kind = "dialogues"
+file = "dialogues.jsonl"
+
+[data.pairs]
+kind = "pairs"
+file = "pairs.jsonl"
+
+[data.sts]
+kind = "scored"
+file = "train.csv"
+
+[[phases]]
+name = "all"
+steps = 24
+learning_rate = 0.01
+warm_up = 4
+
+[[phases.tasks]]
+loss = "relational"
+data = ["texts", "chat"]
+batch = 48
+clustered = 0.3
+
+[[phases.tasks]]
+loss = "chat"
+data = ["chat"]
+chats = 2
+dialogues = 3
+same = 0.99
+
+[[phases.tasks]]
+loss = "contrastive"
+data = ["pairs"]
+batch = 32
+weight = 0.5
+negatives = 1
+
+[[phases.tasks]]
+loss = "scored"
+data = ["sts"]
+batch = 32
+
+[[phases]]
+name = "as packed"
+steps = 12
+learning_rate = 0.005
+warm_up = 2
+quantise = true
+average = 0.9
+anchor = 0.01
+drop = 0.1
+
+[[phases.tasks]]
+loss = "contrastive"
+data = ["chat", "pairs"]
+batch = 32
+distil = 0.2
+both_ways = true
+
+[watch]
+every = 6
+sts = "dev.csv"
+held_out = 0.2
+chats = ["chat"]
+pairs = ["pairs"]
+dialogues = 6
+"""

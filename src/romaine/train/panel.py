@@ -14,7 +14,7 @@ from torch import Tensor
 
 from romaine.arrays import FloatArray
 from romaine.train.teacher import Side, Teacher
-from romaine.train.vector_cache import Advance, teach
+from romaine.train.vector_cache import Advance, Taught, teach
 
 _CALIBRATION = 1500  # texts whose mutual similarities say how a teacher spreads its cosines
 
@@ -115,10 +115,10 @@ def assemble(
             ) as bar:
                 found = teach(teacher, chosen, side, cache=cache, advance=bar)
             places = np.full(len(texts), -1, dtype=np.int64)
-            places[numbers] = np.arange(len(numbers))
+            places[numbers] = found.rows
             for taken in (side,) if teacher.sided else Side:
-                vectors[taken], row[taken] = found, places
-        spread = _spread(vectors[Side.DOCUMENT], seed) if Side.DOCUMENT in vectors else (0.0, 1.0)
+                vectors[taken], row[taken] = found.vectors, places
+            spread = _spread(found, seed)
         mean, deviation = spread
         if place == 1:
             first_mean, first_deviation = spread
@@ -133,12 +133,12 @@ def _groups(needed: dict[Side, NDArray[np.int64]], sided: bool) -> Iterable[tupl
     return [(Side.DOCUMENT, np.unique(np.concatenate([*needed.values()])))]
 
 
-def _spread(vectors: FloatArray, seed: int) -> tuple[float, float]:
+def _spread(taught: Taught, seed: int) -> tuple[float, float]:
     """Mean and deviation of the cosines of different texts."""
-    count = min(_CALIBRATION, len(vectors))
+    count = min(_CALIBRATION, len(taught.rows))
     if count < 3:
         return 0.0, 1.0
-    chosen = np.sort(np.random.default_rng(seed).choice(len(vectors), count, replace=False))
-    sample = np.asarray(vectors[chosen])
+    chosen = np.random.default_rng(seed).choice(len(taught.rows), count, replace=False)
+    sample = np.asarray(taught.vectors[taught.rows[chosen]])
     cosines = (sample @ sample.T)[~np.eye(count, dtype=bool)]
     return float(cosines.mean()), max(float(cosines.std()), 1e-6)

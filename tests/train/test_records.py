@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from romaine.errors import InputFileError
+from romaine.train.recipe import DataKind
+from romaine.train.records import DialogueRecord, PairRecord, ScoredRecord, TextRecord, read_records
+
+SECRET = "a very private sentence"
+
+
+def lines(path, *records):
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+def test_texts_of_every_shape(tmp_path):
+    path = tmp_path / "chat.jsonl.gz"
+    records = [
+        "plain",
+        {"source": "s", "turns": [["a", "hello"], ["b", "hi"]]},
+        {"query": "q", "positive": "p"},
+    ]
+    path.write_bytes(gzip.compress("\n".join(map(json.dumps, records)).encode()))
+    name = path.name
+    assert list(read_records(path, DataKind.TEXTS)) == [
+        TextRecord(name, "plain"),
+        TextRecord("s", "hello"),
+        TextRecord("s", "hi"),
+        TextRecord(name, "q"),
+        TextRecord(name, "p"),
+    ]
+    table = tmp_path / "sts.csv"
+    table.write_text('"one, two",three,4.5\n', encoding="utf-8")
+    assert [record.text for record in read_records(table, DataKind.TEXTS)] == ["one, two", "three"]
+    plain = tmp_path / "lines.txt"
+    plain.write_text("a\nb\n", encoding="utf-8")
+    assert [record.text.strip() for record in read_records(plain, DataKind.TEXTS)] == ["a", "b"]
+
+
+def test_pairs_and_triplets(tmp_path):
+    path = lines(
+        tmp_path / "p.jsonl", {"query": "q", "positive": "p"}, {"anchor": "q", "answer": "p", "negative": "n"}
+    )
+    assert list(read_records(path, DataKind.PAIRS)) == [
+        PairRecord("p.jsonl", "q", "p"),
+        PairRecord("p.jsonl", "q", "p", "n"),
+    ]
+    table = tmp_path / "p.tsv"
+    table.write_text("q\tp\nq\tp\tn\n", encoding="utf-8")
+    assert [record.negative for record in read_records(table, DataKind.PAIRS)] == [None, "n"]
+
+
+def test_scored_pairs_and_dialogues(tmp_path):
+    path = lines(tmp_path / "s.jsonl", {"sentence1": "a", "sentence2": "b", "score": 3})
+    assert list(read_records(path, DataKind.SCORED)) == [ScoredRecord("s.jsonl", "a", "b", 3.0)]
+    table = tmp_path / "s.csv"
+    table.write_text("a,b,2.5\n", encoding="utf-8")
+    assert list(read_records(table, DataKind.SCORED)) == [ScoredRecord("s.csv", "a", "b", 2.5)]
+    chat = lines(tmp_path / "d.jsonl", {"source": "x", "turns": [["me", "hi"], ["you", "ho"]]})
+    assert list(read_records(chat, DataKind.DIALOGUES)) == [
+        DialogueRecord("x", (("me", "hi"), ("you", "ho")))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "content"),
+    [
+        ("a.pdf", "texts", b"x"),
+        ("a.jsonl", "texts", b"{broken"),
+        ("a.jsonl", "texts", b"3"),
+        ("a.txt", "texts", b"\xff\xfe\xfa"),
+        ("a.txt.gz", "texts", b"no gzip"),
+        ("a.txt", "pairs", b"x"),
+        ("a.csv", "dialogues", b"x"),
+        ("a.jsonl", "pairs", json.dumps({"query": SECRET}).encode()),
+        ("a.jsonl", "scored", json.dumps({"sentence1": SECRET, "sentence2": "b", "score": "x"}).encode()),
+        ("a.jsonl", "scored", b'{"sentence1": "a", "sentence2": "b", "score": NaN}'),
+        ("a.jsonl", "dialogues", json.dumps({"turns": [SECRET]}).encode()),
+        ("a.jsonl", "dialogues", json.dumps({"turns": [["a", 3]]}).encode()),
+        ("a.csv", "pairs", (SECRET + "\n").encode()),
+        ("a.csv", "scored", b"a,b\n"),
+        ("a.index", "dictionary", b"word\tA\n"),
+        ("data.noun", "wordnet", SECRET.encode()),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_and_never_quoted(tmp_path, name, kind, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputFileError, match=name) as raised:
+        list(read_records(path, DataKind(kind)))
+    assert SECRET not in str(raised.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    for kind, name in (("texts", "gone.txt"), ("dictionary", "gone.index"), ("wordnet", "gone.noun")):
+        with pytest.raises(InputFileError, match="gone"):
+            list(read_records(tmp_path / name, DataKind(kind)))

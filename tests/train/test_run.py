@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from romaine import Embedder
+from romaine.errors import InputFileError, OptionError, VectorError
+from romaine.evaluate.sts import evaluate_sts
+from romaine.train.recipe import Centre, Initial
+from romaine.train.recipe_file import parse_recipe
+from romaine.train.run import TrainRun, run_training
+
+FILES = ("model.safetensors", "tokenizer.json", "romaine.json", "metrics.json", "README.md", "curves.png")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def train(recipe_text, data_folder, cache, tmp_path):
+    def go(text=recipe_text, *, name="out", **options):
+        recipe = replace(parse_recipe(text), **options)
+        run = TrainRun(
+            recipe=recipe,
+            recipe_name="mine.toml",
+            data=(data_folder,),
+            out=tmp_path / name,
+            cache=cache,
+            threads=1,
+        )
+        return run_training(run)
+
+    return go
+
+
+def test_a_model_comes_out_with_all_that_is_known_about_it(train, data_folder, tmp_path):
+    result = train(extra_bits=(8,))
+    out = tmp_path / "out"
+    assert all((out / name).stat().st_size for name in FILES)
+    metrics = json.loads((out / "metrics.json").read_text("utf-8"))
+    steps = [reading["step"] for reading in metrics["readings"]]
+    assert steps == [0, 6, 12, 18, 24, 30, 36]
+    assert metrics["readings"][4]["loss"] < metrics["readings"][1]["loss"]
+    last = metrics["readings"][-1]
+    assert set(last["sts"]) == set(last["recall"]) == set(last["uniformity"]) == {"8", "16", "32"}
+    assert set(last["recall_by_set"]) == {"chat", "pairs"}
+    assert set(metrics["packings"]) == {"32", "8", "4"}
+    best = max(metrics["readings"], key=lambda reading: reading["recall"]["32"])
+    assert metrics["best"]["step"] == best["step"]
+    assert metrics["data"]["texts"]["counts"]["sampled"] == 200
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    readme = (out / "README.md").read_text("utf-8")
+    for part in ("CC0-1.0", metrics["command"], metrics["data"]["sts"]["sha256"][:16], "Spearman"):
+        assert part in readme
+    assert str(tmp_path) not in (out / "romaine.json").read_text("utf-8") + readme
+    embedder = Embedder(out)
+    assert embedder.dims == (8, 16, 32)
+    measured = evaluate_sts(data_folder / "dev.csv", embedder=embedder).spearman
+    assert measured[32] == pytest.approx(metrics["packings"]["4"]["sts"]["32"], abs=1e-3)
+    assert result.card.measured[0].value == pytest.approx(measured[32], abs=1e-3)
+    assert Embedder(out / "8-bit").embed_query("silver key").shape == (32,)
+
+
+def test_the_same_seed_gives_the_same_bytes(train, tmp_path):
+    for name in ("one", "two"):
+        train(name=name)
+    for file in FILES:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
+    train(name="three", seed=1)
+    assert (tmp_path / "one" / FILES[0]).read_bytes() != (tmp_path / "three" / FILES[0]).read_bytes()
+
+
+@pytest.mark.parametrize("moments", [(9,), (3, 21, 33)])
+def test_a_killed_run_goes_on_bit_for_bit(train, recipe_text, data_folder, cache, tmp_path, moments):
+    train(name="whole")
+    (tmp_path / "mine.toml").write_text(recipe_text, encoding="utf-8")
+    # the run kills itself with SIGKILL right after a step, whatever else it was about to write
+    code = (
+        "import os, signal, sys\n"
+        "from romaine.train import trainer\n"
+        "step = trainer.Trainer._step\n"
+        "def until(self, *arguments):\n"
+        "    value = step(self, *arguments)\n"
+        "    if self._at.step + 1 == int(sys.argv[1]): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return value\n"
+        "trainer.Trainer._step = until\n"
+        "from romaine.cli import app\n"
+        "app(sys.argv[2:])\n"
+    )
+    command = [
+        "train", "static", str(tmp_path / "mine.toml"), "--data", str(data_folder), "--cache", str(cache),
+        "--out", str(tmp_path / "killed"), "--threads", "1", "--no-progress",
+    ]  # fmt: skip
+    for moment in moments:
+        killed = subprocess.run([sys.executable, "-c", code, str(moment), *command], check=False)
+        assert killed.returncode == -signal.SIGKILL
+        assert not (tmp_path / "killed" / "model.safetensors").exists()
+    train(name="killed")
+    for file in FILES:
+        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "killed" / file).read_bytes(), file
+
+
+def test_a_run_killed_at_any_moment_goes_on(train, recipe_text, data_folder, cache, tmp_path):
+    train(name="whole")
+    (tmp_path / "mine.toml").write_text(recipe_text, encoding="utf-8")
+    command = [
+        sys.executable, "-m", "romaine", "train", "static", str(tmp_path / "mine.toml"), "--data", str(data_folder),
+        "--cache", str(cache), "--out", str(tmp_path / "killed"), "--threads", "1", "--no-progress",
+    ]  # fmt: skip
+    process = subprocess.Popen(command)
+    state = tmp_path / "killed" / "checkpoints" / "state.safetensors"
+    while process.poll() is None and not state.exists():
+        time.sleep(0.002)
+    if process.poll() is None:
+        os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    train(name="killed")
+    assert (tmp_path / "whole" / FILES[0]).read_bytes() == (tmp_path / "killed" / FILES[0]).read_bytes()
+
+
+def test_a_tanh_is_trained_and_stored(train, tmp_path):
+    train(dyt=True)
+    assert {"dyt.alpha", "dyt.beta", "dyt.gamma"} <= set(load_file(tmp_path / "out" / "model.safetensors"))
+    vectors = Embedder(tmp_path / "out").embed_documents(["silver key", ""])
+    assert np.isfinite(vectors).all()
+    assert "dynamic tanh" in (tmp_path / "out" / "README.md").read_text("utf-8")
+
+
+def test_a_table_may_be_wider_than_its_teacher_or_start_at_random(train):
+    wide = train(dim=64, dims=(32, 64), dim_weights=(1.0, 2.0))
+    assert wide.card.full_dim == 64
+    assert train(name="random", initial=Initial(random=True)).card.full_dim == 32
+    assert train(name="plain", initial=Initial(axes=False, centre=Centre.NONE)).card.full_dim == 32
+
+
+def test_a_run_that_diverges_is_stopped(train, recipe_text):
+    with pytest.raises(VectorError, match="step"):
+        train(recipe_text.replace("learning_rate = 0.01", "learning_rate = 1e38"))
+
+
+def test_an_unreachable_floor_is_said(train, recipe_text, tmp_path):
+    result = train(recipe_text.replace('sts = "dev.csv"', 'sts = "dev.csv"\nsts_floor = 0.9999'))
+    assert not result.above_floor
+    assert "None reached that floor" in (tmp_path / "out" / "README.md").read_text("utf-8")
+
+
+def test_another_recipe_does_not_go_on_where_this_one_was(train, tmp_path):
+    train()
+    with pytest.raises(OptionError, match="another recipe"):
+        train(max_tokens=16)
+    train(name="out", note="a new note is no new recipe")
+    path = tmp_path / "out" / "checkpoints" / "state.safetensors"
+    path.write_bytes(b"damaged")
+    with pytest.raises(InputFileError, match="no checkpoint"):
+        train()
+    save_file({"x": np.zeros(1)}, path)
+    with pytest.raises(InputFileError, match="no checkpoint"):
+        train()
+    with pytest.raises(OptionError, match="threads"):
+        TrainRun(recipe=None, recipe_name="", data=(), out=tmp_path, threads=0)

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from romaine.errors import OptionError
+from romaine.train import vector_cache
+from romaine.train.teacher import ModelTeacher, Side
+from romaine.train.vector_cache import teach, token_vectors
+
+
+@pytest.fixture(scope="module")
+def teacher(small_teacher_folder):
+    return ModelTeacher(small_teacher_folder, threads=1)
+
+
+@pytest.fixture
+def texts():
+    return [f"silver key {i}" for i in range(130)]
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch):
+    monkeypatch.setattr(vector_cache, "_CHUNK", 40)
+
+
+def test_a_stopped_run_goes_on_where_it_was(teacher, texts, tmp_path):
+    whole = teach(teacher, texts, Side.DOCUMENT)
+
+    def stop_after_two(count, seen=[]):  # noqa: B006
+        seen.append(count)
+        if len(seen) == 3:  # the first report is of what was there
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        teach(teacher, texts, Side.DOCUMENT, cache=tmp_path, advance=stop_after_two)
+    asked = []
+    resumed = teach(teacher, texts, Side.DOCUMENT, cache=tmp_path, advance=asked.append)
+    assert asked == [80, 40, 10]
+    np.testing.assert_array_equal(resumed.vectors[resumed.rows], whole.vectors[whole.rows])
+
+
+def test_other_texts_share_the_cache(teacher, texts, tmp_path):
+    teach(teacher, texts[:100], Side.DOCUMENT, cache=tmp_path)
+    asked = []
+    taught = teach(teacher, texts[::-1], Side.QUERY, cache=tmp_path, advance=asked.append)
+    assert asked == [100, 30]  # without roles a query is like a document
+    whole = teacher.encode(texts[::-1], Side.DOCUMENT)
+    np.testing.assert_allclose(taught.vectors[taught.rows], whole, atol=1e-5)
+
+
+def test_what_was_written_halfway_is_written_again(teacher, texts, tmp_path):
+    teach(teacher, texts[:50], Side.DOCUMENT, cache=tmp_path)
+    for path in tmp_path.iterdir():
+        with path.open("ab") as file:
+            file.write(b"half")
+    taught = teach(teacher, texts, Side.DOCUMENT, cache=tmp_path)
+    np.testing.assert_allclose(taught.vectors[taught.rows], teacher.encode(texts, Side.DOCUMENT), atol=1e-5)
+
+
+def test_a_cache_that_cannot_be_written_is_named(teacher, texts, tmp_path):
+    path = tmp_path / "file"
+    path.write_text("x", encoding="utf-8")
+    with pytest.raises(OptionError, match="--cache"):
+        teach(teacher, texts, Side.DOCUMENT, cache=path)
+    with pytest.raises(OptionError, match="--cache"):
+        token_vectors(teacher, cache=path)
+
+
+def test_token_vectors_are_kept(teacher, tmp_path):
+    first = token_vectors(teacher, cache=tmp_path)
+    assert first.shape == (teacher.vocabulary().get_vocab_size(), teacher.dim)
+    np.testing.assert_array_equal(token_vectors(teacher, cache=tmp_path), first)
+    alone = teacher.encode(["lighthouse"], Side.DOCUMENT)[0]
+    row = first[teacher.vocabulary().token_to_id("lighthouse")]
+    np.testing.assert_allclose(row, alone, atol=1e-5)
