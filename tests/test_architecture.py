@@ -41,6 +41,9 @@ RUNTIMES = {
     "tokenizers": {"text/tokenizer.py", "train"},
     "huggingface_hub": {"models"},
     "typer": {"cli"},
+    "ir_measures": {"evaluate/retrieval/metrics.py"},
+    "matplotlib": {"evaluate/report/canvas.py", "train"},
+    "mteb": {"evaluate/mteb.py"},
 }
 
 

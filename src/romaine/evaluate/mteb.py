@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from mteb.abstasks.task_metadata import TaskMetadata
     from mteb.types import BatchedInput
     from numpy.typing import NDArray
-    from torch.utils.data import DataLoader
 
 __all__ = ["MtebEncoder", "MtebReport", "MtebScore", "evaluate_mteb"]
 
@@ -73,7 +72,7 @@ class MtebEncoder(AbsEncoder):
 
     def encode(
         self,
-        inputs: DataLoader[BatchedInput],
+        inputs: Iterable[BatchedInput],
         *,
         task_metadata: TaskMetadata,
         hf_split: str,  # noqa: ARG002 - the protocol has it
@@ -84,7 +83,7 @@ class MtebEncoder(AbsEncoder):
         """Embeds what mteb hands over.
 
         Args:
-            inputs: Batches with texts under "text"; a document's title stands there already.
+            inputs: mteb's `DataLoader`: batches with texts under "text"; a document's title stands there already.
             task_metadata: The task, which decides the prompt.
             hf_split: Not used.
             hf_subset: Not used.
