@@ -77,7 +77,7 @@ def memory_file(tmp_path: Path) -> Iterator[RomaineMemoryFile]:
     file.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def chat() -> list[ChatMessage]:
     """What Ana and Cassian said in the tavern."""
     return [

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
@@ -28,10 +29,13 @@ ANA = {"user": "ana", "character": "Cassian", "chat": "tavern"}
 QUESTION = "Where is the key?"
 
 
-@pytest.fixture
-def filled(memory_file: RomaineMemoryFile, chat: list[ChatMessage]) -> RomaineMemoryFile:
-    RomaineMemoryWriter(memory_file, meta_fields_to_keep=["mood"], **ANA).run(messages=chat)
-    return memory_file
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, chat: list[ChatMessage]) -> Iterator[RomaineMemoryFile]:
+    """A file with the chat in it. Read only."""
+    file = RomaineMemoryFile(tmp_path_factory.mktemp("filled") / "memories.db")
+    RomaineMemoryWriter(file, meta_fields_to_keep=["mood"], **ANA).run(messages=chat)
+    yield file
+    file.close()
 
 
 def moods(documents: list[Document]) -> list[str]:
