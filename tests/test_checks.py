@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from romaine.checks import one_text, optional_positive_int, optional_str, positive_int, text_list
+from romaine.checks import (
+    one_text,
+    optional_positive_int,
+    optional_str,
+    optional_str_tuple,
+    positive_int,
+    text_list,
+)
 from romaine.errors import OptionError, TextTypeError
 
 
@@ -24,6 +31,17 @@ def test_not_a_positive_int(value):
 def test_a_prompt_must_be_text():
     with pytest.raises(OptionError, match="prompt must be a str or None, got bytes"):
         optional_str("prompt", b"x")
+
+
+@pytest.mark.parametrize("value", ["CPUExecutionProvider", [1], 3, {"a"}])
+def test_one_name_is_no_list_of_names(value):
+    with pytest.raises(OptionError, match="providers="):
+        optional_str_tuple("providers", value)
+
+
+def test_names_become_a_tuple():
+    assert optional_str_tuple("providers", ["a", "b"]) == ("a", "b")
+    assert optional_str_tuple("providers", None) is None
 
 
 def test_messages_do_not_show_what_was_said():

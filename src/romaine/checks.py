@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from romaine.errors import OptionError, TextTypeError
 
@@ -32,6 +32,19 @@ def optional_str(name: str, value: object) -> str | None:
     if value is not None and not isinstance(value, str):
         raise OptionError(f"{name} must be a str or None, got {type(value).__name__}")
     return value
+
+
+def optional_str_tuple(name: str, value: object) -> tuple[str, ...] | None:
+    """Returns `value` as a tuple if it is a sequence of str, or None.
+
+    Raises:
+        OptionError: If not; one str is no sequence of them.
+    """
+    if value is None:
+        return None
+    if isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    raise OptionError(f"{name}={value!r} is not allowed: it must be a list of str or None")
 
 
 def one_text(text: object) -> str:

@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray, slice_dim
-from romaine.checks import one_text, optional_positive_int, optional_str, positive_int, text_list
+from romaine.checks import (
+    one_text,
+    optional_positive_int,
+    optional_str,
+    optional_str_tuple,
+    positive_int,
+    text_list,
+)
 from romaine.lazy_model import LazyModel, ModelRequest
 from romaine.pipeline import Pipeline
 from romaine.precision import Precision, encode
@@ -135,7 +142,7 @@ class Embedder:
                 options=LoadOptions(
                     threads=optional_positive_int("threads", threads),
                     device=device,
-                    providers=tuple(providers) if providers is not None else None,
+                    providers=optional_str_tuple("providers", providers),
                     dtype=dtype,
                     variant=variant,
                     trust_remote_code=trust_remote_code,

@@ -158,6 +158,15 @@ def test_doubles_waste_no_slot(memory: RoleplayMemory, scope: Scope) -> None:
     assert "duplicate" in {left.reason for left in explained.rejected}
 
 
+def test_many_doubles_do_not_crowd_out_the_rest(memory: RoleplayMemory, scope: Scope) -> None:
+    others = [said(f"A brass key, number {n}.") for n in range(5)]
+    memory.add_turns(scope, [said("The key. The key!")] * 60 + others)
+    for explain in (False, True):
+        found = memory.recall("key", scope, k=6, explain=explain)
+        hits = found.hits if explain else found
+        assert len(hits) == 6
+
+
 def test_diversity_lets_other_categories_in(memory: RoleplayMemory, scope: Scope) -> None:
     for n, colour in enumerate(("red", "blue", "green", "black")):
         memory.add_fact(

@@ -177,18 +177,21 @@ class _Search:
 
     def _hits(self, candidates: Candidates, ranking: Ranking, *, silent: bool) -> list[Hit]:
         """Reads as few rows as it takes: making memories of rows costs more than ranking them."""
-        k, explain = self._options.k, self._options.explain
-        hits: list[Hit] = []
-        for spare in (_SPARE,) if explain else (_FEW_SPARE, _SPARE):
+        k = self._options.k
+        spare = _SPARE if self._options.explain else _FEW_SPARE
+        while True:
             self._rejected.clear()
             found = self._read(candidates, ranking, k + spare)
             if silent:
                 self._reject(found, "threshold")
-                break
+                return []
             hits = self._choose(found)
             if len(hits) >= k or len(found) < k + spare:
-                break
-        return hits
+                return hits
+            doubles = sum(left.reason == "duplicate" for left in self._rejected)
+            if spare >= _SPARE + doubles:
+                return hits
+            spare = max(_SPARE, 2 * spare)
 
     def _read(self, candidates: Candidates, ranking: Ranking, count: int) -> list[Found]:
         """The best candidates with their rows, as the view sees them."""
