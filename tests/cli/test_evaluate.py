@@ -95,7 +95,7 @@ def test_matryoshka_of_each_benchmark(files: list[str], pairs: str, tmp_path: Pa
         assert found["metric"] == metric
         assert all(row["latency_ms"] > 0 for row in found["rows"])
     shown = table("matryoshka", "sts", pairs)
-    assert "components" in shown
+    assert "bytes" in shown
     assert "Spearman" in shown
 
 

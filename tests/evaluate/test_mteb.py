@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,10 @@ import pytest
 
 from romaine import Embedder
 from romaine.errors import OptionError
+from romaine.evaluate.retrieval import evaluate_retrieval
+from romaine.evaluate.speed_worker import chat_texts
 from romaine.evaluate.sts import spearman
+from tests.evaluate.retrieval.conftest import write_beir
 
 mteb = pytest.importorskip("mteb")
 
@@ -124,6 +128,41 @@ def test_similarity_is_what_it_is_without_mteb(dim: int) -> None:
     cosines = np.einsum("ij,ij->i", embedder.embed_queries(left), embedder.embed_queries(right))
     found = run(MtebEncoder(embedder), Similarity())
     assert found["cosine_spearman"] == pytest.approx(spearman(cosines, scores), abs=1e-6)
+
+
+def test_retrieval_is_what_it_is_without_mteb(tmp_path: Path) -> None:
+    texts, asked = chat_texts(80), chat_texts(12, seed=3)
+    documents = {f"d{number}": ("", text) for number, text in enumerate(texts)}
+    queries = {f"q{number}": text for number, text in enumerate(asked)}
+    judged = {query: {f"d{(7 * n) % 80}": 1, f"d{(11 * n + 5) % 80}": 2} for n, query in enumerate(queries)}
+    rows = [(query, id_, score) for query, scores in judged.items() for id_, score in scores.items()]
+    alone = evaluate_retrieval(
+        write_beir(tmp_path / "b", documents=documents, queries=queries, qrels={"test": rows})
+    )
+
+    class SameSearch(Search):
+        metadata = metadata("RomaineSameSearch", "Retrieval", "ndcg_at_10")
+
+        def load_data(self, num_proc: int | None = None, **kwargs: Any) -> None:
+            split = {
+                "corpus": Dataset.from_dict({"id": list(documents), "title": [""] * 80, "text": texts}),
+                "queries": Dataset.from_dict({"id": list(queries), "text": asked}),
+                "relevant_docs": judged,
+                "top_ranked": None,
+            }
+            self.dataset = {"default": {"test": split}}
+            self.data_loaded = True
+
+    found = run(MtebEncoder(Embedder()), SameSearch())
+    for ours, theirs in {
+        "nDCG@10": "ndcg_at_10",
+        "MRR@10": "mrr_at_10",
+        "MAP@100": "map_at_100",
+        "recall@5": "recall_at_5",
+        "recall@10": "recall_at_10",
+    }.items():
+        assert alone.metrics[ours] == pytest.approx(found[theirs], abs=1e-5)  # mteb rounds to five decimals
+    assert 0 < alone.metrics["nDCG@10"] < 1
 
 
 def test_roles_get_their_prompts_and_titles_stand_before_texts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,14 +65,13 @@ def deliver(report: Report, figures: Mapping[str, Any], *, as_json: bool, out: P
 
 
 def _print(console: Any, table: Table) -> None:
-    from rich import box
     from rich.table import Table as RichTable
 
     from romaine.evaluate.report import show
 
     if table.title:
         console.print(f"\n{table.title}", style="bold")
-    shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for number, name in enumerate(table.columns):
         shown.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
     for row in table.rows:

@@ -41,7 +41,7 @@ def sts(
     rows = tuple((dim, 4 * dim, value) for dim, value in found.spearman.items())
     table = Table(
         title=f"{found.model} ({found.backend}), {found.pairs:,} pairs",
-        columns=("components", "bytes", "Spearman"),
+        columns=("dim", "bytes", "Spearman"),
         rows=rows,
     )
     separations = []

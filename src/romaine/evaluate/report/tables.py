@@ -46,7 +46,7 @@ def checks_table(checks: Sequence[CheckRow]) -> Table:
 def matryoshka_table(report: MatryoshkaReport) -> Table:
     """One row for each dimension, as on the cards of Matryoshka models."""
     timed = any(row.figures.latency_ms is not None for row in report.rows)
-    columns = ("components", "bytes", *report.metrics, *(("ms a query",) if timed else ()))
+    columns = ("dim", "bytes", *report.metrics, *(("ms",) if timed else ()))
     rows = tuple(
         (
             row.dim,
