@@ -28,4 +28,6 @@ def test_the_examples_run(
 
 def test_the_table_has_every_setting() -> None:
     table = re.findall(r"^\| (`.+?) \|", README.read_text("utf-8"), re.MULTILINE)
-    assert set(re.findall(r"`(\w+)`", " ".join(table))) == set(RomaineEmbedding.model_fields)
+    documented = set(re.findall(r"`(\w+)`", " ".join(table)))
+    assert documented >= set(RomaineEmbedding.model_fields)
+    assert documented - set(RomaineEmbedding.model_fields) <= {"rate_limiter"}  # of newer cores only
