@@ -19,7 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_COMMANDS = ("embed", "export", "demo")
+_COMMANDS = ("embed", "export", "verify", "demo")
 _GROUPS = {"models": "models", "memory": "memory", "eval": "evaluate", "train": "train"}
 
 _INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C

@@ -222,6 +222,7 @@ def _card(card: ModelCard, files: list[ExportedFile], folder: Path, *, max_token
         card,
         max_tokens=max_tokens,
         layer_norm=False,
+        unit_output=True,
         files=paths,
         backends=("onnx",),
         int8_holds=any(item.variant == "int8" for item in files),

@@ -58,6 +58,11 @@ class OnnxBackend:
         self.uniform_above = metadata_int(session, METADATA_UNIFORM_ABOVE)
         self.full_dim = self._probe()
 
+    @property
+    def pools(self) -> bool:
+        """Whether the graph gives one vector a text, rather than token states that are pooled here."""
+        return self._contract.pooled
+
     def split(self, texts: Sequence[str], truncate: Truncate) -> Pieces:
         """Cuts texts to the window; see `Backend.split`."""
         return split(

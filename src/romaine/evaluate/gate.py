@@ -1,0 +1,137 @@
+"""The floors a model has to reach before anybody builds on it, as data, each with the reason for its figure.
+
+They were set between what sound and broken models were measured to have on the built-in probe set, with
+room on both sides; CONTRIBUTING has the table. They part sound from broken, not good from better.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from romaine.precision import Precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """One figure that must be reached, or must not be exceeded.
+
+    Attributes:
+        value: The figure.
+        why: The reason for it.
+        is_ceiling: Whether it must not be exceeded.
+    """
+
+    value: float
+    why: str
+    is_ceiling: bool = False
+
+    def holds(self, found: float) -> bool:
+        """Whether `found` is on the right side; not-a-number never is."""
+        return found <= self.value if self.is_ceiling else found >= self.value
+
+    def __str__(self) -> str:
+        return f"{'at most' if self.is_ceiling else 'at least'} {self.value:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleFloors:
+    """What a model of one architecture needs in each role.
+
+    Attributes:
+        similarity: Spearman of cosine and grade over the probe pairs, at full dim.
+        memory: Recall@5 of the turns that answer the probe questions, among all turns, at full dim.
+    """
+
+    similarity: Limit
+    memory: Limit
+
+
+STATIC = RoleFloors(
+    similarity=Limit(
+        value=0.30,
+        why="a table whose rows were shuffled has -0.1 to 0, sound tables 0.45 and more",
+    ),
+    memory=Limit(
+        value=0.14,
+        why="a table whose rows were shuffled finds 0.03, sound tables 0.27 and more",
+    ),
+)
+"""For tables: they know no word order, so that a sound one is far below a transformer."""
+
+CONTEXTUAL = RoleFloors(
+    similarity=Limit(
+        value=0.55,
+        why="all-MiniLM-L6-v2 has 0.70, with its first and last layer swapped 0.17; a transformer that does"
+        " not beat a static table is not worth its cost",
+    ),
+    memory=Limit(
+        value=0.33,
+        why="all-MiniLM-L6-v2 finds 0.40; pooled wrongly it finds 0.24 (first token) or 0.28 (maximum)",
+    ),
+)
+"""For models that read a text as a whole."""
+
+SIMILARITY_LOSS = Limit(
+    value=0.06,
+    is_ceiling=True,
+    why="share of Spearman lost with each halving of the dim; a table trained for short vectors loses"
+    " nothing down to 32 components",
+)
+MEMORY_LOSS = Limit(
+    value=0.11,
+    is_ceiling=True,
+    why="share of recall@5 in a question's own chat lost with each halving of the dim; a table trained for"
+    " short vectors loses 0.06 down to 32 components, the same one with its components reversed 0.18 to 0.45",
+)
+LOSS_BY_CHANCE = 0.03
+"""Share that may be lost on top: six or seven questions, which a few ties decide."""
+
+SAME_RUNTIME = Limit(
+    value=0.9999,
+    why="lowest cosine of a text's vectors on two runtimes in full precision; rounding alone costs 1e-6",
+)
+SAME_RUNTIME_RECALL = Limit(
+    value=0.98,
+    why="share of the 10 nearest turns that stay the same; only ties may change places",
+)
+INT8_FILE = Limit(
+    value=0.95,
+    why="lowest cosine of a text's int8 and full-precision vectors; sound files of all-MiniLM-L6-v2 have"
+    " 0.99 and more, larger models somewhat less",
+)
+INT8_FILE_MEAN = Limit(
+    value=0.985,
+    why="mean cosine of int8 and full-precision vectors; sound files have 0.995 and more",
+)
+INT8_FILE_RECALL = Limit(
+    value=0.85,
+    why="share of the 10 nearest turns that stay the same in int8; sound files keep 0.93 and more",
+)
+FORMS: Mapping[Precision, Limit] = MappingProxyType(
+    {
+        Precision.FLOAT16: Limit(value=0.99, why="share of the 10 nearest turns kept; only ties may change"),
+        Precision.INT8: Limit(
+            value=0.85,
+            why="share of the 10 nearest turns kept; 0.98 with a range that fits, little with one that clips"
+            " or wastes the codes",
+        ),
+        Precision.BINARY: Limit(
+            value=0.30, why="share of the 10 nearest turns kept; one bit a component keeps 0.45 to 0.6"
+        ),
+    }
+)
+"""What each smaller form of vectors must keep."""
+
+UNIT_LENGTH = Limit(
+    value=1e-3,
+    is_ceiling=True,
+    why="how far a vector that is claimed to be of unit length may be off; float16 is off by 5e-4",
+)
+
+
+def allowed_loss(limit: Limit, *, dim: int, full_dim: int) -> float:
+    """The share of a figure that may be lost at `dim`: the limit's for each halving from `full_dim` on."""
+    return LOSS_BY_CHANCE + limit.value * math.log2(full_dim / dim)

@@ -1,0 +1,173 @@
+"""A model under verification: what the checks look at, measured once and only when a check asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from romaine.arrays import FloatArray, slice_dim, top_k
+from romaine.evaluate.contract import SAME, SAME_INT8
+from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, report_of
+from romaine.evaluate.parity import ParityReport, measure_parity
+from romaine.evaluate.probes import Probes, load_probes
+from romaine.evaluate.runs import Run, find_runs
+from romaine.evaluate.speed import SpeedReport, measure_speed
+from romaine.evaluate.sts import spearman
+from romaine.evaluate.subject import Subject
+from romaine.memory.terms import document_text
+
+if TYPE_CHECKING:
+    from romaine.backends.registry import OpenModel
+    from romaine.embedder import Embedder
+
+SIMILARITY = "Spearman"
+MEMORY = "recall@5 in all chats"
+MEMORY_IN_CHAT = "recall@5 in its chat"
+
+_NEAREST = 5
+_PARITY_TURNS = 120
+_PARITY_QUESTIONS = 40
+_SPEED_ROUNDS = 2
+
+
+class Bench:
+    """Measures one model. Never uses the network.
+
+    Args:
+        subject: The model and how to open it; its `dim` does not matter.
+        probes: What it is measured on; None for the built-in set.
+    """
+
+    def __init__(self, subject: Subject, *, probes: Probes | None = None) -> None:
+        self.subject = replace(subject, dim=None, local_files_only=True)
+        self.probes = probes or load_probes()
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The model, loaded.
+
+        Raises:
+            ModelError: If it cannot be found, read, trusted, or failed its evaluation.
+            MissingExtraError: If its backend is not installed.
+        """
+        return self.subject.embedder().warm_up()
+
+    @property
+    def opened(self) -> OpenModel:
+        """Its files and what gives raw vectors."""
+        return self.embedder.opened
+
+    @cached_property
+    def run(self) -> Run:
+        """How it is run, "auto" resolved."""
+        variants = [use.partition(":")[2] for use in self.opened.local.files if use in _ONNX_USES]
+        return Run(backend=self.opened.backend_name, variant=variants[0] if variants else None)
+
+    @property
+    def is_contextual(self) -> bool:
+        """Whether it reads a text as a whole, in padded batches, rather than adding up its tokens."""
+        return self.opened.backend.pads
+
+    @property
+    def same(self) -> float:
+        """Cosine from which two vectors of one text count as equal."""
+        return SAME if self.run.is_full_precision else SAME_INT8
+
+    @cached_property
+    def pair_vectors(self) -> tuple[FloatArray, FloatArray]:
+        """Both sides of the probe pairs, float32 (n, full_dim); similarity is measured with query prompts."""
+        pairs = self.probes.scored_pairs
+        return self.embedder.embed_queries(pairs.left), self.embedder.embed_queries(pairs.right)
+
+    @cached_property
+    def chat_vectors(self) -> tuple[FloatArray, FloatArray]:
+        """Probe turns, as a memory embeds them, and questions, float32 (n, full_dim)."""
+        turns = [document_text(turn.text, turn.speaker) for turn in self.probes.turns]
+        questions = [question.text for question in self.probes.questions]
+        return self.embedder.embed_documents(turns), self.embedder.embed_queries(questions)
+
+    @cached_property
+    def similarity(self) -> Mapping[int, float]:
+        """Spearman of cosine and grade over the probe pairs, by dim; NaN where all cosines are equal."""
+        left, right = self.pair_vectors
+        return {
+            dim: spearman(
+                np.einsum("ij,ij->i", slice_dim(left, dim), slice_dim(right, dim)),
+                self.probes.scored_pairs.scores,
+            )
+            for dim in self.embedder.dims
+        }
+
+    @cached_property
+    def memory(self) -> Mapping[int, float]:
+        """Recall@5 of the turns that answer the probe questions among the turns of all chats, by dim."""
+        return {dim: self._recall(dim, anywhere=True) for dim in self.embedder.dims}
+
+    @cached_property
+    def memory_in_chat(self) -> Mapping[int, float]:
+        """The same among the turns of the chat that the question is about."""
+        return {dim: self._recall(dim, anywhere=False) for dim in self.embedder.dims}
+
+    @cached_property
+    def matryoshka(self) -> MatryoshkaReport:
+        """All of them as a table."""
+        measured = {MEMORY_IN_CHAT: self.memory_in_chat, MEMORY: self.memory, SIMILARITY: self.similarity}
+        figures = {
+            dim: Figures(metrics={name: values[dim] for name, values in measured.items()})
+            for dim in self.embedder.dims
+        }
+        return report_of(figures, model=self.embedder.card.id, benchmark="built-in probes")
+
+    @cached_property
+    def parity(self) -> ParityReport:
+        """Every way to run the model here, or the one asked for, beside the most exact."""
+        known = find_runs(self.subject)
+        wanted = known.found
+        if self.subject.backend != "auto" or self.subject.variant is not None:
+            wanted = tuple(run for run in known.found if run in (known.found[0], self.run))
+        turns, questions = self.probes.turns, self.probes.questions
+        texts = [document_text(turn.text, turn.speaker) for turn in turns[:: _step(turns, _PARITY_TURNS)]]
+        report = measure_parity(
+            self.subject,
+            texts=texts,
+            queries=[item.text for item in questions[:: _step(questions, _PARITY_QUESTIONS)]],
+            runs=wanted,
+        )
+        return replace(report, refused=known.refused)
+
+    @cached_property
+    def speed(self) -> SpeedReport:
+        """Load time, texts per second and memory, in processes of their own."""
+        return measure_speed(
+            replace(self.subject, backend=self.run.backend, variant=self.run.variant), rounds=_SPEED_ROUNDS
+        )
+
+    def _recall(self, dim: int, *, anywhere: bool) -> float:
+        """Mean share of the evidence among the nearest turns, of all chats or of the question's own."""
+        turns, questions = (slice_dim(vectors, dim) for vectors in self.chat_vectors)
+        shares: list[float] = []
+        asked = begin = 0
+        for chat in self.probes.chats:
+            end = begin + len(chat.turns)
+            searched = range(len(turns)) if anywhere else range(begin, end)
+            number = {turn.source_id: begin + index for index, turn in enumerate(chat.turns)}
+            for question in chat.questions:
+                nearest = top_k(turns[searched.start : searched.stop] @ questions[asked], _NEAREST)
+                found = {searched.start + index for index in nearest.tolist()}
+                shares.append(
+                    sum(number[item] in found for item in question.evidence) / len(question.evidence)
+                )
+                asked += 1
+            begin = end
+        return float(np.mean(shares))
+
+
+_ONNX_USES = ("onnx:fp32", "onnx:int8")
+
+
+def _step(items: tuple[object, ...], wanted: int) -> int:
+    return max(1, len(items) // wanted)

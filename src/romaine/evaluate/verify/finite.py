@@ -1,0 +1,100 @@
+"""Weights that are not numbers: one NaN row in a table spoils only the texts that use its token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from romaine.errors import ModelFormatError
+from romaine.models.files import LocalModel
+from romaine.text.pieces import Truncate
+from romaine.text.ragged import Ragged
+from romaine.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from romaine.backends.base import Backend
+
+_STRETCH = 1 << 22  # values looked at together: 16 MB of float32
+_ROW_TOKENS = 64
+_MAX_SWEPT = 65_536  # tokens run through a model; of larger vocabularies, evenly spread ones
+# How safetensors calls the types that can hold NaN, and how to read them. numpy knows no bfloat16: it is
+# looked at as integers, NaN and infinity being those with all eight exponent bits set.
+_FLOATS = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "<u2"}
+_BF16_EXPONENT = 0x7F80
+
+
+def unsound_tensors(local: LocalModel) -> list[str]:
+    """Names of the safetensors tensors among a model's files that hold NaN or infinite values.
+
+    Raises:
+        ModelFormatError: If a file cannot be read.
+    """
+    paths = sorted({path for path in local.files.values() if path.suffix == ".safetensors"})
+    return [name for path in paths for name in _unsound(path)]
+
+
+def unsound_tokens(backend: Backend, tokenizer: Path) -> tuple[list[int], int]:
+    """Runs every token of the vocabulary through a model and looks for vectors that are not finite.
+
+    Args:
+        backend: The loaded model.
+        tokenizer: Its `tokenizer.json`.
+
+    Returns:
+        The first token of each row of neighbours among which one gives no finite vector, and how many tokens
+        were run. None are where the backend takes texts, not tokens.
+
+    Raises:
+        BackendError: If the runtime fails.
+    """
+    known = backend.split(["a"], Truncate.END).inputs
+    if not isinstance(known, Ragged):
+        return [], 0
+    vocab = Tokenizer.from_file(tokenizer).vocab_size
+    ids = np.unique(np.linspace(0, vocab - 1, min(vocab, _MAX_SWEPT)).astype(known.ids.dtype))
+    size = min(_ROW_TOKENS, backend.max_tokens or _ROW_TOKENS)
+    unsound: list[int] = []
+    rows = [ids[start : start + size] for start in range(0, len(ids), size)]
+    for start in range(0, len(rows), _ROW_TOKENS):
+        batch = rows[start : start + _ROW_TOKENS]
+        vectors = backend.encode(Ragged.from_lists([row.tolist() for row in batch]))
+        unsound += [int(batch[index][0]) for index in np.flatnonzero(~np.isfinite(vectors).all(axis=1))]
+    return unsound, len(ids)
+
+
+def _unsound(path: Path) -> Iterator[str]:
+    for name, kind, begin, end in _tensors(path):
+        dtype = np.dtype(_FLOATS[kind])
+        values = np.memmap(
+            path, dtype=dtype, mode="r", offset=begin, shape=((end - begin) // dtype.itemsize,)
+        )
+        parts = (values[start : start + _STRETCH] for start in range(0, len(values), _STRETCH))
+        if not all(_is_finite(part, kind) for part in parts):
+            yield name
+
+
+def _is_finite(values: Any, kind: str) -> bool:
+    if kind == "BF16":
+        return bool(((values & _BF16_EXPONENT) != _BF16_EXPONENT).all())
+    return bool(np.isfinite(values).all())
+
+
+def _tensors(path: Path) -> Iterator[tuple[str, str, int, int]]:
+    """Name, type, first byte and end of each tensor of floats that is not empty."""
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(size))
+        for name, entry in header.items():
+            if name != "__metadata__" and entry["dtype"] in _FLOATS:
+                begin, end = entry["data_offsets"]
+                if end > begin:
+                    yield name, entry["dtype"], 8 + size + begin, 8 + size + end
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelFormatError(
+            f"{path} is not a readable safetensors file ({error}). Download the model's files again."
+        ) from None

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from romaine.evaluate.probes import load_probes
+from romaine.evaluate.subject import Subject
+from romaine.evaluate.verify import Bench
+from tests.evaluate.verify import broken
+
+QUESTIONS = load_probes().every(3)
+"""All turns, a third of the pairs and questions: enough to judge by, quicker with a transformer."""
+
+BenchOf = Callable[[str], Bench]
+
+
+@pytest.fixture(scope="session")
+def bench_of(
+    minilm_folder: Path, minilm_int8_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> BenchOf:
+    """A bench for each sound or broken model by its name; what it has measured is kept."""
+    root = tmp_path_factory.mktemp("verified")
+    int8, fp32 = minilm_int8_folder, minilm_folder
+    makers: dict[str, Callable[[Path], Path]] = {
+        "bundled, 8 bits": lambda to: broken.write_static(to, broken.bundled_matrix(), bits=8),
+        "bundled, float32": lambda to: broken.write_static(to, broken.bundled_matrix(), bits=32),
+        "MiniLM": lambda to: broken.with_full_precision(int8, fp32, to),
+        "MiniLM, pooled and normalised inside": lambda to: broken.pooled_graph(int8, to, normalised=True),
+        "shuffled table": broken.shuffled_table,
+        "NaN row": broken.nan_row,
+        "untrained dims": broken.reversed_components,
+        "int8 vectors clipped": broken.clipped_vectors,
+        "swapped layers": lambda to: broken.swapped_layers(fp32, to),
+        "wrong pooling": lambda to: broken.pooled_by_first_token(int8, to),
+        "un-normalised export": lambda to: broken.pooled_graph(int8, to, normalised=False),
+        "pooling that counts padding": lambda to: broken.pooled_graph(
+            int8, to, normalised=True, masked=False
+        ),
+        "int8 file calibrated wrongly": lambda to: broken.calibrated_wrongly(
+            broken.with_full_precision(int8, fp32, root / "calibrated"), to
+        ),
+    }
+    benches: dict[str, Bench] = {}
+
+    def bench(name: str) -> Bench:
+        if name == "bundled":
+            return Bench(Subject())
+        if name not in benches:
+            folder = makers[name](root / name.replace(" ", "-").replace(",", ""))
+            is_table = (folder / "romaine.json").exists()  # and quick
+            probes = None if is_table else QUESTIONS
+            benches[name] = Bench(Subject(model=folder, threads=1), probes=probes)
+        return benches[name]
+
+    return bench

@@ -1,0 +1,76 @@
+"""Sound models pass; each broken one is rejected by the check that is meant to catch it, and by no other."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from romaine import Embedder
+from romaine.errors import RejectedModelError, UnverifiedModelError
+from romaine.evaluate import gate
+from romaine.evaluate.subject import Subject
+from romaine.evaluate.verify import CHECKS, Bench, judge, verify
+from romaine.evaluate.verify.report import report_of
+from tests.evaluate.verify.conftest import BenchOf
+
+JUDGING = tuple(check for check in CHECKS if check.name != "speed")
+SOUND = (
+    "bundled",
+    "bundled, 8 bits",
+    "bundled, float32",
+    "MiniLM",
+    "MiniLM, pooled and normalised inside",
+)
+
+
+@dataclass(frozen=True)
+class Broken:
+    name: str
+    checks: tuple[str, ...]
+    reason: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+BROKEN = (
+    Broken("shuffled table", ("similarity", "memory"), "similarity: Spearman at dim"),
+    Broken("swapped layers", ("similarity", "memory"), "similarity: Spearman at dim"),
+    Broken("wrong pooling", ("memory",), "memory: recall@5 in all chats at dim"),
+    Broken("un-normalised export", ("unit length",), "unit length: raw output, off one by"),
+    Broken("int8 file calibrated wrongly", ("parity",), "parity: onnx int8 beside torch, worst cosine"),
+    Broken("NaN row", ("finite",), "finite: weights: NaN or infinite values in table"),
+    Broken("pooling that counts padding", ("contract",), "contract: batch invariance"),
+    Broken("untrained dims", ("dims",), "dims: recall@5 in its chat lost at dim 32"),
+    Broken("int8 vectors clipped", ("parity",), "parity: static, int8 vectors"),
+)
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_a_sound_model_passes(name: str, bench_of: BenchOf) -> None:
+    found = judge(bench_of(name), checks=JUDGING)
+    assert found.reasons == ()
+    assert found.passed
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=str)
+def test_a_broken_model_is_rejected_by_its_check(broken: Broken, bench_of: BenchOf) -> None:
+    found = judge(bench_of(broken.name), checks=JUDGING)
+    assert not found.passed
+    assert found.failed_checks == set(broken.checks), found.reasons
+    assert any(reason.startswith(broken.reason) for reason in found.reasons), found.reasons
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=str)
+def test_without_its_check_a_broken_model_would_pass(broken: Broken, bench_of: BenchOf) -> None:
+    bench = bench_of(broken.name)
+    others = [check for check in JUDGING if check.name not in broken.checks]
+    assert judge(bench, checks=others).passed
+    for name in broken.checks:
+        without = judge(bench, checks=[check for check in JUDGING if check.name != name])
+        assert name not in without.failed_checks
+        assert without.passed == (broken.checks == (name,))
