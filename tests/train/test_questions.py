@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from romaine.train.chats import long_chat
@@ -16,6 +18,7 @@ TURNS = [
 ]
 
 
+@cache
 def maker():
     return QuestionMaker([*TURNS, *(f"so here is text {i} of many" for i in range(5000))])
 

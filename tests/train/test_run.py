@@ -81,52 +81,45 @@ def test_the_same_seed_gives_the_same_bytes(train, tmp_path):
     assert (tmp_path / "one" / FILES[0]).read_bytes() != (tmp_path / "three" / FILES[0]).read_bytes()
 
 
-@pytest.mark.parametrize("moments", [(9,), (3, 21, 33)])
-def test_a_killed_run_goes_on_bit_for_bit(train, recipe_text, data_folder, cache, tmp_path, moments):
-    train(name="whole")
-    (tmp_path / "mine.toml").write_text(recipe_text, encoding="utf-8")
-    # the run kills itself with SIGKILL right after a step, whatever else it was about to write
-    code = (
-        "import os, signal, sys\n"
-        "from romaine.train import trainer\n"
-        "step = trainer.Trainer._step\n"
-        "def until(self, *arguments):\n"
-        "    value = step(self, *arguments)\n"
-        "    if self._at.step + 1 == int(sys.argv[1]): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return value\n"
-        "trainer.Trainer._step = until\n"
-        "from romaine.cli import app\n"
-        "app(sys.argv[2:])\n"
-    )
-    command = [
-        "train", "static", str(tmp_path / "mine.toml"), "--data", str(data_folder), "--cache", str(cache),
-        "--out", str(tmp_path / "killed"), "--threads", "1", "--no-progress",
-    ]  # fmt: skip
-    for moment in moments:
-        killed = subprocess.run([sys.executable, "-c", code, str(moment), *command], check=False)
-        assert killed.returncode == -signal.SIGKILL
-        assert not (tmp_path / "killed" / "model.safetensors").exists()
-    train(name="killed")
-    for file in FILES:
-        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "killed" / file).read_bytes(), file
+KILLS_ITSELF = """
+import os, signal, sys
+from romaine.train import trainer
+
+step = trainer.Trainer._step
 
 
-def test_a_run_killed_at_any_moment_goes_on(train, recipe_text, data_folder, cache, tmp_path):
+def until(self, *arguments):
+    value = step(self, *arguments)
+    if self._at.step + 1 == 33:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return value
+
+
+trainer.Trainer._step = until
+from romaine.cli import app
+
+app(sys.argv[1:])
+"""
+
+
+def test_a_killed_run_goes_on_bit_for_bit(train, recipe_text, data_folder, cache, tmp_path):
     train(name="whole")
     (tmp_path / "mine.toml").write_text(recipe_text, encoding="utf-8")
-    command = [
-        sys.executable, "-m", "romaine", "train", "static", str(tmp_path / "mine.toml"), "--data", str(data_folder),
-        "--cache", str(cache), "--out", str(tmp_path / "killed"), "--threads", "1", "--no-progress",
-    ]  # fmt: skip
-    process = subprocess.Popen(command)
+    options = ["--data", data_folder, "--cache", cache, "--out", tmp_path / "killed", "--threads", "1"]
+    command = ["train", "static", tmp_path / "mine.toml", *options, "--no-progress"]
+    # once at any moment after the first checkpoint, once at a step in the second phase
+    process = subprocess.Popen([sys.executable, "-m", "romaine", *map(str, command)])
     state = tmp_path / "killed" / "checkpoints" / "state.safetensors"
     while process.poll() is None and not state.exists():
         time.sleep(0.002)
-    if process.poll() is None:
-        os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    killed = subprocess.run([sys.executable, "-c", KILLS_ITSELF, *map(str, command)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "model.safetensors").exists()
     train(name="killed")
-    assert (tmp_path / "whole" / FILES[0]).read_bytes() == (tmp_path / "killed" / FILES[0]).read_bytes()
+    for file in FILES:
+        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "killed" / file).read_bytes(), file
 
 
 def test_a_tanh_is_trained_and_stored(train, tmp_path):

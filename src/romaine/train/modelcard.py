@@ -59,7 +59,9 @@ def _phases(recipe: Recipe) -> str:
             f"{task.weight:g} x {type(task).__name__.lower()} on {' + '.join(task.data)}"
             for task in phase.tasks
         )
-        marks = f"{phase.learning_rate:g}" + (", as packed" if phase.quantise else "")
+        marks = f"{phase.learning_rate:g}" + (
+            f", as packed from {phase.quantise_from:.0%}" * (phase.quantise_from < 1)
+        )
         rows.append((phase.name, f"{phase.steps:,}", marks, tasks))
     return _table(("phase", "steps", "rate", "losses"), rows)
 

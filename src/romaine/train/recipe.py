@@ -19,6 +19,7 @@ from romaine.train.objectives import (
     check_least,
     check_not_negative,
     check_positive,
+    check_share,
 )
 
 SLICES = (32, 64, 128, 256)
@@ -114,6 +115,8 @@ class Initial:
         sif: Constant of smooth inverse frequency.
         centre: Which mean is taken away.
         axes: Whether axes become the principal ones, so that the first components carry the most.
+        whiten: Exponent of the deviation that each component is divided by; 0 leaves them as they are, 1
+            makes them all the same size.
         random: Start from random vectors instead, to see what the teacher's are worth.
         data: Names of the data whose texts say how frequent tokens are; empty for all.
     """
@@ -121,11 +124,13 @@ class Initial:
     sif: float = 1e-3
     centre: Centre = Centre.TEXT
     axes: bool = True
+    whiten: float = 0.0
     random: bool = False
     data: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_positive("sif", self.sif)
+        check_share("whiten", self.whiten)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +147,8 @@ class Phase:
             hold their token, so that a rare token's average reaches far back.
         anchor: Weight of the squared distance of the rows in a step from where the phase found them.
         drop: Share of tokens left out of each text at random.
-        quantise: Whether the table is seen as it will be packed, gradients passing straight through.
+        quantise_from: Share of the steps after which the table is seen as it will be packed, gradients
+            passing straight through: 0 is all of the phase, 1 none of it.
         average: Decay of an exponential moving average of the table, which is what is measured and takes the
             table's place at the end; 0 is none.
     """
@@ -155,7 +161,7 @@ class Phase:
     forget: float = 0.99
     anchor: float = 0.0
     drop: float = 0.0
-    quantise: bool = False
+    quantise_from: float = 1.0
     average: float = 0.0
 
     def __post_init__(self) -> None:
@@ -165,6 +171,7 @@ class Phase:
         if not self.tasks:
             raise OptionError(f"phase {self.name!r} has no tasks; give it at least one [[phases.tasks]]")
         check_not_negative("anchor", self.anchor)
+        check_share("quantise_from", self.quantise_from)
         for name in ("forget", "drop", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise OptionError(f"{name}={getattr(self, name)} is not possible; it is from 0 to below 1")

@@ -30,6 +30,9 @@ class Student:
         table: Float32 (vocab, dim) to start from.
         dyt: Whether a dynamic tanh follows the mean.
         device: Torch device.
+
+    Attributes:
+        packer: Rounds the rows that a step sees; None leaves them as they are.
     """
 
     def __init__(self, table: FloatArray, *, dyt: bool, device: str) -> None:
@@ -47,12 +50,14 @@ class Student:
             }
         for parameter in self._dyt.values():
             parameter.requires_grad_(True)
+        self.packer: Packer | None = None
         self._average: Tensor | None = None
         self._anchor: Tensor | None = None
 
-    def begin(self, phase: Phase, packer: Packer | None) -> None:
+    def begin(self, phase: Phase) -> None:
         """Starts a phase: a fresh optimiser, an average and an anchor where the phase wants them."""
-        self._phase, self._packer = phase, packer
+        self._phase = phase
+        self.packer = None
         betas = (_BETA_1, phase.forget)
         self._adam = torch.optim.SparseAdam([self.table], lr=phase.learning_rate, betas=betas)
         self._adam_dyt = torch.optim.Adam([*self._dyt.values()], betas=betas) if self._dyt else None
@@ -79,7 +84,7 @@ class Student:
         offsets = torch.from_numpy(tokens.offsets[:-1]).to(self._device)
         self._touched, inverse = torch.unique(ids, return_inverse=True)
         self._rows = self.table[self._touched].requires_grad_(True)
-        seen = self._rows if self._packer is None else self._packer(self._rows, self._touched)
+        seen = self._rows if self.packer is None else self.packer(self._rows, self._touched)
         if self._phase.drop and dice is not None:
             kept = (torch.rand(len(ids), generator=dice) >= self._phase.drop).to(self._device, torch.float32)
             vectors = functional.embedding_bag(inverse, seen, offsets, mode="sum", per_sample_weights=kept)
@@ -131,12 +136,12 @@ class Student:
             for place, values in enumerate(adam.state.values() if adam is not None else ()):
                 for name, value in values.items():
                     tensors[f"{prefix}.{place}.{name}"] = torch.as_tensor(value)
-        if self._packer is not None:
-            tensors |= {f"packer.{name}": value for name, value in self._packer.state().items()}
+        if self.packer is not None:
+            tensors |= {f"packer.{name}": value for name, value in self.packer.state().items()}
         return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over what `state` gave, after `begin` of the same phase."""
+        """Takes over what `state` gave, after `begin` of the same phase and with its packer."""
         with torch.no_grad():
             self.table.copy_(state["table"])
             for name, value in self._dyt.items():
@@ -145,8 +150,8 @@ class Student:
             if kept is not None:
                 kept.copy_(state[name])
         self._restore_adam(state)
-        if self._packer is not None:
-            self._packer.restore({name: state[f"packer.{name}"] for name in self._packer.state()})
+        if self.packer is not None:
+            self.packer.restore({name: state[f"packer.{name}"] for name in self.packer.state()})
 
     def _restore_adam(self, state: Mapping[str, Tensor]) -> None:
         places = (("adam", self._adam, [self.table]), ("adam_dyt", self._adam_dyt, [*self._dyt.values()]))

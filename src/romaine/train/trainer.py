@@ -132,8 +132,10 @@ class Trainer:
     def _phase(
         self, place: int, phase: Phase, begin: int, saved: Checkpoint | None, advance: Advance
     ) -> None:
-        packer = Packer(self._recipe.bits, self._device) if phase.quantise else None
-        self._student.begin(phase, packer)
+        self._student.begin(phase)
+        packs_from = round(phase.steps * phase.quantise_from)
+        if self._at.step - begin > packs_from:
+            self._student.packer = Packer(self._recipe.bits, self._device)
         if saved is not None:
             self._student.restore(saved.tensors)
         workers = [
@@ -141,8 +143,10 @@ class Trainer:
             for number, task in enumerate(phase.tasks)
         ]
         for step in range(self._at.step - begin, phase.steps):
-            if packer is not None and step % _REFIT == 0:
-                packer.fit(self._student.table)
+            if step == packs_from:
+                self._student.packer = Packer(self._recipe.bits, self._device)
+            if self._student.packer is not None and (step - packs_from) % _REFIT == 0:
+                self._student.packer.fit(self._student.table)
             self._at.losses.append(self._step(phase, workers, place, step))
             self._at.step += 1
             if self._at.step % self._recipe.watch.every == 0 or step + 1 == phase.steps:

@@ -80,7 +80,7 @@ def teach(
 
 
 class _Store:
-    """One teacher's vectors: a file of vectors, and one of their texts' hashes that is always written last."""
+    """One teacher's vectors: a file of vectors, and one of their texts' hashes, which is written last."""
 
     def __init__(self, folder: Path, teacher: Teacher, side: Side) -> None:
         folder.mkdir(parents=True, exist_ok=True)
