@@ -123,7 +123,7 @@ def separation_of_pairs(pairs: ScoredPairs, embedder: Embedder) -> Separation:
         matching_name=f"scored {ALIKE:g} or more of 5",
         other_name=f"scored {UNLIKE:g} or less",
         threshold=embedder.card.duplicate_threshold,
-        threshold_name="one fact twice from",
+        threshold_name="two facts count as one from",
     )
 
 

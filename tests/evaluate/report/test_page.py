@@ -89,7 +89,7 @@ def test_what_was_measured_is_told(page: str) -> None:
         "REJECT",
         "recall@5 is 0.10, the floor is 0.33",
         '<td class="failed">failed</td>',
-        '<td class="skipped">skipped</td>',
+        '<td class="told">not judged</td>',
         "nDCG@10",
         "romaine verify model --out report",
         "2026-01-02 03:04 UTC",
@@ -98,6 +98,16 @@ def test_what_was_measured_is_told(page: str) -> None:
     ):
         assert told in page
     assert ">None<" not in page
+
+
+def test_many_checks_are_folded_away_but_for_those_that_failed() -> None:
+    checks = tuple(
+        CheckRow(name=f"check {n}", passed=n != 7 and (None if n > 30 else True)) for n in range(33)
+    )
+    page = render_page(Report(title="t", model="m", checks=checks), {})
+    assert "<summary>30 passed, 2 not judged</summary>" in page
+    assert page.index('<td class="failed">') < page.index("<details")
+    assert page.count('<td class="passed">') == 30
 
 
 def test_names_cannot_break_out(full_report: Report, tmp_path: Path) -> None:

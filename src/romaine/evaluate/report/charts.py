@@ -13,7 +13,7 @@ from romaine.evaluate.report.content import Report, printable
 from romaine.evaluate.separation import Separation
 from romaine.evaluate.speed import SpeedReport
 
-_MOST_LINES = 4  # as many as the palette has colours
+_MARKERS = ("o", "s", "^", "D")  # lines are told apart without colour, too
 _BINS = 28
 _NAME_LENGTH = 26  # characters of a label beside a bar
 
@@ -33,26 +33,23 @@ def charts_of(report: Report) -> Iterator[Chart]:
 
 def quality_chart(report: MatryoshkaReport, *, name: str) -> Chart:
     """Quality against bytes of a vector, a line for each metric."""
-    metrics = report.metrics[:_MOST_LINES]
+    metrics = report.metrics[: len(_MARKERS)]
     places = np.arange(len(report.rows))
 
     def draw(axes: Axes, palette: Palette) -> None:
         lines = [[row.figures.metrics[metric] for row in report.rows] for metric in metrics]
-        for number, (metric, values) in enumerate(zip(metrics, lines, strict=True)):
-            colour = palette.series[number]
-            axes.plot(places, values, color=colour, marker="o", markersize=6, linewidth=2.4 - 0.3 * number)
-            if number == 0:
-                _value_labels(axes, values, palette)
-            axes.annotate(
-                printable(metric),
-                (places[-1], values[-1]),
-                xytext=(10, 0),
-                textcoords="offset points",
-                va="center",
+        for metric, values, colour, marker in zip(metrics, lines, palette.series, _MARKERS, strict=False):
+            axes.plot(
+                places,
+                values,
                 color=colour,
-                fontsize=11,
-                fontweight="bold" if number == 0 else "normal",
+                marker=marker,
+                markersize=6,
+                linewidth=2,
+                label=printable(metric),
             )
+        _value_labels(axes, lines, palette)
+        _legend(axes, palette)
         flat = [value for values in lines for value in values]
         margin = max(0.06 * (max(flat) - min(flat)), 0.02)
         axes.set_ylim(min(flat) - 2 * margin, max(flat) + 3 * margin)
@@ -75,7 +72,10 @@ def separation_chart(separation: Separation, *, name: str) -> Chart:
 
     def draw(axes: Axes, palette: Palette) -> None:
         everything = np.concatenate([separation.matching, separation.other])
-        ends = [*np.quantile(everything, (0.0, 1.0)), *filter(None, [separation.threshold])]
+        ends = [
+            *np.quantile(everything, (0.0, 1.0)),
+            *([] if separation.threshold is None else [separation.threshold]),
+        ]
         edges = np.linspace(min(ends), max(max(ends), min(ends) + 1e-6), _BINS + 1)
         kinds = (
             (separation.other, separation.other_name, palette.series[1], "dashed"),
@@ -110,17 +110,7 @@ def separation_chart(separation: Separation, *, name: str) -> Chart:
         axes.set_ylim(0, top * 1.22)
         axes.set_yticks([])
         axes.set_xlabel(printable(separation.score))
-        axes.legend(
-            loc="lower left",
-            bbox_to_anchor=(0, 1.0),
-            ncols=2,
-            frameon=False,
-            labelcolor=palette.ink,
-            fontsize=11,
-            handlelength=1.4,
-            columnspacing=1.2,
-            borderaxespad=0.2,
-        )
+        _legend(axes, palette)
 
     alt = f"A matching pair scores above another one in {separation.auc:.0%} of cases."
     if separation.below is not None:
@@ -220,17 +210,35 @@ def _labels(reports: Sequence[SpeedReport]) -> list[str]:
     return [report.run if one_model else f"{report.model}, {report.run}" for report in reports]
 
 
-def _value_labels(axes: Axes, values: Sequence[float], palette: Palette) -> None:
-    for place, value in enumerate(values):
+def _value_labels(axes: Axes, lines: Sequence[Sequence[float]], palette: Palette) -> None:
+    """Writes the values of the first line beside its points, on the side where no other line is close."""
+    for place, (value, *others) in enumerate(zip(*lines, strict=True)):
+        above = min((other - value for other in others if other >= value), default=np.inf)
+        below = min((value - other for other in others if other < value), default=np.inf)
         axes.annotate(
             f"{value:.3f}",
             (place, value),
-            xytext=(0, 9),
+            xytext=(0, 9 if above >= below else -9),
             textcoords="offset points",
             ha="center",
+            va="bottom" if above >= below else "top",
             color=palette.ink,
             fontsize=11,
         )
+
+
+def _legend(axes: Axes, palette: Palette) -> None:
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        ncols=2,
+        frameon=False,
+        labelcolor=palette.ink,
+        fontsize=11,
+        handlelength=1.6,
+        columnspacing=1.2,
+        borderaxespad=0.2,
+    )
 
 
 def _bytes(count: int) -> str:

@@ -44,7 +44,7 @@ class CheckRow:
 
     Attributes:
         name: What was checked, in a word or two.
-        passed: None if it could not be made.
+        passed: None if it could not be made, or is told and not judged.
         found: What was measured, or why it could not be.
         wanted: What is demanded.
     """

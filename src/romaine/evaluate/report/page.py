@@ -5,11 +5,12 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
+from types import MappingProxyType
 
 from romaine import __version__
 from romaine.evaluate.parity import ParityReport
 from romaine.evaluate.report.canvas import DARK, LIGHT, Chart, css_variables
-from romaine.evaluate.report.content import Cell, Report, Table, Verdict, printable
+from romaine.evaluate.report.content import Cell, CheckRow, Report, Table, Verdict, printable
 from romaine.evaluate.report.tables import (
     checks_table,
     matryoshka_table,
@@ -19,6 +20,8 @@ from romaine.evaluate.report.tables import (
     speed_table,
 )
 
+_FEW_CHECKS = 8  # are shown whole
+_LOOKS = MappingProxyType({"passed": "passed", "failed": "failed"})
 # Nothing may be loaded or run, whatever a name smuggles in.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -79,7 +82,7 @@ def _sections(report: Report, drawings: Mapping[str, tuple[Chart, str]]) -> Iter
     if report.speed:
         yield _tiles(report)
     if report.checks:
-        yield f"<section>\n<h2>Checks</h2>\n{_table(checks_table(report.checks), marks=True)}</section>"
+        yield f"<section>\n<h2>Checks</h2>\n{_checks(report.checks)}</section>"
     if report.tables:
         yield _section("Figures", [_card(_table(table, titled=True)) for table in report.tables])
     cards = [
@@ -166,12 +169,25 @@ def _table(table: Table, *, titled: bool = False, marks: bool = False) -> str:
     )
 
 
+def _checks(checks: Sequence[CheckRow]) -> str:
+    """What failed, open; everything else folded away where it is much."""
+    failed = [check for check in checks if check.passed is False]
+    others = [check for check in checks if check.passed is not False]
+    if len(checks) <= _FEW_CHECKS:
+        return _table(checks_table(checks), marks=True)
+    shown = _table(checks_table(failed), marks=True) if failed else ""
+    passed = sum(check.passed is True for check in others)
+    told = f"{passed} passed" + (f", {len(others) - passed} not judged" if passed < len(others) else "")
+    folded = _table(checks_table(others), marks=True)
+    return f'{shown}<details class="checks"><summary>{told}</summary>{folded}</details>\n'
+
+
 def _cells(row: Sequence[Cell], marks: bool) -> Iterator[str]:
     for number, value in enumerate(row):
         if number == 0:
             yield f'<th scope="row">{escape(value)}</th>'
         elif marks and number == 1:
-            yield f'<td class="{escape(value)}">{escape(value)}</td>'
+            yield f'<td class="{_LOOKS.get(str(value), "told")}">{escape(value)}</td>'
         else:
             look = ' class="number"' if isinstance(value, (int, float)) else ""
             yield f"<td{look}>{escape(show(value))}</td>"

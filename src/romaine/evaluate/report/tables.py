@@ -38,7 +38,7 @@ def show(value: Cell) -> str:
 
 def checks_table(checks: Sequence[CheckRow]) -> Table:
     """What was checked and how it ended."""
-    words = {True: "passed", False: "failed", None: "skipped"}
+    words = {True: "passed", False: "failed", None: "not judged"}
     rows = tuple((check.name, words[check.passed], check.found, check.wanted) for check in checks)
     return Table(title="Checks", columns=("check", "outcome", "found", "demanded"), rows=rows)
 
