@@ -25,7 +25,7 @@ LAYERS = (
     ("lazy_model", "pipeline"),
     ("backends",),
     ("models", "text", "precision"),
-    ("arrays", "checks", "progress"),
+    ("arrays", "checks", "progress", "truncation"),
     ("choice",),
     ("errors",),
 )

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from romaine.checks import (
     one_text,
+    optional_path,
     optional_positive_int,
     optional_str,
     optional_str_tuple,
@@ -16,6 +19,8 @@ from romaine.errors import OptionError, TextTypeError
 def test_what_is_right_passes():
     assert positive_int("n", 3) == 3
     assert optional_positive_int("n", None) is None
+    assert optional_path("cache_folder", "a/b") == Path("a/b")
+    assert optional_path("cache_folder", None) is None
     assert optional_str("prompt", None) is None
     assert optional_str("prompt", "") == ""
     assert one_text("a") == "a"
@@ -37,6 +42,12 @@ def test_a_prompt_must_be_text():
 def test_one_name_is_no_list_of_names(value):
     with pytest.raises(OptionError, match="providers="):
         optional_str_tuple("providers", value)
+
+
+@pytest.mark.parametrize("value", [3, b"folder", ["folder"]])
+def test_not_a_path(value):
+    with pytest.raises(OptionError, match="cache_folder must be a path"):
+        optional_path("cache_folder", value)
 
 
 def test_names_become_a_tuple():

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from romaine import errors
 from romaine.arrays import slice_dim
-from romaine.embedder import Embedder, TruncationWarning
+from romaine.embedder import Embedder
 from romaine.precision import Precision, similarity
+from romaine.truncation import TruncationWarning
 
 if TYPE_CHECKING:
     from romaine.memory import Hit, Memory, RoleplayMemory, Scope, Turn

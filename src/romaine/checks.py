@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from romaine.errors import OptionError, TextTypeError
 
@@ -32,6 +33,19 @@ def optional_str(name: str, value: object) -> str | None:
     if value is not None and not isinstance(value, str):
         raise OptionError(f"{name} must be a str or None, got {type(value).__name__}")
     return value
+
+
+def optional_path(name: str, value: object) -> Path | None:
+    """Returns `value` as a path if it is one or a str, or None.
+
+    Raises:
+        OptionError: If not.
+    """
+    if value is None:
+        return None
+    if isinstance(value, (str, Path)):
+        return Path(value)
+    raise OptionError(f"{name} must be a path or None, got {type(value).__name__}")
 
 
 def optional_str_tuple(name: str, value: object) -> tuple[str, ...] | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import threading
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from romaine.arrays import FloatArray, slice_dim
 from romaine.checks import (
     one_text,
+    optional_path,
     optional_positive_int,
     optional_str,
     optional_str_tuple,
@@ -26,6 +25,7 @@ from romaine.lazy_model import LazyModel, ModelRequest
 from romaine.pipeline import Pipeline
 from romaine.precision import Precision, encode
 from romaine.progress import progress_bar
+from romaine.truncation import Truncations
 
 if TYPE_CHECKING:
     from romaine.backends.base import Backend
@@ -37,10 +37,6 @@ R = TypeVar("R")
 
 DEFAULT_MODEL = "little-gem"
 _DEFAULT_BATCH_TOKENS = 8192
-
-
-class TruncationWarning(UserWarning):
-    """Texts were longer than the model's window and lost their end. Given once by each `Embedder`."""
 
 
 class Embedder:
@@ -127,13 +123,12 @@ class Embedder:
             optional_str("document_prompt", document_prompt),
         )
         self._allow_untrained_dim = allow_untrained_dim
-        self._lock = threading.Lock()
-        self._truncated = 0
+        self._truncations = Truncations()
         self._model = LazyModel(
             ModelRequest(
                 model=model,
                 backend=backend,
-                cache_folder=Path(cache_folder) if cache_folder is not None else None,
+                cache_folder=optional_path("cache_folder", cache_folder),
                 local_files_only=local_files_only,
                 revision=revision,
                 token=optional_str("token", token),
@@ -222,7 +217,7 @@ class Embedder:
     @property
     def truncated(self) -> int:
         """How many texts have been cut to the window so far."""
-        return self._truncated
+        return self._truncations.count
 
     def with_dim(self, dim: int | None) -> Embedder:
         """The same embedder at another dimension; both share one loaded model.
@@ -232,8 +227,7 @@ class Embedder:
         """
         other = copy.copy(self)
         other._dim = optional_positive_int("dim", dim)
-        other._lock = threading.Lock()
-        other._truncated = 0
+        other._truncations = Truncations()
         return other
 
     def with_prompts(self, *, query: str | None = None, document: str | None = None) -> Embedder:
@@ -319,22 +313,11 @@ class Embedder:
         for chunk in self._pipeline.run(self._backend, texts, normalise_layer=self.card.layer_norm):
             vectors[chunk.start : chunk.start + len(chunk.vectors)] = slice_dim(chunk.vectors, dim)
             if chunk.truncated:
-                self._report_truncation(chunk.truncated)
+                self._truncations.report(
+                    chunk.truncated, max_tokens=self.max_tokens, model=self.card.id, stacklevel=4
+                )
             advance(len(chunk.vectors))
         return vectors
-
-    def _report_truncation(self, count: int) -> None:
-        with self._lock:
-            first = self._truncated == 0
-            self._truncated += count
-        if first:
-            warnings.warn(
-                f"{count} texts exceed the {self.max_tokens} tokens of {self.card.id} and lose their end;"
-                ' truncate="pool" embeds all of them, truncate="error" refuses them'
-                " (said once; see Embedder.truncated)",
-                TruncationWarning,
-                stacklevel=5,
-            )
 
 
 async def _in_thread(function: Callable[[T], R], argument: T) -> R:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from romaine import Embedder
-from romaine.embedder import TruncationWarning
 from romaine.errors import TextTooLongError
 from romaine.evaluate.contract import BLANK, CONTRACT_CHECKS, ODD, SAME, SAME_INT8, TEXTS, Check, cosines
+from romaine.truncation import TruncationWarning
 
 LONG = "the lantern swings over seven grey stairs while rain counts the panes. " * 60
 

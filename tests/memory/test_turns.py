@@ -145,3 +145,8 @@ def test_metadata_goes_along_and_stays_unless_told_otherwise(memory: RoleplayMem
     with pytest.raises(OptionError, match="what JSON can hold"):
         said("Hello.", metadata={"mood": object()})
     assert hash(said("Hello.", metadata={"mood": "merry"})) == hash(said("Hello."))
+
+
+def test_one_witness_is_not_a_collection_of_letters(memory: RoleplayMemory, scope: Scope) -> None:
+    with pytest.raises(OptionError, match="known_by='Brona'"):
+        memory.add_turns(scope, [Turn("Hush.", speaker="Ana", role="user")], known_by="Brona")

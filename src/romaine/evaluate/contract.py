@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from romaine.embedder import Embedder, TruncationWarning
+from romaine.embedder import Embedder
 from romaine.errors import ContractError, TextTooLongError
+from romaine.truncation import TruncationWarning
 
 SAME = 0.99999
 """Cosine from which two vectors of one text count as equal, computing in float32."""

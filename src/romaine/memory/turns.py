@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from romaine.memory.change import Change
+from romaine.memory.checks import check_names
 from romaine.memory.codec import decode_optional, decode_text, encode_optional, encode_text
 from romaine.memory.encoder import Draft, Encoder
 from romaine.memory.records import Kind, Memory, Scope, Turn, utc_now
@@ -66,7 +67,7 @@ class TurnWriter:
     ) -> None:
         self._store = store
         self._scope = scope
-        self._known_by = frozenset(known_by)
+        self._known_by = check_names("known_by", known_by)
         self._turns = list(turns)
         self._planned: tuple[object, _Plan] | None = None
         counts = Encoder(store.embedder).token_counts([turn.text for turn in self._turns])
