@@ -33,10 +33,9 @@ def run(*arguments):
 
 def test_a_folder_comes_out_that_loads(recipe_file, data_folder, tmp_path):  # noqa: F811
     out = tmp_path / "model"
-    result = run(
-        "static", recipe_file, "--data", data_folder, "--out", out, "--threads", 1, "--bits", 8, "--name", "yours",
-        "--seed", 3, "--measuring", data_folder / "dev.csv", "--cache", tmp_path / "cache",
-    )  # fmt: skip
+    options = ("--threads", 1, "--bits", 8, "--name", "yours", "--seed", 3, "--cache", tmp_path / "cache")
+    files = ("--data", data_folder, "--measuring", data_folder / "dev.csv", "--out", out)
+    result = run("static", recipe_file, *files, *options)
     assert result.exit_code == 0, result.output
     assert "yours: 32 components" in result.output
     assert "recall of dev questions, 32 dims" in result.output

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-_THINGS_TEXT = """
+_THINGS = """
 lighthouse harbour storm captain silver key cellar garden letter sister dragon river
 bridge castle kitchen window market orchard violin candle
 """
-_THINGS = _THINGS_TEXT.split()
+THINGS = _THINGS.split()
 _OTHERS_TEXT = """
 the is in my you we found lost sold painted
 because yesterday three what did say about
 """
 _OTHERS = _OTHERS_TEXT.split()
-_WORDS = (*_THINGS, *_OTHERS)
+_WORDS = (*THINGS, *_OTHERS)
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +70,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def sentence() -> str:
         verb, when = dice.choice(("found", "lost", "sold", "painted")), dice.choice(("yesterday", "", ""))
-        first, second, third = dice.sample(_THINGS, 3)
+        first, second, third = dice.sample(THINGS, 3)
         return f"I {verb} the {first} {second} in my {third} {when} {dice.randint(1, 999)}".strip()
 
     dialogues = [
