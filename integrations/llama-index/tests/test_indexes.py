@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from llama_index.core import Document, VectorStoreIndex
 from llama_index.core.ingestion import IngestionCache, IngestionPipeline
-from llama_index.core.node_parser import SentenceSplitter
+from llama_index.core.node_parser import TokenTextSplitter
 from llama_index.core.schema import TextNode
 from llama_index.core.storage import StorageContext
 from llama_index.core.storage.kvstore import SimpleKVStore
@@ -85,7 +85,7 @@ def test_async_qdrant() -> None:
 
 
 def pipeline(embedding: RomaineEmbedding, cache: IngestionCache | None = None) -> IngestionPipeline:
-    splitter = SentenceSplitter(chunk_size=24, chunk_overlap=0)
+    splitter = TokenTextSplitter(chunk_size=24, chunk_overlap=0)
     return IngestionPipeline(transformations=[splitter, embedding], cache=cache or IngestionCache())
 
 
