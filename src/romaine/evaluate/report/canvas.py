@@ -24,6 +24,7 @@ Axes = Any
 
 _PIXELS_PER_INCH = 72  # so that a point of matplotlib is a pixel of the page
 _PNG_SCALE = 2.5
+_PNG_MARGIN = 8 / _PIXELS_PER_INCH  # inches, around the axes
 _SETTINGS: Mapping[str, Any] = MappingProxyType(
     {
         "svg.fonttype": "none",
@@ -157,6 +158,7 @@ def _drawn(chart: Chart, palette: Palette, *, titled: bool) -> Iterator[Any]:
     try:
         import matplotlib
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError:
         raise MissingExtraError("the report", "eval") from None
     settings: Any = dict(_SETTINGS)  # matplotlib's stubs know every key by name
@@ -164,7 +166,8 @@ def _drawn(chart: Chart, palette: Palette, *, titled: bool) -> Iterator[Any]:
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         # A model's name may hold letters that the PNG's font lacks; they become boxes there.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=size, layout="constrained")
+        margin = _PNG_MARGIN if titled else 0
+        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=margin, h_pad=margin))
         axes = figure.subplots(*chart.grid, squeeze=False).ravel().tolist()
         for each in axes:
             _prepare(each, palette)

@@ -15,6 +15,7 @@ from romaine.evaluate.speed import SpeedReport
 
 _MARKERS = ("o", "s", "^", "D")  # lines are told apart without colour, too
 _BINS = 28
+_LABEL_ROOM = 0.15  # of the height: what a value above its point takes
 _NAME_LENGTH = 26  # characters of a label beside a bar
 
 
@@ -48,12 +49,12 @@ def quality_chart(report: MatryoshkaReport, *, name: str) -> Chart:
                 linewidth=2,
                 label=printable(metric),
             )
-        _value_labels(axes, lines, palette)
-        _legend(axes, palette)
         flat = [value for values in lines for value in values]
         margin = max(0.06 * (max(flat) - min(flat)), 0.02)
         axes.set_ylim(min(flat) - 2 * margin, max(flat) + 3 * margin)
-        axes.set_xlim(-0.35, len(places) - 0.65)
+        axes.set_xlim(-0.4, len(places) - 0.6)
+        _value_labels(axes, lines, palette)
+        _legend(axes, palette)
         axes.set_xticks(places, [f"{_bytes(row.bytes_per_vector)}\n{row.dim}" for row in report.rows])
         axes.set_xlabel("bytes per vector (float32), components")
         axes.grid(axis="y", color=palette.grid)
@@ -64,7 +65,9 @@ def quality_chart(report: MatryoshkaReport, *, name: str) -> Chart:
         f" ({first.bytes_per_vector:,} bytes) and {last.figures.metrics[report.metric]:.3f} with {last.dim}"
         f" ({last.bytes_per_vector:,} bytes)."
     )
-    return Chart(name=name, title=f"Quality and size: {report.benchmark}", alt=alt, draw=draw)
+    return Chart(
+        name=name, title=f"{_short(report.model.rpartition('/')[2])}: {report.benchmark}", alt=alt, draw=draw
+    )
 
 
 def separation_chart(separation: Separation, *, name: str) -> Chart:
@@ -211,17 +214,20 @@ def _labels(reports: Sequence[SpeedReport]) -> list[str]:
 
 
 def _value_labels(axes: Axes, lines: Sequence[Sequence[float]], palette: Palette) -> None:
-    """Writes the values of the first line beside its points, on the side where no other line is close."""
+    """Writes the values of the first line above its points, or below where another line is in the way."""
+    low, high = axes.get_ylim()
+    room = _LABEL_ROOM * (high - low)
     for place, (value, *others) in enumerate(zip(*lines, strict=True)):
         above = min((other - value for other in others if other >= value), default=np.inf)
         below = min((value - other for other in others if other < value), default=np.inf)
+        over = above >= min(room, below)
         axes.annotate(
             f"{value:.3f}",
             (place, value),
-            xytext=(0, 9 if above >= below else -9),
+            xytext=(0, 7 if over else -7),
             textcoords="offset points",
             ha="center",
-            va="bottom" if above >= below else "top",
+            va="bottom" if over else "top",
             color=palette.ink,
             fontsize=11,
         )
