@@ -137,8 +137,9 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _grams(words: Sequence[str]) -> Iterator[int]:
+    # Python's own hash differs from process to process, which is no matter for sets that never leave one
     for start in range(len(words) - GRAM + 1):
-        yield _hash(words[start : start + GRAM])
+        yield hash(tuple(words[start : start + GRAM]))
 
 
 def _hash(words: Sequence[str]) -> int:
