@@ -27,37 +27,13 @@ from romaine.errors import UnknownNameError
 
 T = TypeVar("T")
 
-EMBEDDER_OPTIONS = {
+_OPTIONS = {  # settings that LlamaIndex users know under another name than `Embedder` has for them
     "model_name": "model",
     "embed_batch_size": "batch_size",
     "query_instruction": "query_prompt",
     "text_instruction": "document_prompt",
     "show_progress_bar": "show_progress",
-    **{
-        name: name
-        for name in (
-            "backend",
-            "dim",
-            "truncate",
-            "batch_tokens",
-            "threads",
-            "device",
-            "providers",
-            "dtype",
-            "variant",
-            "cache_folder",
-            "local_files_only",
-            "revision",
-            "token",
-            "allow_untrained_dim",
-            "allow_rejected",
-            "require_verified",
-            "allow_pickle",
-            "trust_remote_code",
-        )
-    },
 }
-"""Each setting of `RomaineEmbedding` and the option of `romaine.Embedder` it is."""
 
 
 class _Handle:
@@ -229,9 +205,7 @@ class RomaineEmbedding(BaseEmbedding):
     @model_validator(mode="after")
     def _make_embedder(self) -> Self:
         if self._handle is None:  # assigning to a field validates again
-            options: dict[str, Any] = {
-                option: getattr(self, field) for field, option in EMBEDDER_OPTIONS.items()
-            }
+            options: dict[str, Any] = {_OPTIONS.get(name, name): getattr(self, name) for name in _settings()}
             options["token"] = None if self.token is None else self.token.get_secret_value()
             self._handle = _Handle(Embedder(**options))
         return self
@@ -318,3 +292,11 @@ class RomaineEmbedding(BaseEmbedding):
             truncate=self.truncate,
             dtype=self.dtype,
         )
+
+
+def _settings() -> set[str]:
+    """Names of the fields that `Embedder` has an option for: all that are not the framework's own."""
+    return {*RomaineEmbedding.model_fields} - {*BaseEmbedding.model_fields} | {
+        "model_name",
+        "embed_batch_size",
+    }
