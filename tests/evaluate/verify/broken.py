@@ -56,17 +56,29 @@ def reversed_components(folder: Path) -> Path:
     return write_static(folder, bundled_matrix()[:, ::-1], bits=8)
 
 
-def nan_row(folder: Path) -> Path:
-    """One row is not a number, that of a token that no text of any other check has."""
-    tokenizer = Tokenizer.from_file(BUNDLED_FOLDER / "tokenizer.json")
-    matrix = bundled_matrix().copy()
-    used = np.unique(tokenizer.encode(every_text(), add_special_tokens=False).ids)
-    unused = np.setdiff1d(np.arange(2000, len(matrix)), used)
-    write_static(folder, matrix, bits=32)
+def nan_table_row(folder: Path) -> Path:
+    """One row of a static table is not a number."""
+    write_static(folder, bundled_matrix(), bits=32)
     weights = load_file(folder / "model.safetensors")
-    weights["table"] = weights["table"].copy()
-    weights["table"][unused[len(unused) // 2]] = np.nan
-    save_file(weights, folder / "model.safetensors")
+    table = weights["table"].copy()
+    table[len(table) // 2] = np.nan
+    save_file({"table": table}, folder / "model.safetensors")
+    return folder
+
+
+def nan_embedding_row(source: Path, folder: Path) -> Path:
+    """One row of the int8 file's embeddings is not a number, that of a token no other check ever meets."""
+    shutil.copytree(source, folder)
+    tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
+    met = tokenizer.encode(every_text()).ids
+    unmet = np.setdiff1d(np.arange(2000, tokenizer.vocab_size), met)
+    graph = onnx.load(folder / INT8)
+    name = "inner.embeddings.word_embeddings.weight_scale"
+    scales = next(item for item in graph.graph.initializer if item.name == name)
+    values = numpy_helper.to_array(scales).copy()
+    values[unmet[0]] = np.nan
+    scales.CopyFrom(numpy_helper.from_array(values, name))
+    onnx.save(graph, folder / INT8)
     return folder
 
 

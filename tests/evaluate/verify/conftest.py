@@ -1,17 +1,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from romaine.evaluate.probes import load_probes
+from romaine.evaluate.probes import Probes, load_probes
 from romaine.evaluate.subject import Subject
 from romaine.evaluate.verify import Bench
+from romaine.evaluate.verify.finite import MAX_TOKENS
 from tests.evaluate.verify import broken
 
 QUESTIONS = load_probes().every(3)
 """All turns, a third of the pairs and questions: enough to judge by, quicker with a transformer."""
+
+FEW = Probes(load_probes().pairs[::6], QUESTIONS.chats[:3])
+"""Enough for a model whose quality is not what is broken."""
+OF_SOUND_QUALITY = {
+    "NaN row",
+    "un-normalised export",
+    "pooling that counts padding",
+    "int8 file calibrated wrongly",
+    "MiniLM, pooled and normalised inside",
+}
+
+SUBJECTS = {
+    "swapped layers": Subject(backend="torch"),
+    "int8 file calibrated wrongly": Subject(backend="onnx", variant="int8"),
+}
+"""How models are run; named, so that no other backend is compared."""
 
 BenchOf = Callable[[str], Bench]
 
@@ -29,7 +47,8 @@ def bench_of(
         "MiniLM": lambda to: broken.with_full_precision(int8, fp32, to),
         "MiniLM, pooled and normalised inside": lambda to: broken.pooled_graph(int8, to, normalised=True),
         "shuffled table": broken.shuffled_table,
-        "NaN row": broken.nan_row,
+        "NaN row": lambda to: broken.nan_embedding_row(int8, to),
+        "NaN row in a table": broken.nan_table_row,
         "untrained dims": broken.reversed_components,
         "int8 vectors clipped": broken.clipped_vectors,
         "swapped layers": lambda to: broken.swapped_layers(fp32, to),
@@ -50,8 +69,10 @@ def bench_of(
         if name not in benches:
             folder = makers[name](root / name.replace(" ", "-").replace(",", ""))
             is_table = (folder / "romaine.json").exists()  # and quick
-            probes = None if is_table else QUESTIONS
-            benches[name] = Bench(Subject(model=folder, threads=1), probes=probes)
+            probes = None if is_table else FEW if name in OF_SOUND_QUALITY else QUESTIONS
+            subject = replace(SUBJECTS.get(name, Subject()), model=folder, threads=1)
+            swept = MAX_TOKENS if is_table or name == "NaN row" else 500
+            benches[name] = Bench(subject, probes=probes, swept_tokens=swept)
         return benches[name]
 
     return bench

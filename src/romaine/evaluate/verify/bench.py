@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from romaine.arrays import FloatArray, slice_dim, top_k
-from romaine.evaluate.contract import SAME, SAME_INT8
+from romaine.errors import RomaineError
+from romaine.evaluate.contract import CONTRACT_CHECKS, SAME, SAME_INT8
 from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, report_of
 from romaine.evaluate.parity import ParityReport, measure_parity
 from romaine.evaluate.probes import Probes, load_probes
@@ -18,10 +19,11 @@ from romaine.evaluate.runs import Run, find_runs
 from romaine.evaluate.speed import SpeedReport, measure_speed
 from romaine.evaluate.sts import spearman
 from romaine.evaluate.subject import Subject
+from romaine.evaluate.verify.finite import MAX_TOKENS, Sweep, sweep_vocabulary, unsound_tensors
 from romaine.memory.terms import document_text
 
 if TYPE_CHECKING:
-    from romaine.backends.registry import OpenModel
+    from romaine.backends.registry import OpenModel, ResolvedModel
     from romaine.embedder import Embedder
 
 SIMILARITY = "Spearman"
@@ -40,11 +42,20 @@ class Bench:
     Args:
         subject: The model and how to open it; its `dim` does not matter.
         probes: What it is measured on; None for the built-in set.
+        swept_tokens: How many tokens of its vocabulary are run at most.
     """
 
-    def __init__(self, subject: Subject, *, probes: Probes | None = None) -> None:
+    def __init__(
+        self, subject: Subject, *, probes: Probes | None = None, swept_tokens: int = MAX_TOKENS
+    ) -> None:
         self.subject = replace(subject, dim=None, local_files_only=True)
         self.probes = probes or load_probes()
+        self.swept_tokens = swept_tokens
+
+    @cached_property
+    def resolved(self) -> ResolvedModel:
+        """Its files, checked, and its backend; not loaded."""
+        return self.subject.resolve()
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -56,6 +67,32 @@ class Bench:
         """
         return self.subject.embedder().warm_up()
 
+    @cached_property
+    def unsound_tensors(self) -> tuple[str, ...]:
+        """Names of weights that hold NaN or infinite values; the model need not open."""
+        return tuple(unsound_tensors(self.resolved.local))
+
+    @cached_property
+    def sweep(self) -> Sweep | None:
+        """What running the vocabulary found; None where the weights themselves were looked at."""
+        tokenizer = self.opened.local.files.get("tokenizer")
+        # All tensors of a safetensors transformer were, and running all its tokens would take long.
+        if tokenizer is None or (self.is_contextual and self.run.variant is None):
+            return None
+        return sweep_vocabulary(self.opened.backend, tokenizer, max_tokens=self.swept_tokens)
+
+    @cached_property
+    def broken_promises(self) -> Mapping[str, RomaineError | None]:
+        """What each promise of the backend contract raised, None where it was kept, by its name."""
+        broken: dict[str, RomaineError | None] = {}
+        for promise in CONTRACT_CHECKS:
+            broken[promise.name] = None
+            try:
+                promise.run(self.embedder.with_dim(None), same=self.same)
+            except RomaineError as error:
+                broken[promise.name] = error
+        return broken
+
     @property
     def opened(self) -> OpenModel:
         """Its files and what gives raw vectors."""
@@ -64,8 +101,8 @@ class Bench:
     @cached_property
     def run(self) -> Run:
         """How it is run, "auto" resolved."""
-        variants = [use.partition(":")[2] for use in self.opened.local.files if use in _ONNX_USES]
-        return Run(backend=self.opened.backend_name, variant=variants[0] if variants else None)
+        variants = [use.partition(":")[2] for use in self.resolved.local.files if use in _ONNX_USES]
+        return Run(backend=self.resolved.spec.name, variant=variants[0] if variants else None)
 
     @property
     def is_contextual(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 _STRETCH = 1 << 22  # values looked at together: 16 MB of float32
 _ROW_TOKENS = 64
-_MAX_SWEPT = 65_536  # tokens run through a model; of larger vocabularies, evenly spread ones
+MAX_TOKENS = 65_536
+"""Tokens run through a model at most; of larger vocabularies, evenly spread ones."""
+
 # How safetensors calls the types that can hold NaN, and how to read them. numpy knows no bfloat16: it is
 # looked at as integers, NaN and infinity being those with all eight exponent bits set.
 _FLOATS = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "<u2"}
@@ -37,25 +40,35 @@ def unsound_tensors(local: LocalModel) -> list[str]:
     return [name for path in paths for name in _unsound(path)]
 
 
-def unsound_tokens(backend: Backend, tokenizer: Path) -> tuple[list[int], int]:
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What running the vocabulary through a model found.
+
+    Attributes:
+        tokens: How many were run; 0 where the backend takes texts, not tokens.
+        unsound: The first token of each row of neighbours one of which gives no finite vector.
+    """
+
+    tokens: int
+    unsound: tuple[int, ...]
+
+
+def sweep_vocabulary(backend: Backend, tokenizer: Path, *, max_tokens: int = MAX_TOKENS) -> Sweep:
     """Runs every token of the vocabulary through a model and looks for vectors that are not finite.
 
     Args:
         backend: The loaded model.
         tokenizer: Its `tokenizer.json`.
-
-    Returns:
-        The first token of each row of neighbours among which one gives no finite vector, and how many tokens
-        were run. None are where the backend takes texts, not tokens.
+        max_tokens: How many tokens to run at most.
 
     Raises:
         BackendError: If the runtime fails.
     """
     known = backend.split(["a"], Truncate.END).inputs
     if not isinstance(known, Ragged):
-        return [], 0
+        return Sweep(tokens=0, unsound=())
     vocab = Tokenizer.from_file(tokenizer).vocab_size
-    ids = np.unique(np.linspace(0, vocab - 1, min(vocab, _MAX_SWEPT)).astype(known.ids.dtype))
+    ids = np.unique(np.linspace(0, vocab - 1, min(vocab, max_tokens)).astype(known.ids.dtype))
     size = min(_ROW_TOKENS, backend.max_tokens or _ROW_TOKENS)
     unsound: list[int] = []
     rows = [ids[start : start + size] for start in range(0, len(ids), size)]
@@ -63,7 +76,7 @@ def unsound_tokens(backend: Backend, tokenizer: Path) -> tuple[list[int], int]:
         batch = rows[start : start + _ROW_TOKENS]
         vectors = backend.encode(Ragged.from_lists([row.tolist() for row in batch]))
         unsound += [int(batch[index][0]) for index in np.flatnonzero(~np.isfinite(vectors).all(axis=1))]
-    return unsound, len(ids)
+    return Sweep(tokens=len(ids), unsound=tuple(unsound))
 
 
 def _unsound(path: Path) -> Iterator[str]:

@@ -9,10 +9,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from romaine.errors import ModelFormatError
 from romaine.evaluate.subject import Subject
 from romaine.evaluate.verify.bench import Bench
 from romaine.evaluate.verify.checks import CHECKS, Check, Finding
 from romaine.models import verdicts
+from romaine.models.files import LocalModel
 from romaine.models.verdicts import VERIFIER_VERSION, Verdict, verdict_key
 
 
@@ -25,6 +27,7 @@ class Verification:
         run: How it was run, e.g. "onnx int8".
         findings: Everything that was looked at.
         key: Identifies the model in this state, see `romaine.models.verdicts`.
+        local: Its files.
         seconds: How long it took.
         at: When.
         stored: Where the verdict is kept, or None.
@@ -35,6 +38,7 @@ class Verification:
     run: str
     findings: tuple[Finding, ...]
     key: str
+    local: LocalModel = field(repr=False, compare=False)
     seconds: float
     at: datetime
     stored: Path | None = None
@@ -94,7 +98,7 @@ def verify(subject: Subject, *, store: bool = True) -> Verification:
         backend=found.bench.run.backend,
         at=found.at.isoformat(timespec="seconds"),
     )
-    return replace(found, stored=verdicts.save(verdict, found.bench.opened.local))
+    return replace(found, stored=verdicts.save(verdict, found.local))
 
 
 def judge(bench: Bench, *, checks: Sequence[Check] = CHECKS) -> Verification:
@@ -102,20 +106,27 @@ def judge(bench: Bench, *, checks: Sequence[Check] = CHECKS) -> Verification:
 
     Args:
         bench: The model; what it has measured before is not measured again.
-        checks: Which checks.
+        checks: Which checks. Where the model does not open and a look at its files says why, those.
 
     Raises:
-        ModelError: If the model cannot be opened.
+        ModelError: If the model cannot be opened for another reason.
         MissingExtraError: If its backend is not installed.
     """
     started = time.perf_counter()
-    opened = bench.opened
+    try:
+        local = bench.opened.local
+    except ModelFormatError:
+        checks = [check for check in checks if check.looks_at_files]
+        local = bench.resolved.local
+        if not any(finding.passed is False for check in checks for finding in check.findings(bench)):
+            raise
     findings = tuple(finding for check in checks for finding in check.findings(bench))
     return Verification(
-        model=opened.local.card.id,
+        model=local.card.id,
         run=str(bench.run),
         findings=findings,
-        key=verdict_key(opened.local, opened.backend_name),
+        key=verdict_key(local, bench.run.backend),
+        local=local,
         seconds=time.perf_counter() - started,
         at=datetime.now(timezone.utc),
         bench=bench,
