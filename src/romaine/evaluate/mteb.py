@@ -83,7 +83,7 @@ class MtebEncoder(AbsEncoder):
         """Embeds what mteb hands over.
 
         Args:
-            inputs: mteb's `DataLoader`: batches with texts under "text"; a document's title stands there already.
+            inputs: mteb's `DataLoader`: batches with texts under "text", a document's title before it.
             task_metadata: The task, which decides the prompt.
             hf_split: Not used.
             hf_subset: Not used.
