@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import TypeVar
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, TypeVar
 
 from romaine.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 C = TypeVar("C", bound="Choice")
 
