@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -233,3 +235,18 @@ def test_progress_bar_only_on_request(static_embedding_folder, capsys):
     assert capsys.readouterr().err == ""
     Embedder(static_embedding_folder, show_progress=True).embed_documents(TEXTS)
     assert "embedding" in capsys.readouterr().err
+
+
+def test_a_pickle_holds_the_settings_and_not_the_model(static_embedding_folder):
+    embedder = Embedder(static_embedding_folder, dim=32, allow_untrained_dim=True)
+    before = embedder.embed_documents(TEXTS)
+    pickled = pickle.dumps(embedder)
+    assert len(pickled) < 4096
+    np.testing.assert_array_equal(pickle.loads(pickled).embed_documents(TEXTS), before)
+
+
+def test_a_copy_shares_the_model(static_embedding_folder):
+    embedder = Embedder(static_embedding_folder, dim=32, allow_untrained_dim=True).warm_up()
+    for copied in (copy.copy(embedder), copy.deepcopy(embedder)):
+        assert copied.card is embedder.card
+        np.testing.assert_array_equal(copied.embed_query("Where?"), embedder.embed_query("Where?"))

@@ -42,6 +42,8 @@ _DEFAULT_BATCH_TOKENS = 8192
 class Embedder:
     """Embeds texts with a local model. Safe to call from many threads; loads at first use.
 
+    A copy shares the loaded model. A pickle holds the settings, a token among them, and loads it again.
+
     Args:
         model: The bundled model's name, a catalog name, a hub id or a folder.
         backend: "static", "onnx", "torch", "sentence-transformers", or "auto" for the lightest that fits.

@@ -40,6 +40,14 @@ class LazyModel:
         self._open: OpenModel | None = None
         self._int8_limits: dict[int, float] = {}
 
+    def __reduce__(self) -> tuple[type[LazyModel], tuple[ModelRequest]]:
+        """A pickle holds what was asked for; the process that reads it opens the model itself."""
+        return LazyModel, (self._request,)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> LazyModel:
+        """Copies share the loaded model: it never changes."""
+        return self
+
     def get(self) -> OpenModel:
         """The model, opened now if it was not.
 

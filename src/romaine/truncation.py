@@ -17,6 +17,10 @@ class Truncations:
         self._lock = threading.Lock()
         self.count = 0
 
+    def __reduce__(self) -> tuple[type[Truncations], tuple[()]]:
+        """A copy counts for itself."""
+        return Truncations, ()
+
     def report(self, count: int, *, max_tokens: int | None, model: str, stacklevel: int) -> None:
         """Adds to the count; warns the first time.
 
