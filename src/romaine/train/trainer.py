@@ -21,7 +21,8 @@ from romaine.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoi
 from romaine.train.packing import Packer, packed
 from romaine.train.recipe import Phase, Recipe
 from romaine.train.student import Student
-from romaine.train.tasks import Surroundings, Worker, worker
+from romaine.train.surroundings import Surroundings, Worker
+from romaine.train.tasks import worker
 from romaine.train.watch import Observer, Reading, is_better
 
 _STATE = "state.safetensors"
