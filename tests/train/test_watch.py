@@ -22,6 +22,7 @@ class Words:
 PAIRS = ScoredPairs(left=("0", "1", "2"), right=("0", "1 0", "3"), scores=np.array([5.0, 3.0, 0.0]))
 SEARCH = SearchSet(
     "chat",
+    True,
     Ragged.from_lists([[0], [1], [2], [3]]),
     Ragged.from_lists([[0], [1, 1, 0], [3]]),
     np.array([0, 1, 2]),
@@ -48,6 +49,15 @@ def test_every_figure_at_every_dimension():
     assert reading.alignment[4] == pytest.approx((0 + 2 - 2 * 2 / np.sqrt(5) + 2) / 3, abs=1e-5)
     assert reading.uniformity[4] == pytest.approx(-4)  # orthogonal vectors: squared distance 2
     assert Reading(**reading.to_json()).to_json() == reading.to_json()
+
+
+def test_chats_decide_where_there_are_any():
+    others = SearchSet("pairs", False, SEARCH.documents, SEARCH.questions, np.array([0, 1, 3]))
+    table = np.eye(4, dtype=np.float32)
+    both = observer(sets=(SEARCH, others)).read(table, None, step=0, loss=None)
+    assert both.recall == both.recall_by_set["chat"]
+    assert both.recall_by_set["pairs"][4] == 1
+    assert observer(sets=(others,)).read(table, None, step=0, loss=None).recall[4] == 1
 
 
 def test_without_anything_to_measure_nothing_is():
@@ -81,7 +91,8 @@ def test_the_best_has_the_highest_recall_above_the_floor():
     assert is_better(above, below, floor=0.6)
     assert not is_better(below, above, floor=0.6)
     assert is_better(reading(3, 0.6, 0.4), above, floor=0.6)
-    assert not is_better(reading(3, 0.9, 0.3), above, floor=0.6)
+    assert not is_better(reading(3, 0.9, 0.2), above, floor=0.6)
+    assert is_better(reading(3, 0.6, 0.3), above, floor=0.6)  # of equals the latest
     assert is_better(reading(3, 0.55, 0.1), below, floor=0.6)  # nearer to the floor
     assert is_better(replace(above, recall={}), replace(above, recall={}), floor=0.6)
 

@@ -33,12 +33,14 @@ class SearchSet:
 
     Attributes:
         name: Of the data it comes from.
+        is_chat: Whether its documents are the turns of a chat.
         documents: Tokens of what is searched.
         questions: Tokens of what is asked.
         answers: Index of the document that answers each question.
     """
 
     name: str
+    is_chat: bool
     documents: Ragged
     questions: Ragged
     answers: NDArray[np.int64]
@@ -52,7 +54,8 @@ class Reading:
         step: Steps done.
         loss: Mean loss since the reading before, or None before the first step.
         sts: Spearman on the STS file.
-        recall: Recall of the answering document, mean over all search sets.
+        recall: Recall of the answering turn, mean over all sources of chats; without any, of the answer, mean
+            over all sources of pairs.
         recall_by_set: The same by data source.
         alignment: Mean squared distance of a question and what answers it (Wang and Isola 2020).
         uniformity: Log of the mean ``exp(-2 * squared distance)`` of different documents (the same paper).
@@ -136,9 +139,16 @@ class Observer:
                 spread[dim].append(uniformity(d[:_SPREAD]))
         for name, by_dim in recalls.items():
             reading.recall_by_set[name] = {dim: _mean(values) for dim, values in by_dim.items()}
+        chats = {found.name for found in self._sets if found.is_chat}
         if recalls:
             for dim in self._dims:
-                reading.recall[dim] = _mean([values[dim] for values in reading.recall_by_set.values()])
+                reading.recall[dim] = _mean(
+                    [
+                        values[dim]
+                        for name, values in reading.recall_by_set.items()
+                        if name in chats or not chats
+                    ]
+                )
                 reading.alignment[dim] = _mean(aligned[dim])
                 reading.uniformity[dim] = _mean(spread[dim])
 
@@ -192,7 +202,7 @@ def observer_for(
             left -= len(chat.questions)
             if chat.questions:
                 documents, questions = tokenise(chat.documents), tokenise(chat.questions)
-                sets.append(SearchSet(name, documents, questions, chat.answers))
+                sets.append(SearchSet(name, True, documents, questions, chat.answers))
             if left < 1:
                 break
     for name in watch.pairs:
@@ -202,6 +212,7 @@ def observer_for(
             sets.append(
                 SearchSet(
                     name,
+                    False,
                     tokenise([pool[number] for number in documents_]),
                     tokenise([pool[number] for number in pairs[:, 0]]),
                     answers.reshape(-1),
@@ -213,7 +224,8 @@ def observer_for(
 def is_better(reading: Reading, best: Reading | None, *, floor: float) -> bool:
     """Whether a checkpoint replaces the best so far: the highest recall among those above the STS floor.
 
-    As long as none is above it, the highest Spearman counts. Without anything to search the latest wins.
+    Of equals the latest wins, so also where there is nothing to search. As long as none is above the floor,
+    the highest Spearman counts.
     """
     if best is None:
         return True
@@ -222,7 +234,7 @@ def is_better(reading: Reading, best: Reading | None, *, floor: float) -> bool:
         return above
     if not above:
         return _full(reading.sts) > _full(best.sts)
-    return not reading.recall or _full(reading.recall) > _full(best.recall)
+    return not reading.recall or _full(reading.recall) >= _full(best.recall)
 
 
 def is_above(reading: Reading, floor: float) -> bool:
