@@ -35,6 +35,7 @@ def verify(
     cache_folder: options.CacheFolder = None,
     revision: options.Revision = None,
     allow_rejected: options.AllowRejected = False,
+    allow_pickle: Annotated[bool, typer.Option("--allow-pickle", help="Accept weights in a pickle.")] = False,
     store: Annotated[
         bool, typer.Option("--store/--no-store", help="Keep the verdict beside the model.")
     ] = True,
@@ -58,6 +59,7 @@ def verify(
         cache_folder=cache_folder,
         revision=revision,
         allow_rejected=allow_rejected,
+        allow_pickle=allow_pickle,
     )
     try:
         found = run_checks(subject, store=store)
