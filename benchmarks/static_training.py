@@ -26,7 +26,8 @@ from romaine.train.corpus import find_file
 from romaine.train.objectives import Chat, Contrastive, Relational, Scored, ScoreForm, Task
 from romaine.train.recipe import Centre, DataKind, DataSource, Initial, Recipe, TeacherKind, TeacherSpec
 from romaine.train.recipe_file import read_recipe
-from romaine.train.run import TrainRun, run_training
+from romaine.train.results import TrainRun
+from romaine.train.run import run_training
 
 Change = Callable[[Recipe], Recipe]
 

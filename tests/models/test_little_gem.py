@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from romaine import Embedder
-from romaine.models.catalog import BUNDLED_FOLDER, bundled_card
 from romaine.evaluate.sts import spearman
+from romaine.models.catalog import BUNDLED_FOLDER, bundled_card
 
 # Pairs written for this test, from unrelated (0) to the same (5).
 GRADED = (

@@ -17,7 +17,8 @@ from romaine.errors import InputFileError, OptionError, VectorError
 from romaine.evaluate.sts import evaluate_sts
 from romaine.train.recipe import Centre, Initial
 from romaine.train.recipe_file import parse_recipe
-from romaine.train.run import TrainRun, run_training
+from romaine.train.results import TrainRun
+from romaine.train.run import run_training
 
 FILES = ("model.safetensors", "tokenizer.json", "romaine.json", "metrics.json", "README.md", "curves.png")
 

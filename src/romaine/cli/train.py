@@ -48,7 +48,8 @@ def static(
     """Train a static table with Matryoshka dimensions; a run that was stopped goes on where it was."""
     try:
         from romaine.train.recipe_file import read_recipe
-        from romaine.train.run import TrainRun, run_training
+        from romaine.train.results import TrainRun
+        from romaine.train.run import run_training
     except ModuleNotFoundError as error:
         from romaine.errors import MissingExtraError
 
