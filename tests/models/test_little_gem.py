@@ -70,3 +70,8 @@ def test_it_orders_pairs_as_people_do():
 @pytest.mark.parametrize("dim", [256, 128, 64, 32])
 def test_a_slice_is_not_far_below_the_whole(dim):
     assert correlation(dim) > correlation(bundled_card().full_dim) - 0.1
+
+
+def test_the_shipped_verdict_is_of_the_shipped_model(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROMAINE_CACHE", str(tmp_path))
+    Embedder(require_verified=True).warm_up()
