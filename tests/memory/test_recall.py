@@ -285,9 +285,10 @@ def test_another_process_is_seen(memory: RoleplayMemory, scope: Scope, path: Pat
 def test_the_embedding_of_a_query_may_be_given(memory: RoleplayMemory, scope: Scope, gem: Embedder) -> None:
     memory.add_turns(scope, CHAT)
     vector = gem.with_dim(None).embed_query("Where is the key?")
-    assert memory.recall("Where is the key?", scope, vector=vector) == memory.recall(
-        "Where is the key?", scope
-    )
+    given = memory.recall("Where is the key?", scope, vector=vector)
+    embedded = memory.recall("Where is the key?", scope)
+    assert [hit.memory for hit in given] == [hit.memory for hit in embedded]
+    assert [hit.score for hit in given] == pytest.approx([hit.score for hit in embedded], rel=1e-6)
 
     elsewhere = gem.with_dim(None).embed_query("The harbour master owes gold.")
     (hit,) = memory.recall("", scope, k=1, vector=elsewhere)
