@@ -1,7 +1,7 @@
 """The floors a model has to reach before anybody builds on it, as data, each with the reason for its figure.
 
 They were set between what sound and broken models were measured to have on the built-in probe set, with
-room on both sides; CONTRIBUTING has the table. They part sound from broken, not good from better.
+room on both sides; docs/evaluation.md has the table. They part sound from broken, not good from better.
 """
 
 from __future__ import annotations
