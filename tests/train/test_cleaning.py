@@ -45,17 +45,29 @@ def test_measuring_files_of_every_shape(tmp_path):
     (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(b'{"t": "five"}\n\n"six"\n'))
     (tmp_path / "d.txt").write_text("seven\n", encoding="utf-8")
     (tmp_path / "e.tsv").write_text("eight\tnine, ten\n", encoding="utf-8")
+    (tmp_path / "f.tsv.gz").write_bytes(gzip.compress(b"eleven\ttwelve, thirteen\n"))
     found = list(measuring_texts(sorted(tmp_path.iterdir())))
-    assert found == ["one", "two", "3", "three", "four", "five", "six", "seven\n", "eight", "nine, ten"]
+    assert found == [
+        "one", "two", "3", "three", "four", "five", "six", "seven\n", "eight", "nine, ten",
+        "eleven", "twelve, thirteen",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("a.pdf", b""), ("a.json", b"{"), ("a.txt", b"\xff"), ("a.csv.gz", b"x")]
-)
+    ("name", "content"), [("a.pdf", b""), ("a.json", b"{"), ("a.txt", b"\xff"), ("a.csv.gz", b"x"),
+     ("a.txt.gz", gzip.compress(b"a text\n" * 5000)[:30] + b"\xff" * 30)],
+)  # fmt: skip
 def test_a_measuring_file_that_cannot_be_used_is_named(tmp_path, name, content):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(InputFileError, match=name):
+        list(measuring_texts([path]))
+
+
+def test_the_line_of_a_measuring_file_that_is_no_json_is_said(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('"fine"\n{"secret": \n', encoding="utf-8")
+    with pytest.raises(InputFileError, match="line 2 is not JSON"):
         list(measuring_texts([path]))
 
 

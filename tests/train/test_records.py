@@ -10,6 +10,8 @@ from romaine.train.recipe import DataKind
 from romaine.train.records import DialogueRecord, PairRecord, ScoredRecord, TextRecord, read_records
 
 SECRET = "a very private sentence"
+WHOLE = gzip.compress(b'"a text"\n' * 5000)
+DAMAGED = WHOLE[:20] + b"\xff" * 20 + WHOLE[40:]
 
 
 def lines(path, *records):
@@ -81,6 +83,12 @@ def test_scored_pairs_and_dialogues(tmp_path):
         ("a.jsonl", "scored", b'{"sentence1": "a", "sentence2": "b", "score": NaN}'),
         ("a.jsonl", "dialogues", json.dumps({"turns": [SECRET]}).encode()),
         ("a.jsonl", "dialogues", json.dumps({"turns": [["a", 3]]}).encode()),
+        ("a.jsonl", "texts", json.dumps({"turns": [[SECRET, 3]]}).encode()),
+        ("a.jsonl", "pairs", json.dumps({"query": "q", "positive": "p", "negative": [SECRET]}).encode()),
+        ("a.jsonl", "scored", b'{"sentence1": "a", "sentence2": "b", "score": 1%s}' % (b"0" * 400)),
+        ("a.jsonl.gz", "texts", DAMAGED),
+        ("a.index", "dictionary", b"word\tA\tB\n"),
+        ("a.csv.gz", "scored", gzip.compress(b"a,b,1\n")),
         ("a.csv", "pairs", (SECRET + "\n").encode()),
         ("a.csv", "scored", b"a,b\n"),
         ("a.index", "dictionary", b"word\tA\n"),
@@ -90,9 +98,32 @@ def test_scored_pairs_and_dialogues(tmp_path):
 def test_a_file_that_cannot_be_used_is_named_and_never_quoted(tmp_path, name, kind, content):
     path = tmp_path / name
     path.write_bytes(content)
+    (tmp_path / "a.dict.dz").write_bytes(DAMAGED)
     with pytest.raises(InputFileError, match=name) as raised:
         list(read_records(path, DataKind(kind)))
     assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "where"),
+    [
+        ("a.jsonl", b'"fine"\n\n{"text": \n', "line 3 is not"),
+        ("a.jsonl.gz", WHOLE[:-12], r"after row [1-9]\d*: Compressed file ended"),
+        ("a.csv", b"a,b\nc," + b"x" * 200_000, "after row 1: field larger"),
+    ],
+)
+def test_where_a_file_is_broken_is_said(tmp_path, name, content, where):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputFileError, match=where):
+        list(read_records(path, DataKind.TEXTS))
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path):
+    for name in ("a.jsonl", "a.txt"):
+        (tmp_path / name).write_bytes(b'\xef\xbb\xbf"hello"')
+    assert [record.text for record in read_records(tmp_path / "a.jsonl", DataKind.TEXTS)] == ["hello"]
+    assert [record.text for record in read_records(tmp_path / "a.txt", DataKind.TEXTS)] == ['"hello"']
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -19,6 +20,9 @@ GRAM = 13
 
 _WHOLE = 5
 """Words from which a text shorter than `GRAM` may not be in a measuring set as a whole."""
+
+UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error)
+"""What reading a file line by line may raise, packed or not."""
 
 _WORD = re.compile(r"\w+(?:'\w+)?")
 
@@ -89,7 +93,7 @@ def measuring_texts(paths: Sequence[str | Path]) -> Iterator[str]:
         try:
             with open_text(path) as file:
                 yield from readers[kind](file)
-        except (OSError, EOFError, UnicodeDecodeError, csv.Error, ValueError, RecursionError) as error:
+        except (*UNREADABLE, ValueError, RecursionError) as error:
             raise InputFileError(f"{path} cannot be read ({error})") from error
 
 
@@ -99,10 +103,10 @@ def kind_of(path: Path) -> str:
 
 
 def open_text(path: Path) -> TextIO:
-    """Opens a file as UTF-8 text, unpacking gzip."""
+    """Opens a file as UTF-8 text, with or without a byte order mark, unpacking gzip."""
     if _suffixes(path)[-1:] == [".gz"]:
-        return io.TextIOWrapper(gzip.open(path, "rb"), encoding="utf-8", newline="")
-    return path.open(encoding="utf-8", newline="")
+        return io.TextIOWrapper(gzip.open(path, "rb"), encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
 
 
 def _suffixes(path: Path) -> list[str]:
@@ -110,7 +114,7 @@ def _suffixes(path: Path) -> list[str]:
 
 
 def _cells(file: TextIO) -> Iterator[str]:
-    delimiter = "\t" if Path(file.name or "").suffix == ".tsv" else ","
+    delimiter = "\t" if kind_of(Path(file.name)) == ".tsv" else ","
     for row in csv.reader(file, delimiter=delimiter):
         yield from row
 
@@ -120,9 +124,12 @@ def _document(file: TextIO) -> Iterator[str]:
 
 
 def _documents(file: TextIO) -> Iterator[str]:
-    for line in file:
+    for number, line in enumerate(file, 1):
         if line.strip():
-            yield from _strings(json.loads(line))
+            try:
+                yield from _strings(json.loads(line))
+            except (ValueError, RecursionError):
+                raise ValueError(f"line {number} is not JSON") from None
 
 
 def _strings(value: Any) -> Iterator[str]:

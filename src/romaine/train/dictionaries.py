@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from romaine.errors import InputFileError
+from romaine.train.cleaning import UNREADABLE
 
 _DIGITS = {letter: value for value, letter in enumerate(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -47,7 +48,7 @@ def read_dictionary(index: Path) -> Iterator[tuple[str, str]]:
                 if article.lower().startswith(word.lower()):
                     for sense in _senses(article):
                         yield word, sense
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InputFileError(f"dictionary {index} cannot be read: {error}") from error
 
 

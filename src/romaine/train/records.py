@@ -7,13 +7,15 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TextIO, TypeAlias, TypeVar
 
 from romaine.errors import InputFileError
 from romaine.evaluate.sts import iter_scored_pairs
-from romaine.train.cleaning import kind_of, open_text
+from romaine.train.cleaning import UNREADABLE, kind_of, open_text
 from romaine.train.dictionaries import read_dictionary, read_wordnet
 from romaine.train.recipe import DataKind
+
+T = TypeVar("T")
 
 _LEFT = ("query", "anchor", "sentence1", "question", "word")
 _RIGHT = ("positive", "sentence2", "answer", "definition")
@@ -72,7 +74,8 @@ def read_records(path: Path, kind: DataKind) -> Iterator[Record]:
     * dictionary: the ``.index`` of a dictd dictionary, its ``.dict.dz`` or ``.dict`` beside it.
     * wordnet: a ``data.*`` file of WordNet.
 
-    All but the last two may end in ``.gz``. An object's ``source`` names its source, else the file does.
+    All but a dictionary, WordNet and a ``.csv`` of scored pairs may end in ``.gz``. An object's ``source``
+    names its source, else the file does.
 
     Raises:
         InputFileError: If the file is missing, of another kind or damaged; with the line's number, never its
@@ -85,7 +88,7 @@ def read_records(path: Path, kind: DataKind) -> Iterator[Record]:
         yield from (PairRecord(path.name, word, text) for word, text in read_wordnet(path))
         return
     suffix = kind_of(path)
-    if kind is DataKind.SCORED and suffix == ".csv":
+    if kind is DataKind.SCORED and path.suffix.lower() == ".csv":
         yield from (ScoredRecord(path.name, *row) for row in iter_scored_pairs(path))
         return
     readers: dict[str, Callable[[Path, DataKind], Iterator[Record]]] = {".jsonl": _json_lines}
@@ -98,7 +101,7 @@ def read_records(path: Path, kind: DataKind) -> Iterator[Record]:
         raise InputFileError(f"{path} cannot be read as {kind.value}; allowed: {', '.join(allowed)}")
     try:
         yield from readers[suffix](path, kind)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except UNREADABLE as error:
         raise InputFileError(f"{path} cannot be read: {error}") from error
 
 
@@ -109,27 +112,26 @@ def _json_lines(path: Path, kind: DataKind) -> Iterator[Record]:
         DataKind.SCORED: _scored,
         DataKind.DIALOGUES: _dialogue,
     }
-    with open_text(path) as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-                if isinstance(record, str):
-                    record = {"text": record}
-                source = str(record.get("source", path.name))
-                made = list(makers[kind](record, source))
-            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-                raise InputFileError(
-                    f"{path}, line {number} is not a JSON record of kind {kind.value};"
-                    " docs/training.md shows the shapes"
-                ) from None
-            yield from made
+    for number, line in _numbered(path, iter):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            if isinstance(record, str):
+                record = {"text": record}
+            source = str(record.get("source", path.name))
+            made = list(makers[kind](record, source))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+            raise InputFileError(
+                f"{path}, line {number} is not a JSON record of kind {kind.value};"
+                " docs/training.md shows the shapes"
+            ) from None
+        yield from made
 
 
 def _texts(record: Mapping[str, Any], source: str) -> Iterator[Record]:
-    for _, text in record.get("turns", ()):
-        yield TextRecord(source, text)
+    if "turns" in record:
+        yield from (TextRecord(source, text) for _, text in _turns(record))
     for key in _TEXT_KEYS:
         if isinstance(text := record.get(key), str):
             yield TextRecord(source, text)
@@ -137,9 +139,9 @@ def _texts(record: Mapping[str, Any], source: str) -> Iterator[Record]:
 
 def _pair(record: Mapping[str, Any], source: str) -> Iterator[Record]:
     negative = record.get("negative")
-    yield PairRecord(
-        source, _string(record, _LEFT), _string(record, _RIGHT), None if negative is None else str(negative)
-    )
+    if not isinstance(negative, str | None):
+        raise TypeError
+    yield PairRecord(source, _string(record, _LEFT), _string(record, _RIGHT), negative)
 
 
 def _scored(record: Mapping[str, Any], source: str) -> Iterator[Record]:
@@ -150,12 +152,14 @@ def _scored(record: Mapping[str, Any], source: str) -> Iterator[Record]:
 
 
 def _dialogue(record: Mapping[str, Any], source: str) -> Iterator[Record]:
-    turns = []
+    yield DialogueRecord(source, tuple(_turns(record)))
+
+
+def _turns(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for speaker, text in record["turns"]:
         if not isinstance(text, str):
             raise TypeError
-        turns.append((str(speaker), text))
-    yield DialogueRecord(source, tuple(turns))
+        yield str(speaker), text
 
 
 def _string(record: Mapping[str, Any], keys: tuple[str, ...]) -> str:
@@ -167,18 +171,26 @@ def _string(record: Mapping[str, Any], keys: tuple[str, ...]) -> str:
 
 def _columns(path: Path, kind: DataKind) -> Iterator[Record]:
     delimiter = "\t" if kind_of(path) == ".tsv" else ","
-    with open_text(path) as file:
-        for number, row in enumerate(csv.reader(file, delimiter=delimiter), 1):
-            if not row:
-                continue
-            if kind is DataKind.TEXTS:
-                yield from (TextRecord(path.name, text) for text in row[:2])
-            elif len(row) in (2, 3):
-                yield PairRecord(path.name, *row)
-            else:
-                raise InputFileError(f"{path}, row {number}: {len(row)} columns instead of 2 or 3")
+    for number, row in _numbered(path, lambda file: csv.reader(file, delimiter=delimiter)):
+        if not row:
+            continue
+        if kind is DataKind.TEXTS:
+            yield from (TextRecord(path.name, text) for text in row[:2])
+        elif len(row) in (2, 3):
+            yield PairRecord(path.name, *row)
+        else:
+            raise InputFileError(f"{path}, row {number}: {len(row)} columns instead of 2 or 3")
 
 
 def _lines(path: Path, _kind: DataKind) -> Iterator[Record]:
+    yield from (TextRecord(path.name, line) for _, line in _numbered(path, iter))
+
+
+def _numbered(path: Path, rows: Callable[[TextIO], Iterator[T]]) -> Iterator[tuple[int, T]]:
+    number = 0
     with open_text(path) as file:
-        yield from (TextRecord(path.name, line) for line in file)
+        try:
+            for number, row in enumerate(rows(file), 1):
+                yield number, row
+        except UNREADABLE as error:
+            raise InputFileError(f"{path} cannot be read after row {number}: {error}") from error
