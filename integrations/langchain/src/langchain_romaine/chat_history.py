@@ -86,8 +86,11 @@ class RomaineChatMessageHistory(BaseChatMessageHistory):
             messages: What was said.
 
         Raises:
+            romaine.errors.OptionError: If something else than messages is given.
             romaine.errors.StorageError: If it cannot be written; nothing is, then.
         """
+        if not isinstance(messages, Sequence) or not all(isinstance(m, BaseMessage) for m in messages):
+            raise OptionError("messages must be a sequence of BaseMessage, e.g. [HumanMessage(text)]")
         turns = [
             to_turn(message, self._speakers, source_id=self._source_id(message.id)) for message in messages
         ]

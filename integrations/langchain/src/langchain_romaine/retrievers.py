@@ -10,7 +10,7 @@ from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, Callba
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import ConfigurableFieldSpec, RunnableConfig, ensure_config
-from pydantic import ConfigDict, PrivateAttr, field_validator, model_validator
+from pydantic import ConfigDict, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 from typing_extensions import Self
 
@@ -116,8 +116,6 @@ class RomaineMemoryRetriever(BaseRetriever):
     where: Callable[[Memory], bool] | None = None
     """Says which of the memories that all else allows may be found."""
 
-    _binding: ScopeBinding = PrivateAttr()
-
     @field_validator(*_OPTIONS, mode="before")
     @classmethod
     def _checked_by_romaine(cls, value: object, info: ValidationInfo) -> object:
@@ -126,10 +124,15 @@ class RomaineMemoryRetriever(BaseRetriever):
 
     @model_validator(mode="after")
     def _bound(self) -> Self:
-        self._binding = ScopeBinding(
+        _ = self._binding
+        return self
+
+    @property
+    def _binding(self) -> ScopeBinding:
+        """Made of the fields at each use: those of a `model_copy(update=...)` are not validated."""
+        return ScopeBinding(
             user=self.user, character=self.character, chat=self.chat, from_config=self.scope_from_config
         )
-        return self
 
     @property
     def config_specs(self) -> list[ConfigurableFieldSpec]:

@@ -182,6 +182,14 @@ def test_nothing_is_kept_for_nobody(memory: RoleplayMemory) -> None:
         RomaineChatMessageHistory("monday", memory="memories.db", user="ana")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("wrong", [None, "Hello.", ["Hello."], [("human", "Hello.")]])
+def test_what_is_no_message_is_refused(memory: RoleplayMemory, wrong: object) -> None:
+    talk = history(memory)
+    with pytest.raises(OptionError, match="messages must be a sequence of BaseMessage"):
+        talk.add_messages(wrong)  # type: ignore[arg-type]
+    assert talk.messages == []
+
+
 def test_a_closed_memory_says_so(memory: RoleplayMemory) -> None:
     talk = history(memory)
     memory.close()

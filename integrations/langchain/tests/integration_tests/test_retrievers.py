@@ -199,6 +199,18 @@ async def test_a_config_that_names_another_user_is_an_error(retriever: RomaineMe
         await retriever.ainvoke(QUERY, config(user="ben"))
 
 
+def test_a_copy_for_another_user_is_that_users(everyone: RomaineMemoryRetriever) -> None:
+    ana = RomaineMemoryRetriever(memory=everyone.memory, user="ana")
+    assert owners(ana.model_copy(update={"user": "ben"}).invoke(QUERY)) == {"ben"}
+    assert owners(ana.invoke(QUERY)) == {"ana"}
+    with pytest.raises(OptionError, match="a memory is always somebody's"):
+        ana.model_copy(update={"user": None}).invoke(QUERY)
+    with pytest.raises(ValidationError):
+        ana.user = None
+    with pytest.raises(OptionError, match="a memory is always somebody's"):
+        RomaineMemoryRetriever.model_construct(memory=everyone.memory).invoke(QUERY)
+
+
 def test_character_and_chat_come_from_the_config_too(memory: RoleplayMemory) -> None:
     for character, chat in (("Cassian", None), ("Cassian", "tavern"), ("Brona", None)):
         memory.add_turns(
