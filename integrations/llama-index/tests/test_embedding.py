@@ -15,7 +15,8 @@ from llama_index.core import Settings
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.ingestion.pipeline import get_transformation_hash
 from llama_index.core.schema import TextNode
-from llama_index.embeddings.romaine import RomaineEmbedding
+from llama_index.core.storage.kvstore import SimpleKVStore
+from llama_index.embeddings.romaine import GuardedCache, RomaineEmbedding
 from pydantic import ValidationError
 
 from romaine import Embedder
@@ -234,6 +235,15 @@ def test_a_pickle_has_the_settings_and_not_the_model(
 def test_copies_share_the_model(embedding: RomaineEmbedding) -> None:
     assert copy.deepcopy(embedding).embedder is embedding.embedder
     assert copy.copy(embedding).embedder is embedding.embedder
+
+
+def test_a_copy_with_other_settings_uses_and_checks_them(embedding: RomaineEmbedding) -> None:
+    assert embedding.model_copy().embedder is embedding.embedder
+    other = embedding.model_copy(update={"dim": 32, "embeddings_cache": SimpleKVStore()})
+    assert (other.dim, len(other.get_text_embedding("key"))) == (32, 32)
+    assert isinstance(other.embeddings_cache, GuardedCache)
+    with pytest.raises(ValidationError, match="dim=0"):
+        embedding.model_copy(update={"dim": 0})
 
 
 def test_the_pipelines_hash_depends_on_settings_alone() -> None:

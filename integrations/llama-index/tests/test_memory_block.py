@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from romaine import Embedder, RoleplayMemory, Scope
+from romaine.errors import OptionError
 
 USER = Scope(user="ana", character="Cassian")
 KEY = "I left the silver key under the third step."
@@ -168,6 +169,17 @@ def test_what_is_not_allowed_is_refused_at_once(
 ) -> None:
     with pytest.raises(ValidationError, match=message):
         RomaineMemoryBlock(memory=memory, scope=USER, **options)
+
+
+def test_options_that_are_changed_later_hold_and_are_checked(block: RomaineMemoryBlock) -> None:
+    asyncio.run(block.aput([said(f"The silver key opens door number {n}.") for n in range(9)]))
+    block.similarity_top_k = 2
+    assert len(asyncio.run(block.aget([said(QUESTION)]))) == 2
+    copy = block.model_copy(update={"similarity_top_k": 1})
+    assert len(asyncio.run(copy.aget([said(QUESTION)]))) == 1
+    block.similarity_top_k = -1
+    with pytest.raises(OptionError, match="k=-1"):
+        asyncio.run(block.aget([said(QUESTION)]))
 
 
 def test_users_never_see_each_others_memories(memory: RoleplayMemory) -> None:

@@ -143,6 +143,12 @@ def test_what_is_not_allowed_is_refused_at_once(
         RomaineMemoryRetriever(memory, scope=scope, **options)
 
 
+@pytest.mark.parametrize("wrong", [None, "memories.db"])
+def test_the_memory_must_be_one(scope: Scope, wrong: Any) -> None:
+    with pytest.raises(OptionError, match=r"must be a romaine\.RoleplayMemory"):
+        RomaineMemoryRetriever(wrong, scope=scope)
+
+
 def test_unknown_names_are_refused(memory: RoleplayMemory, scope: Scope) -> None:
     with pytest.raises(TypeError, match="top_k"):
         RomaineMemoryRetriever(memory, scope=scope, top_k=2)  # type: ignore[call-arg]

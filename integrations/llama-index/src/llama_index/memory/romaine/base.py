@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ContentBlock, MessageRole, TextBlock
-from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, model_validator
+from llama_index.core.bridge.pydantic import ConfigDict, Field, model_validator
 from llama_index.core.memory import BaseMemoryBlock
 from llama_index.core.utils import get_tokenizer
 from llama_index.memory.romaine.turns import ROLES, turn_of
@@ -94,11 +94,14 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
     diversity: int | None = Field(default=None, description="How many of one category come first.")
     dim: int | None = Field(default=None, description="Components of the first stage of search.")
 
-    _options: dict[str, Any] = PrivateAttr(default_factory=dict)
-
     @model_validator(mode="after")
     def _check_options(self) -> Self:
-        self._options = as_keywords(
+        self._options()
+        return self
+
+    def _options(self) -> dict[str, Any]:
+        """Made of the fields at each use: they may be assigned to, which validates nothing."""
+        return as_keywords(
             RecallOptions(
                 k=self.similarity_top_k,
                 min_score=self.min_score,
@@ -112,7 +115,6 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
                 dim=self.dim,
             )
         )
-        return self
 
     @classmethod
     def class_name(cls) -> str:
@@ -136,7 +138,7 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
         ]
         if not query:
             return []
-        hits = await self.memory.arecall(query[-_QUERY_MESSAGES:], self.scope, **self._options)
+        hits = await self.memory.arecall(query[-_QUERY_MESSAGES:], self.scope, **self._options())
         shown = self._within_budget(hits)
         return [TextBlock(text=line_of(memory)) for memory in sorted(shown, key=story_time)]
 

@@ -13,6 +13,7 @@ from llama_index.retrievers.romaine.nodes import node_of
 from llama_index.retrievers.romaine.recalling import as_keywords
 
 from romaine.arrays import FloatArray
+from romaine.errors import OptionError
 from romaine.memory import Kind, Memory, RoleplayMemory, Scope
 from romaine.memory.options import RecallOptions
 from romaine.memory.records import check_scope
@@ -46,7 +47,7 @@ class RomaineMemoryRetriever(BaseRetriever):
         verbose: LlamaIndex's.
 
     Raises:
-        OptionError: If there is no scope or a value is not allowed.
+        OptionError: If there is no memory or no scope, or a value is not allowed.
 
     Examples:
         `pip install llama-index-embeddings-romaine`
@@ -83,6 +84,8 @@ class RomaineMemoryRetriever(BaseRetriever):
         verbose: bool = False,
     ) -> None:
         super().__init__(callback_manager=callback_manager, verbose=verbose)
+        if not isinstance(memory, RoleplayMemory):
+            raise OptionError(f"memory={memory!r} must be a romaine.RoleplayMemory")
         self._memory = memory
         self._scope = check_scope(scope)
         self._options = as_keywords(
