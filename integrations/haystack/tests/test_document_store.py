@@ -168,6 +168,17 @@ def test_deleted_text_is_gone_from_the_file(
     assert b"Leek soup" in held
 
 
+@pytest.mark.parametrize("wrong", [None, "1", 1, [1]])
+def test_what_is_no_list_of_ids_deletes_nothing(
+    document_store: RomaineMemoryStore, documents: list[Document], wrong: object
+) -> None:
+    document_store.write_documents([*documents, Document(id="1", content="One.")])
+    with pytest.raises(OptionError, match="document_ids"):
+        document_store.delete_documents(wrong)  # type: ignore[arg-type]
+    document_store.delete_documents([])
+    assert document_store.count_documents() == len(documents) + 1
+
+
 def test_a_scope_has_its_own_documents(memory_file: RomaineMemoryFile, documents: list[Document]) -> None:
     stores = [
         RomaineMemoryStore(memory_file, user=user, character=character, chat=chat)

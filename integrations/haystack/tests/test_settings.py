@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from pathlib import Path
+from typing import Any
 
 import haystack.telemetry._telemetry
 import pytest
@@ -82,6 +83,13 @@ def test_unknown_names_are_refused(kind: type) -> None:
         ({"truncate": "start"}, UnknownNameError),
         ({"device": "cuda"}, OptionError),
         ({"token": "hf_secret"}, OptionError),
+        ({"trust_remote_code": "false"}, OptionError),
+        ({"local_files_only": 1}, OptionError),
+        ({"progress_bar": None}, OptionError),
+        ({"providers": "CPUExecutionProvider"}, OptionError),
+        ({"providers": 5}, OptionError),
+        ({"cache_folder": 5}, OptionError),
+        ({"revision": 5}, OptionError),
     ],
 )
 def test_wrong_values_are_refused_at_once(
@@ -109,6 +117,14 @@ def test_prefix_and_suffix_must_be_text() -> None:
         RomaineTextEmbedder(prefix=7)  # type: ignore[arg-type]
     with pytest.raises(TextTypeError):
         RomaineDocumentEmbedder(suffix=None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", ["title", 5, [1]])
+def test_fields_of_meta_must_be_a_list_of_names(wrong: Any) -> None:
+    with pytest.raises(OptionError, match="meta_fields_to_embed"):
+        RomaineDocumentEmbedder(meta_fields_to_embed=wrong)
+    with pytest.raises(OptionError, match="meta_fields_to_keep"):
+        RomaineMemoryWriter("never-made.db", meta_fields_to_keep=wrong)
 
 
 def test_a_device_and_a_token_reach_the_embedder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from haystack.utils import ComponentDevice, Secret
 from romaine import Embedder
+from romaine.checks import optional_str
 from romaine.errors import OptionError
 
 DEFAULT_MODEL = "little-gem"
@@ -65,13 +66,19 @@ class EmbedderSettings:
                 f"token must be a Secret or None, got {type(self.token).__name__}, e.g."
                 ' Secret.from_env_var("HF_TOKEN")'
             )
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(field.default, bool) and not isinstance(value, bool):
+                # "false", as a quoted YAML value, would be taken for true
+                raise OptionError(f"{field.name}={value!r} is not allowed: it must be True or False")
+        optional_str("revision", self.revision)
+        self._make(token=None)  # refuses what else is not allowed; loads nothing
         # as YAML can hold them
         object.__setattr__(self, "model", os.fspath(self.model))
         if self.cache_folder is not None:
             object.__setattr__(self, "cache_folder", os.fspath(self.cache_folder))
         if self.providers is not None:
             object.__setattr__(self, "providers", list(self.providers))
-        self._make(token=None)  # refuses what is not allowed; loads nothing
 
     def make(self) -> Embedder:
         """Returns the embedder that these settings describe, with the token as it is now; loads nothing."""

@@ -15,6 +15,8 @@ from haystack import Document, default_from_dict, default_to_dict
 from haystack.document_stores.types import DuplicatePolicy
 from haystack.utils.filters import document_matches_filter
 from romaine import Scope
+from romaine.checks import optional_str_tuple
+from romaine.errors import OptionError
 
 from haystack_integrations.common.romaine.memory_file import RomaineMemoryFile
 from haystack_integrations.document_stores.romaine.documents import (
@@ -102,10 +104,14 @@ class RomaineMemoryStore:
         """Deletes documents for good, from the file and its log as well, with what was made from them.
 
         :param document_ids: Their ids; those that are not there are ignored.
+        :raises ValueError: If `document_ids` is not a list of str.
         """
+        ids = optional_str_tuple("document_ids", document_ids)
+        if ids is None:  # which `stored_documents` takes for all of them
+            raise OptionError("document_ids=None is not allowed: it must be a list of str")
         memory = self.memory_file.open()
         with self._writing:
-            doomed = stored_documents(memory, self.scope, ids=document_ids).values()
+            doomed = stored_documents(memory, self.scope, ids=ids).values()
             if doomed:
                 memory.forget(self.scope, [found.id for found in doomed])
 

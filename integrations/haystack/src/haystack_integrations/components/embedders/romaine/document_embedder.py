@@ -14,7 +14,7 @@ from typing import Any
 
 from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
-from romaine.checks import one_text, optional_str
+from romaine.checks import one_text, optional_str, optional_str_tuple
 
 from haystack_integrations.common.romaine.settings import (
     DEFAULT_MODEL,
@@ -126,7 +126,9 @@ class RomaineDocumentEmbedder:
         )
         self.prefix = prefix
         self.suffix = one_text(suffix)
-        self.meta_fields_to_embed = list(meta_fields_to_embed or [])
+        self.meta_fields_to_embed = list(
+            optional_str_tuple("meta_fields_to_embed", meta_fields_to_embed) or ()
+        )
         self.embedding_separator = one_text(embedding_separator)
         self._embedder = WarmEmbedder(self.settings)
 

@@ -22,6 +22,7 @@ from romaine.memory.plain import hit_metadata, memory_metadata
 
 from haystack_integrations.common.romaine.memory_file import RomaineMemoryFile
 from haystack_integrations.common.romaine.scope import BoundScope
+from haystack_integrations.common.romaine.times import as_datetime
 
 
 @component
@@ -102,7 +103,7 @@ class RomaineMemoryRetriever:
             kinds=kinds,
             speakers=speakers,
             as_character=as_character,
-            as_of=datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of,
+            as_of=as_datetime("as_of", as_of) if isinstance(as_of, str) else as_of,
             include_superseded=include_superseded,
             neighbours=neighbours,
             order=order,

@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 
 from haystack.dataclasses import ChatMessage, ChatRole
 from romaine import Scope, Turn
-from romaine.errors import OptionError
 from romaine.memory import Role
+
+from haystack_integrations.common.romaine.times import as_datetime
 
 ROLES = {
     ChatRole.USER: Role.USER,
@@ -60,11 +60,12 @@ def to_turns(
 
 def _to_turn(message: ChatMessage, text: str, scope: Scope, meta_fields: Sequence[str]) -> Turn:
     meta = message.meta
+    said_at = meta.get("created_at")
     return Turn(
         text,
         speaker=message.name or _speaker(message.role, scope),
         role=ROLES[message.role],
-        at=_time(meta.get("created_at")),
+        at=None if said_at is None else as_datetime("meta['created_at']", said_at),
         source_id=meta.get("source_id"),
         parent_id=meta.get("parent_id"),
         metadata={name: meta[name] for name in meta_fields if name in meta} or None,
@@ -77,14 +78,3 @@ def _speaker(role: ChatRole, scope: Scope) -> str:
     if role is ChatRole.ASSISTANT and scope.character is not None:
         return scope.character
     return str(role.value)
-
-
-def _time(value: object) -> datetime | None:
-    if value is None or isinstance(value, datetime):
-        return value
-    try:
-        return datetime.fromisoformat(str(value))
-    except ValueError:
-        raise OptionError(
-            f"meta['created_at']={value!r} of a message must be a datetime or ISO 8601"
-        ) from None

@@ -14,6 +14,7 @@ from typing import Any
 from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.dataclasses import ChatMessage, ChatRole
 from haystack.document_stores.types import DuplicatePolicy
+from romaine.checks import optional_str_tuple
 from romaine.errors import UnknownNameError
 
 from haystack_integrations.common.romaine.memory_file import RomaineMemoryFile
@@ -69,7 +70,7 @@ class RomaineMemoryWriter:
         self.memory_file = RomaineMemoryFile.of(memory_file)
         self.scope = BoundScope(user=user, character=character, chat=chat)
         self.roles = [_role(role) for role in roles]
-        self.meta_fields_to_keep = list(meta_fields_to_keep)
+        self.meta_fields_to_keep = list(optional_str_tuple("meta_fields_to_keep", meta_fields_to_keep) or ())
         self.policy = _policy(policy)
 
     def warm_up(self) -> None:
