@@ -96,17 +96,23 @@ def test_a_model_the_catalog_rejects_is_told_with_its_published_figures() -> Non
         (["sentence-transformers/all-MiniLM-L6-v2"], "network"),
         (["little-gem", "--backend", "oxnn"], "Did you mean 'onnx'"),
         (["little-gem", "--backend", "torch"], "no backend can run little-gem"),
+        (["little-gem", "--out", __file__], "the report cannot be written to"),
     ],
 )
-def test_what_cannot_be_read_ends_in_two(arguments: list[str], message: str) -> None:
+def test_what_cannot_be_told_ends_in_two(arguments: list[str], message: str) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert message in result.output
     assert "Traceback" not in result.output
+    assert result.stdout == ""
 
 
 def test_a_table_with_a_row_that_is_no_number_is_rejected(tmp_path: Path) -> None:
     """It does not even open; a look at its file says why."""
-    result = run(broken.nan_table_row(tmp_path / "nan"), "--json")
-    assert result.exit_code == 1
-    assert json.loads(result.stdout)["reasons"] == ["finite: weights: NaN or infinite values in table"]
+    pytest.importorskip("matplotlib")
+    reason = "finite: weights: NaN or infinite values in table"
+    out = tmp_path / "report"
+    result = run(broken.nan_table_row(tmp_path / "nan"), "--json", "--out", out)
+    assert result.exit_code == 1, result.output
+    assert json.loads(result.stdout)["reasons"] == [reason]
+    assert reason in (out / "report.html").read_text(encoding="utf-8")

@@ -94,7 +94,12 @@ def test_a_verdict_is_for_one_backend(folder: Path) -> None:
 def test_what_the_card_says_about_vectors_is_part_of_the_key(folder: Path) -> None:
     local = opened(folder)
     key = verdict_key(local, "static")
-    for change in ({"dims": (32, 64)}, {"layer_norm": True}):
+    for change in (
+        {"dims": (32, 64)},
+        {"layer_norm": True},
+        {"int8_ranges": {64: 0.01}},
+        {"unit_output": True},
+    ):
         other = replace(local, card=replace(local.card, **change))
         assert verdict_key(other, "static") != key
     assert verdict_key(replace(local, card=replace(local.card, note="other words")), "static") == key

@@ -1,4 +1,4 @@
-"""`romaine verify`: whether a model may be used. Exit code 0 is PASS, 1 REJECT, 2 that it cannot be read."""
+"""`romaine verify`: whether a model may be used. Exit code 0 is PASS, 1 REJECT, 2 that it cannot be told."""
 
 from __future__ import annotations
 
@@ -46,7 +46,6 @@ def verify(
 
     Never uses the network. Without --backend, every installed way to run the model must agree.
     """
-    prepare(out)
     from romaine.errors import RejectedModelError, RomaineError
     from romaine.evaluate.subject import Subject
     from romaine.evaluate.verify import verify as run_checks
@@ -62,19 +61,20 @@ def verify(
         allow_pickle=allow_pickle,
     )
     try:
+        prepare(out)
         found = run_checks(subject, store=store)
+        if as_json:
+            typer.echo(json.dumps(found.to_json(), indent=2))
+        else:
+            _print(found)
+        if out is not None:
+            _write_report(found, out)
     except RejectedModelError as error:
         _reject(model, str(error), as_json=as_json)
         raise typer.Exit(_REJECTED) from None
-    except RomaineError as error:
+    except RomaineError as error:  # not 1: nothing was found that speaks against the model
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(_UNREADABLE) from None
-    if as_json:
-        typer.echo(json.dumps(found.to_json(), indent=2))
-    else:
-        _print(found)
-    if out is not None:
-        _write_report(found, out)
     if not found.passed:
         raise typer.Exit(_REJECTED)
 

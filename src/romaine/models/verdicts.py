@@ -3,7 +3,7 @@
 `romaine verify` writes them. In a folder they are in `romaine-verdict.json`; of a hub model, of the bundled
 one (whose package is left alone and brings its own verdict) and of a folder that cannot be written, in
 romaine's cache (see `romaine.models.integrity`). A verdict counts as long as weights, tokenizer, pooling,
-prompts and dims are what they were and the verifier is of the same version.
+prompts, dims and int8 ranges are what they were and the verifier is of the same version.
 
 It is a note, not a signature: whoever can write into the folder can write one. A hub repository cannot
 vouch for itself, as its own verdict file is never read.
@@ -34,7 +34,7 @@ VERDICT_FILE = "romaine-verdict.json"
 
 _LOG = logging.getLogger(__name__)
 _KEPT = 16  # verdicts in one file: several backends and ONNX files, and a few earlier states
-_SETTINGS = ("pooling", "layer_norm", "dims", "max_tokens")
+_SETTINGS = ("pooling", "layer_norm", "dims", "max_tokens", "unit_output")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +80,7 @@ def verdict_key(local: LocalModel, backend: str) -> str:
         "files": {use: local.sha256(use) for use in sorted(local.files) if use != "card"},
         "backend": backend,
         **{name: getattr(card, name) for name in _SETTINGS},
+        "int8_ranges": dict(card.int8_ranges),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("ascii")).hexdigest()
 

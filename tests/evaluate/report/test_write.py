@@ -52,8 +52,22 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
         write_report(Report(title="t", model="m"), file / "inside")
 
 
+def test_a_folder_that_cannot_be_written_is_found_before_anything_is_measured(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for folder in (file, file / "inside", file / "far" / "inside", tmp_path / ("x" * 300)):
+        with pytest.raises(OptionError, match="choose another folder"):
+            require_report(folder)
+    require_report(tmp_path)
+    require_report(tmp_path / "new" / "inside")
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_without_matplotlib_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    for call in (require_report, lambda: write_report(Report(title="t", model="m"), tmp_path)):
+    for call in (
+        lambda: require_report(tmp_path),
+        lambda: write_report(Report(title="t", model="m"), tmp_path),
+    ):
         with pytest.raises(MissingExtraError, match=r"pip install 'romaine\[eval\]'"):
             call()

@@ -27,11 +27,12 @@ def prepare(out: Path | None) -> None:
 
     Raises:
         MissingExtraError: If one is asked for and cannot be drawn here.
+        OptionError: If the folder cannot be written.
     """
     if out is not None:
         from romaine.evaluate.report import require_report
 
-        require_report()
+        require_report(out)
 
 
 def command_line() -> str:

@@ -34,13 +34,26 @@ class WrittenReport:
     pictures: tuple[Path, ...]
 
 
-def require_report() -> None:
+def require_report(folder: str | os.PathLike[str]) -> None:
     """Makes sure that a report can be written; to be called before anything long is measured for it.
+
+    Args:
+        folder: Where to. Nothing is made yet.
 
     Raises:
         MissingExtraError: If matplotlib is not installed.
+        OptionError: If the folder cannot be written, or is a file.
     """
     require_matplotlib()
+    target = Path(folder)
+    try:
+        there = next(path for path in (target, *target.absolute().parents) if path.exists())
+    except OSError as error:  # a name that is too long, or a folder that may not be entered
+        raise _unwritable(folder, error.strerror) from None
+    if not there.is_dir():
+        raise _unwritable(folder, f"{os.fspath(there)!r} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _unwritable(folder, "Permission denied")
 
 
 def write_report(
@@ -75,11 +88,13 @@ def write_report(
             text = json.dumps(data, indent=2, ensure_ascii=True)
             (target / DATA).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise OptionError(
-            f"the report cannot be written to {os.fspath(folder)!r}: {error.strerror}; choose another folder"
-        ) from None
+        raise _unwritable(folder, error.strerror) from None
     return WrittenReport(
         page=target / PAGE,
         data=target / DATA if data is not None else None,
         pictures=tuple(target / name for name in files),
     )
+
+
+def _unwritable(folder: str | os.PathLike[str], why: str | None) -> OptionError:
+    return OptionError(f"the report cannot be written to {os.fspath(folder)!r}: {why}; choose another folder")

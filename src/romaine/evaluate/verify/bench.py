@@ -72,12 +72,17 @@ class Bench:
         """Names of weights that hold NaN or infinite values; the model need not open."""
         return tuple(unsound_tensors(self.resolved.local))
 
+    @property
+    def has_readable_weights(self) -> bool:
+        """Whether there are weights that `unsound_tensors` looks at."""
+        return any(path.suffix == ".safetensors" for path in self.resolved.local.files.values())
+
     @cached_property
     def sweep(self) -> Sweep | None:
         """What running the vocabulary found; None where the weights themselves were looked at."""
         tokenizer = self.opened.local.files.get("tokenizer")
         # All tensors of a safetensors transformer were, and running all its tokens would take long.
-        if tokenizer is None or (self.is_contextual and self.run.variant is None):
+        if tokenizer is None or (self.is_contextual and self.has_readable_weights):
             return None
         return sweep_vocabulary(self.opened.backend, tokenizer, max_tokens=self.swept_tokens)
 

@@ -28,7 +28,7 @@ def report_of(found: Verification, *, command: str = "") -> Report:
         model=found.model,
         facts={
             "Run on": found.run,
-            "Read as": "whole texts" if bench.is_contextual else "sums of tokens",
+            **_how_it_reads(bench),
             "Probes": f"{len(bench.probes.pairs)} pairs, {len(bench.probes.questions)} questions over"
             f" {len(bench.probes.turns)} turns",
             "Verifier": f"version {VERIFIER_VERSION}",
@@ -51,6 +51,12 @@ def report_of(found: Verification, *, command: str = "") -> Report:
         command=command,
         created=found.at,
     )
+
+
+def _how_it_reads(bench: Bench) -> dict[str, str]:
+    """Nothing of a model that does not open."""
+    words = _unless_broken(lambda: "whole texts" if bench.is_contextual else "sums of tokens")
+    return dict(zip(("Read as",), words, strict=False))
 
 
 def _separations(bench: Bench) -> Iterator[Separation]:
