@@ -42,10 +42,19 @@ def test_a_folder_comes_out_that_loads(recipe_file, data_folder, tmp_path):  # n
     card = json.loads((out / "romaine.json").read_text("utf-8"))
     assert card["id"] == "yours"
     command = card["measured"][0]["command"]
-    for part in ("romaine train static mine.toml", "--measuring dev.csv", "--seed 3", "--bits 8"):
+    shown = ("romaine train static mine.toml", "--measuring dev.csv", "--name yours", "--seed 3", "--bits 8")
+    for part in shown:
         assert part in command
     assert str(tmp_path) not in json.dumps(card)
     assert Embedder(out, dim=16).embed_query("a letter").shape == (16,)
+
+
+def test_what_is_watched_in_vain_is_said(recipe_file, data_folder, tmp_path):  # noqa: F811
+    text = recipe_file.read_text("utf-8").replace("held_out = 0.2", "held_out = 0.0")
+    recipe_file.write_text(text, "utf-8")
+    result = run("static", recipe_file, "--data", data_folder, "--out", tmp_path / "x", "--threads", 1)
+    assert result.exit_code == 0, result.output
+    assert "warning: no dev questions about chat, pairs" in result.output
 
 
 @pytest.mark.parametrize(

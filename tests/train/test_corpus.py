@@ -98,6 +98,12 @@ def test_a_missing_file_is_named(recipe_text, tmp_path):
         read_corpus(parse_recipe(recipe_text), folders=[])
 
 
+def test_a_recipe_reads_nothing_outside_the_data_folders(recipe_text, data_folder):
+    for name in (f"{data_folder}/texts.jsonl", f"../{data_folder.name}/texts.jsonl"):
+        with pytest.raises(InputFileError, match="leads out of the data folders"):
+            read_corpus(parse_recipe(recipe_text.replace("texts.jsonl", name)), folders=[data_folder])
+
+
 def test_a_source_with_nothing_left_is_an_error(recipe_text, data_folder, tmp_path):
     (tmp_path / "texts.jsonl").write_text('""\n', encoding="utf-8")
     with pytest.raises(OptionError, match="'texts' has nothing left"):

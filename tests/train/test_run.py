@@ -149,6 +149,38 @@ def test_an_unreachable_floor_is_said(train, recipe_text, tmp_path):
     assert "None reached that floor" in (tmp_path / "out" / "README.md").read_text("utf-8")
 
 
+def test_what_cannot_be_asked_or_ranked_is_not_claimed(train, recipe_text, tmp_path):
+    plain = recipe_text.replace("held_out = 0.2", "held_out = 0.0").replace('sts = "dev.csv"', "")
+    assert train(plain).metrics["best"]["step"] == 36
+    readme = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert "was kept: the last." in readme
+
+
+def test_the_folder_of_something_else_is_left_alone(train, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "README.md").write_text("dear", "utf-8")
+    with pytest.raises(OptionError, match=r"README\.md of something else; choose another --out"):
+        train()
+    assert [path.name for path in out.iterdir()] == ["README.md"]
+    with pytest.raises(OptionError, match="not a folder"):
+        train(name="out/README.md")
+
+
+def test_the_command_can_be_given_to_a_shell(data_folder, recipe_text, tmp_path):
+    run = TrainRun(
+        recipe=parse_recipe(recipe_text),
+        recipe_name="my recipe.toml",
+        data=(data_folder,),
+        out=tmp_path,
+        measuring=(tmp_path / "Chat 1.json",),
+    )
+    assert run.command() == (
+        "romaine train static 'my recipe.toml' --data DIR --measuring 'Chat 1.json'"
+        " --name mine --seed 0 --bits 4 --out OUT"
+    )
+
+
 def test_another_recipe_does_not_go_on_where_this_one_was(train, tmp_path):
     train()
     with pytest.raises(OptionError, match="another recipe"):

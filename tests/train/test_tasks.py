@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,26 @@ def test_a_triplets_own_negative_is_among_the_documents(around):
 def test_mined_negatives_join_them(around):
     draw = worker(Contrastive(data=("x",), batch=4, negatives=1, margin=-2.0), around, KEY).draw(0)
     assert set(texts_of(draw, around)[4:]) >= {1, 4, 6, 9}
+
+
+def test_above_two_the_margin_leaves_nothing_out(around):
+    def drawn(batch, **options):
+        task = Contrastive(data=("x",), batch=batch, margin=3.0, alike=2.0, **options)
+        draw = worker(task, around, KEY).draw(0)
+        return len(draw.tokens), draw.loss(vectors_for(draw.tokens)).item()
+
+    # the teachers are asked for other reasons than to filter, and all documents are in the batch anyway
+    assert drawn(4, negatives=3) == drawn(4)
+    (count, loss), (more, harder) = drawn(2), drawn(2, negatives=3)
+    assert more > count
+    assert harder > loss > 0
+
+
+def test_one_text_has_nothing_to_be_compared_with(around):
+    alone = replace(around.corpus.sets["x"], texts=around.corpus.sets["x"].texts[:1])
+    corpus = replace(around.corpus, sets={"x": alone})
+    with pytest.raises(OptionError, match="has one text"):
+        worker(Relational(data=("x",)), replace(around, corpus=corpus), KEY)
 
 
 def test_documents_that_are_the_same_are_no_negatives():

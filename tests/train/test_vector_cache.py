@@ -67,6 +67,15 @@ def test_a_cache_that_cannot_be_written_is_named(teacher, texts, tmp_path):
         token_vectors(teacher, cache=path)
 
 
+def test_damaged_token_vectors_are_named(teacher, tmp_path):
+    token_vectors(teacher, cache=tmp_path)
+    [path] = tmp_path.glob("tokens-*.npy")
+    for content in (b"", b"no array", path.read_bytes()[:-8]):
+        path.write_bytes(content)
+        with pytest.raises(OptionError, match="delete it"):
+            token_vectors(teacher, cache=tmp_path)
+
+
 def test_token_vectors_are_kept(teacher, tmp_path):
     first = token_vectors(teacher, cache=tmp_path)
     assert first.shape == (teacher.vocabulary().get_vocab_size(), teacher.dim)

@@ -74,6 +74,13 @@ def static(
         typer.echo(f"  {measure.name}: {measure.value:.4f}")
     for dim, value in result.metrics["best"]["recall"].items():
         typer.echo(f"  recall of dev questions, {dim} dims: {value:.4f}")
+    watched = (*run.recipe.watch.chats, *run.recipe.watch.pairs)
+    unasked = [name for name in watched if name not in result.metrics["best"]["recall_by_set"]]
+    if unasked:
+        typer.echo(
+            f"warning: no dev questions about {', '.join(unasked)}: raise watch.held_out, or give more data",
+            err=True,
+        )
     if not result.above_floor:
         floor = run.recipe.watch.sts_floor
         typer.echo(

@@ -60,6 +60,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not a dict)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise InputFileError(
-            f"{path} is no checkpoint of a training run ({error}); delete it to start afresh"
+            f"{path} is no checkpoint of a training run ({error}); delete {path.parent} to start afresh"
         ) from error
     return Checkpoint(tensors=tensors, facts=facts)

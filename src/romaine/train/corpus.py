@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -97,8 +97,8 @@ def read_corpus(recipe: Recipe, *, folders: Sequence[Path], measuring: Sequence[
     """Reads all data of a recipe.
 
     Files are passed over once or twice and never held: what is kept is a sample of records, and each of their
-    texts once. Dialogues that are held out are known by a keyed hash of their texts, and nothing that is
-    said in them is learned from either, wherever it stands.
+    texts once. Dialogues that are held out are known by a keyed hash of their texts, and are to training
+    texts what measuring sets are (see `Contamination`), wherever the same is said.
 
     Args:
         recipe: Which data, how much of it, and how much is held out.
@@ -141,8 +141,10 @@ def find_file(name: str, folders: Sequence[Path]) -> Path:
     """The first file called `name` below one of `folders`.
 
     Raises:
-        InputFileError: If there is none.
+        InputFileError: If there is none, or `name` leads out of them.
     """
+    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+        raise InputFileError(f"{name} leads out of the data folders; name a file below one, and give --data")
     for folder in folders:
         if (path := folder / name).is_file():
             return path

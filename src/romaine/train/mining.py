@@ -26,7 +26,7 @@ def hard_negatives(
         queries: Unit vectors (n, dim).
         documents: Unit vectors (m, dim).
         positive: Index of each query's document, (n,).
-        margin: In cosines.
+        margin: In cosines; minus infinity lets every other document be one.
 
     Returns:
         int64 (n, 50 at most), nearest first; -1 where there are no more.

@@ -28,8 +28,8 @@ def model_readme(recipe: Recipe, metrics: Mapping[str, Any], *, vocab: int, size
         "    " + metrics["command"] + "\n",
         _teachers(recipe, metrics),
         _phases(recipe),
-        f"The checkpoint after step {metrics['best']['step']:,} of {recipe.steps:,} was kept: the highest"
-        f" recall of dev questions among those with Spearman of at least {recipe.watch.sts_floor:g}."
+        f"The checkpoint after step {metrics['best']['step']:,} of {recipe.steps:,} was kept:"
+        f" {_rule(recipe, metrics)}."
         + ("" if metrics["above_floor"] else " **None reached that floor; this one came nearest.**"),
         "![curves](curves.png)\n",
         "## Figures\n",
@@ -42,6 +42,13 @@ def model_readme(recipe: Recipe, metrics: Mapping[str, Any], *, vocab: int, size
         "The order of words is not seen: a sentence and its reverse have one vector.",
     ]
     return "\n\n".join(part.rstrip() for part in parts if part) + "\n"
+
+
+def _rule(recipe: Recipe, metrics: Mapping[str, Any]) -> str:
+    first = "the highest recall of dev questions" if metrics["best"]["recall"] else "the last"
+    if not recipe.watch.sts:
+        return first
+    return f"{first} among those with Spearman of at least {recipe.watch.sts_floor:g}"
 
 
 def _teachers(recipe: Recipe, metrics: Mapping[str, Any]) -> str:

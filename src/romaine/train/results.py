@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,13 @@ from romaine.train.recipe import Recipe
 from romaine.train.teacher import ModelTeacher, Teacher
 from romaine.train.trainer import Trained
 from romaine.train.watch import Observer, Reading, is_above
+
+CHECKPOINTS = "checkpoints"
+"""Folder below `TrainRun.out` that a stopped run goes on from."""
+
+_METRICS = "metrics.json"
+_OURS = (CHECKPOINTS, _METRICS)  # tell the folder of an earlier run
+_WRITTEN = ("README.md", "romaine.json", "model.safetensors", "tokenizer.json", "curves.png")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +63,30 @@ class TrainRun:
 
     def command(self) -> str:
         """The command line that repeats the run, with placeholders for folders."""
-        words = [f"romaine train static {self.recipe_name}", *("--data DIR" for _ in self.data)]
-        words += [f"--measuring {path.name}" for path in self.measuring]
-        words += [f"--threads {self.threads}"] if self.threads else []
-        words += [f"--device {self.device}"] if self.device != "cpu" else []
-        return " ".join([*words, f"--seed {self.recipe.seed} --bits {self.recipe.bits} --out OUT"])
+        words = ["romaine", "train", "static", self.recipe_name]
+        for _ in self.data:
+            words += ["--data", "DIR"]
+        for path in self.measuring:
+            words += ["--measuring", path.name]
+        words += ["--threads", str(self.threads)] if self.threads else []
+        words += ["--device", self.device] if self.device != "cpu" else []
+        recipe = self.recipe
+        words += ["--name", recipe.name, "--seed", str(recipe.seed), "--bits", str(recipe.bits)]
+        return shlex.join([*words, "--out", "OUT"])
+
+    def check_out(self) -> None:
+        """Makes sure that `out` is new, empty or of an earlier run, before anything in it is replaced.
+
+        Raises:
+            OptionError: If it is not.
+        """
+        if self.out.exists() and not self.out.is_dir():
+            raise OptionError(f"{self.out} is not a folder; choose another --out")
+        if any((self.out / name).exists() for name in _OURS):
+            return
+        for name in _WRITTEN:
+            if (self.out / name).exists():
+                raise OptionError(f"{self.out} holds a {name} of something else; choose another --out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +158,7 @@ def write_results(
         )
     metrics = _metrics(run, corpus, teachers, trained, _packings(trained, observer))
     try:
-        (run.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+        (run.out / _METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
         draw_curves(run.out / "curves.png", trained.readings, trained.best, recipe)
         card = cards[recipe.bits]
         readme = model_readme(recipe, metrics, vocab=len(trained.table), size=card.size)

@@ -27,14 +27,13 @@ from romaine.train.objectives import Chat, Contrastive, Relational
 from romaine.train.panel import Panel, Progress, assemble
 from romaine.train.questions import QuestionMaker
 from romaine.train.recipe import DataKind, Recipe
-from romaine.train.results import TrainResult, TrainRun, write_results
+from romaine.train.results import CHECKPOINTS, TrainResult, TrainRun, write_results
 from romaine.train.surroundings import Surroundings, cut_tokens
 from romaine.train.teacher import ModelTeacher, Side, Teacher, load_teacher, load_vocabulary_teacher
 from romaine.train.trainer import Trainer
 from romaine.train.vector_cache import token_vectors
 from romaine.train.watch import observer_for
 
-_CHECKPOINTS = "checkpoints"
 _QUESTIONS = 2  # sets the chance of fixed questions apart
 
 
@@ -51,6 +50,7 @@ def run_training(run: TrainRun, *, show_progress: bool = False) -> TrainResult:
         VectorError: If training diverges.
     """
     recipe = run.recipe
+    run.check_out()
     if run.threads is not None:
         torch.set_num_threads(run.threads)
     device = checked_device(run.device)
@@ -76,7 +76,7 @@ def run_training(run: TrainRun, *, show_progress: bool = False) -> TrainResult:
         recipe,
         around,
         observer,
-        folder=run.out / _CHECKPOINTS,
+        folder=run.out / CHECKPOINTS,
         fingerprint=_fingerprint(recipe, corpus, teachers),
         device=device,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,6 +36,7 @@ class ContrastiveWorker:
             Rounds(len(group), size, (*key, place))
             for place, (group, size) in enumerate(zip(self._groups, self._sizes(), strict=True))
         ]
+        self._filters = task.margin <= 2
         self._mined = self._mine() if task.negatives else None
 
     def draw(self, step: int) -> Draw:
@@ -49,7 +51,7 @@ class ContrastiveWorker:
         )
         where = around.tensor(positive[: len(positives)])
         goal = self._goal(queries, documents) if task.asks_teachers else None
-        false = self._false(goal, where) if goal is not None else None
+        false = self._false(goal, where) if goal is not None and self._filters else None
         count = len(queries)
 
         def loss(vectors: Tensor) -> Tensor:
@@ -95,7 +97,7 @@ class ContrastiveWorker:
             np.asarray(panel.vectors(self._pairs[:, 0], Side.QUERY)),
             np.asarray(panel.vectors(documents, Side.DOCUMENT)),
             positive.reshape(-1),
-            margin=min(self._task.margin, 2.0),
+            margin=self._task.margin if self._filters else -math.inf,
         )
         return np.where(found >= 0, documents[found], -1)
 

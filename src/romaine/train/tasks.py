@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from romaine.errors import OptionError
 from romaine.train import losses
 from romaine.train.batches import Rounds, dice_at
 from romaine.train.mining import clusters
@@ -39,6 +40,10 @@ class _RelationalWorker:
         self._task, self._around, self._key = task, around, key
         self._texts = np.unique(np.concatenate([around.corpus.sets[name].texts for name in task.data]))
         self._texts = self._texts[around.tokens.lengths[self._texts] > 0]
+        if len(self._texts) == 1:
+            raise OptionError(
+                f"data={list(task.data)} has one text left, and a relational loss compares texts"
+            )
         self._rounds = Rounds(len(self._texts), task.batch, key)
         self._clusters: list[NDArray[np.int64]] = []
         if task.clustered:

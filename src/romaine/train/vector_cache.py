@@ -130,8 +130,10 @@ def token_vectors(teacher: ModelTeacher, *, cache: Path | None = None) -> FloatA
             np.save(partial, teacher.token_vectors())
             partial.replace(path)
         return np.asarray(np.load(path, allow_pickle=False))
-    except OSError as error:
-        raise OptionError(f"the cache {cache} cannot be used: {error}; choose another --cache") from error
+    except (OSError, EOFError, ValueError) as error:
+        raise OptionError(
+            f"the cache {cache} cannot be used: {error}; delete it, or choose another --cache"
+        ) from error
 
 
 def _key(text: str) -> bytes:
