@@ -120,7 +120,7 @@ class UnsafeModelError(ModelError, ValueError):
 
 
 class RejectedModelError(ModelError, ValueError):
-    """The model's measured quality is under the floor."""
+    """The model's published or measured quality is under the floor."""
 
 
 class UnverifiedModelError(ModelError, ValueError):

@@ -82,7 +82,7 @@ def test_a_model_the_catalog_rejects_is_told_with_its_published_figures() -> Non
     result = run(LEAF)
     assert result.exit_code == 1
     assert "REJECT" in result.stdout
-    for figure in ("0.223", "0.373", "-0.14", "0.12"):
+    for figure in ("published quality", "0.223", "0.373", "-0.14", "0.12"):
         assert figure in result.stdout
     as_json = run(LEAF, "--json")
     assert as_json.exit_code == 1

@@ -165,7 +165,7 @@ def refuse(card: ModelCard, *, allow_rejected: bool, allow_pickle: bool) -> None
     """Refuses what should not be opened, before anything is downloaded or read.
 
     Raises:
-        RejectedModelError: If the card's measured quality is under the floor and that is not allowed.
+        RejectedModelError: If the card's quality is under the floor and that is not allowed.
         UnsafeModelError: If its weights are a pickle and that is not allowed.
     """
     if card.rejection is not None and not allow_rejected:

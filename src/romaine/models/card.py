@@ -124,7 +124,8 @@ class ModelCard:
             return None
         telling = (*self.quality, *self.measured)[:_TOLD]
         figures = ", ".join(f"{m.name} {m.value:g}" for m in telling)
-        return f"its measured quality is under the floor of {STS_FLOOR:g} ({figures})"
+        whose = "published" if failed[0] in self.quality else "measured"
+        return f"its {whose} quality is under the floor of {STS_FLOOR:g} ({figures})"
 
     def check_dim(self, dim: int | None, *, allow_untrained: bool = False) -> int:
         """Returns the dimension to slice to.

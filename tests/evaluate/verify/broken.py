@@ -82,6 +82,21 @@ def nan_embedding_row(source: Path, folder: Path) -> Path:
     return folder
 
 
+def nan_in_a_pickle(source: Path, folder: Path, *, token: int) -> Path:
+    """The same in the weights of a transformer that are kept in a pickle, which nobody can look into."""
+    import torch
+
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    weights = {
+        name: torch.from_numpy(value) for name, value in load_file(source / "model.safetensors").items()
+    }
+    next(value for name, value in weights.items() if name.endswith("word_embeddings.weight"))[token] = (
+        torch.nan
+    )
+    torch.save(weights, folder / "pytorch_model.bin")
+    return folder
+
+
 def clipped_vectors(folder: Path) -> Path:
     """Its card says that components of 0.01 are the largest, so that int8 vectors keep little but signs."""
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from romaine.evaluate.verify import CHECKS, judge
+from romaine.evaluate.subject import Subject
+from romaine.evaluate.verify import CHECKS, Bench, judge
+from tests.evaluate.verify import broken as broken_models
 from tests.evaluate.verify.conftest import BenchOf
 
 JUDGING = tuple(check for check in CHECKS if check.name != "speed")
@@ -66,3 +69,12 @@ def test_without_its_check_a_broken_model_would_pass(broken: Broken, bench_of: B
         without = judge(bench, checks=[check for check in JUDGING if check.name != name])
         assert name not in without.failed_checks
         assert without.passed == (broken.checks == (name,))
+
+
+def test_weights_in_a_pickle_are_not_called_finite_unseen(minilm_folder: Path, tmp_path: Path) -> None:
+    folder = broken_models.nan_in_a_pickle(minilm_folder, tmp_path / "pickled", token=0)
+    subject = Subject(model=folder, backend="torch", allow_pickle=True, threads=1)
+    finite = [check for check in CHECKS if check.name == "finite"]
+    weights, vectors = judge(Bench(subject, swept_tokens=50), checks=finite).findings
+    assert (weights.subject, weights.passed) == ("weights", None)
+    assert (vectors.subject, vectors.passed) == ("vectors of 50 tokens", False)
