@@ -269,14 +269,18 @@ def test_reading_and_writing_happen_off_the_loop(tmp_path: Path) -> None:
             threads.append(threading.get_ident())
             return super()._embed(*args, **kwargs)
 
+    def counted(text: str) -> list[str]:
+        threads.append(threading.get_ident())
+        return words(text)
+
     async def use() -> None:
         with RoleplayMemory(tmp_path / "memories.db", embedder=Watched(dim=64)) as memory:
-            block = RomaineMemoryBlock(memory=memory, scope=USER)
+            block = RomaineMemoryBlock(memory=memory, scope=USER, tokenizer_fn=counted)
             await block.aput([said(KEY, "assistant")])
             await block.aget([said(QUESTION)])
 
     asyncio.run(use())
-    assert len(threads) >= 2
+    assert len(threads) >= 3
     assert threading.get_ident() not in threads
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
@@ -139,7 +140,7 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
         if not query:
             return []
         hits = await self.memory.arecall(query[-_QUERY_MESSAGES:], self.scope, **self._options())
-        shown = self._within_budget(hits)
+        shown = await asyncio.to_thread(self._within_budget, hits)  # which counts the tokens of long texts
         return [TextBlock(text=line_of(memory)) for memory in sorted(shown, key=story_time)]
 
     async def atruncate(
