@@ -34,7 +34,7 @@ for hit in memory.recall("Where did he hide his decoration?", SCOPE, k=1):
 memory.close()
 
 # A file that was filled with another model is brought over, without losing anything:
-#     RoleplayMemory.reembed(lettuce)        or: romaine memory reembed --db memories.db --model ...
+#     memory.reembed(lettuce)                or: romaine memory reembed --db memories.db --model ...
 # In a framework it is the same name:
 #     RomaineEmbeddings(model="Zeolit/lettuce-emb-768d-v4", dim=256)             LangChain
 #     RomaineEmbedding(model_name="Zeolit/lettuce-emb-768d-v4", dim=256)         LlamaIndex
