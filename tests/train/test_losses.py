@@ -74,6 +74,32 @@ def test_a_student_like_its_teacher_loses_nothing():
     assert losses.relational(other, same @ same.T, listwise=1, temperature=0.05) > 1
 
 
+def test_the_divergence_is_the_teachers_from_the_students():
+    found, wanted = np.array([[0.9, 0.1, -0.4]]), np.array([[0.2, 0.7, 0.1]])
+    q, p = (np.exp(rows / 0.1) / np.exp(rows / 0.1).sum() for rows in (found, wanted))
+    ours = losses.divergence(torch.tensor(found), torch.tensor(wanted), 0.1)
+    assert ours.item() == pytest.approx((p * np.log(p / q)).sum())
+
+
+def test_a_text_is_not_compared_with_itself():
+    same, goal = unit(5, 4, 0), unit(5, 6, 1) @ unit(5, 6, 1).T
+    others = ~np.eye(5, dtype=bool)
+    squared = ((same @ same.T - goal).numpy()[others] ** 2).mean()
+    assert losses.relational(same, goal, listwise=0, temperature=1).item() == pytest.approx(100 * squared)
+
+
+def test_pearson_and_squared_are_their_formulas():
+    left, right, scores = unit(9, 4, 0), unit(9, 4, 1), torch.linspace(0, 1, 9)
+    cosines = (left * right).sum(1).numpy()
+
+    def loss(form):
+        return losses.scored(left, right, scores, form=form, scale=20).item()
+
+    expected = 1 - np.corrcoef(cosines, scores.numpy())[0, 1]
+    assert loss(ScoreForm.PEARSON) == pytest.approx(expected, rel=1e-5)
+    assert loss(ScoreForm.SQUARED) == pytest.approx(10 * ((cosines - scores.numpy()) ** 2).mean(), rel=1e-5)
+
+
 @pytest.mark.parametrize("form", ScoreForm)
 def test_scores_are_learned_in_every_form(form):
     torch.manual_seed(0)

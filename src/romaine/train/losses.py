@@ -3,7 +3,7 @@
 sentence-transformers has most of them, around a model that is run for every column of every batch: its
 MatryoshkaLoss wraps the forward pass, GISTEmbedLoss runs the guide again in each step. Here a step gathers
 the rows of all texts of all tasks once, and the guides' vectors come from a cache; so the formulas are
-written out on vectors, and the tests hold them against those classes.
+written out on vectors, and the tests hold ranking and CoSENT against its classes.
 """
 
 from __future__ import annotations
