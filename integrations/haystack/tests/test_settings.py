@@ -157,6 +157,8 @@ def test_the_first_stage_is_64_where_the_model_has_it(tmp_path: Path, transforme
 def test_a_memory_file_is_a_path_or_the_object() -> None:
     with pytest.raises(OptionError, match="memory_file"):
         RomaineMemoryWriter(7)  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="path"):
+        RomaineMemoryFile(7)  # type: ignore[arg-type]
 
 
 def test_haystacks_telemetry_is_off() -> None:

@@ -108,6 +108,8 @@ class RomaineMemoryFile:
         :param read_only: Never write; for files without write permission.
         :raises OptionError: If a value is not allowed.
         """
+        if not isinstance(path, (str, Path)):
+            raise OptionError(f"path must be a str or Path, got {type(path).__name__}")
         self.path = os.fspath(path)
         self.vector_format = vector_format
         self.cache_bytes = cache_bytes
