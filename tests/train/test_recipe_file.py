@@ -48,6 +48,8 @@ def test_bundled_recipes_can_be_read(name):
         ("max_tokens = 32", "extra_bits = [3]", "bits=3"),
         ('kind = "texts"', 'kind = "novels"', "unknown data kind 'novels'"),
         ('loss = "chat"', 'loss = "chats"', "unknown loss"),
+        ('loss = "chat"', "loss = []", "unknown loss"),
+        ("max_tokens = 32", f"seed = {2**63}", "below 2"),
         ('loss = "chat"', 'loss = "chat"\nbatch = 3', "unknown key"),
         ('data = ["sts"]', 'data = ["stsb"]', "no data is called 'stsb'"),
         ('data = ["sts"]', 'data = ["texts"]', "kind 'texts'; it can be scored"),
@@ -76,6 +78,7 @@ def test_files_that_are_no_recipes(tmp_path):
     with pytest.raises(InputFileError, match="little-gem"):
         read_recipe(tmp_path / "gone.toml")
     path = tmp_path / "bad.toml"
-    path.write_text("name = ", encoding="utf-8")
-    with pytest.raises(InputFileError, match="not TOML"):
-        read_recipe(path)
+    for content in ("name = ", "name = " + "[" * 5000):
+        path.write_text(content, encoding="utf-8")
+        with pytest.raises(InputFileError, match="not TOML"):
+            read_recipe(path)

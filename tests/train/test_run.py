@@ -59,6 +59,9 @@ def test_a_model_comes_out_with_all_that_is_known_about_it(train, data_folder, t
     assert set(metrics["packings"]) == {"32", "8", "4"}
     best = max(metrics["readings"], key=lambda reading: (reading["recall"]["32"], reading["step"]))
     assert metrics["best"]["step"] == best["step"]
+    # what is watched is the table as packed, and never learned from
+    assert metrics["best"]["sts"] == metrics["packings"]["4"]["sts"] != metrics["packings"]["32"]["sts"]
+    assert metrics["data"]["measuring: dev.csv"]["file"] == "dev.csv"
     assert metrics["data"]["texts"]["counts"]["sampled"] == 200
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
     readme = (out / "README.md").read_text("utf-8")

@@ -264,6 +264,8 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, least in {"dim": 1, "max_tokens": 1, "seed": 0}.items():
             check_least(name, getattr(self, name), least)
+        if self.seed >= 2**63:
+            raise OptionError(f"seed={self.seed} is not possible; it is below 2**63")
         for bits in (self.bits, *self.extra_bits):
             if bits not in BITS:
                 raise OptionError(f"bits={bits} is not possible; choose one of {', '.join(map(str, BITS))}")

@@ -73,7 +73,7 @@ def parse_recipe(source: str, *, where: str = "recipe") -> Recipe:
     """
     try:
         values = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputFileError(f"{where} is not TOML: {error}") from None
     return _build(Recipe, values, where)
 
@@ -124,6 +124,6 @@ def _task(values: Any, where: str) -> Task:
     if not isinstance(values, Mapping):
         raise OptionError(f"{where} must be a table, not {type(values).__name__}")
     loss = values.get(_LOSS)
-    if loss not in TASKS:
+    if not isinstance(loss, str) or loss not in TASKS:
         raise UnknownNameError(f"loss in {where}", loss, TASKS)
     return _build(TASKS[loss], {key: value for key, value in values.items() if key != _LOSS}, where)
