@@ -123,6 +123,11 @@ def test_speed_of_every_backend() -> None:
     assert found["runs"][0]["texts_per_second"] > 0
 
 
+def test_one_backend_and_every_backend_exclude_each_other() -> None:
+    result = CliRunner().invoke(app, ["speed", "--every-backend", "--backend", "static"])
+    assert isinstance(result.exception, OptionError)
+
+
 @pytest.mark.parametrize("command", ["sts", "memory"])
 def test_a_report_goes_where_it_is_wanted(
     command: str, pairs: str, files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -47,7 +47,9 @@ def test_every_dimension_is_what_it_is_alone(beir: Path) -> None:
 def test_nothing_to_ask_or_to_search_is_an_error(tmp_path: Path) -> None:
     silent = write_beir(tmp_path / "a", qrels={"test": [("q1", "d1", 0)]})
     empty = write_beir(tmp_path / "b", documents={})
-    for folder, reason in ((silent, "no query"), (empty, "no documents")):
+    unknown = write_beir(tmp_path / "c", qrels={"test": [("nobody", "d1", 1)]})
+    reasons = {silent: "no query", empty: "no documents", unknown: "1 that have one are not in queries"}
+    for folder, reason in reasons.items():
         with pytest.raises(InputFileError, match=reason):
             evaluate_retrieval(folder)
 

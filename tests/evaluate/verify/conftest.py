@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ OF_SOUND_QUALITY = {
 }
 
 SUBJECTS = {
+    "MiniLM, fp32": Subject(backend="torch"),
     "swapped layers": Subject(backend="torch"),
     "int8 file calibrated wrongly": Subject(backend="onnx", variant="int8"),
 }
@@ -43,6 +45,7 @@ def bench_of(
     makers: dict[str, Callable[[Path], Path]] = {
         "bundled, 8 bits": lambda to: broken.write_static(to, broken.bundled_matrix(), bits=8),
         "bundled, float32": lambda to: broken.write_static(to, broken.bundled_matrix(), bits=32),
+        "MiniLM, fp32": lambda to: Path(shutil.copytree(fp32, to)),
         "MiniLM": lambda to: broken.with_full_precision(int8, fp32, to),
         "MiniLM, pooled and normalised inside": lambda to: broken.pooled_graph(int8, to, normalised=True),
         "shuffled table": broken.shuffled_table,

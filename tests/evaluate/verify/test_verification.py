@@ -18,6 +18,7 @@ SOUND = (
     "bundled, 8 bits",
     "bundled, float32",
     "MiniLM",
+    "MiniLM, fp32",
     "MiniLM, pooled and normalised inside",
 )
 
@@ -50,6 +51,12 @@ def test_a_sound_model_passes(name: str, bench_of: BenchOf) -> None:
     found = judge(bench_of(name), checks=JUDGING)
     assert found.reasons == ()
     assert found.passed
+
+
+def test_the_probes_are_hard_for_a_good_model(bench_of: BenchOf) -> None:
+    bench = bench_of("MiniLM, fp32")
+    assert 0.55 < bench.similarity[384] < 0.8
+    assert 0.32 < bench.memory[384] < 0.6
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=str)

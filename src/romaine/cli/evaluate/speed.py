@@ -32,11 +32,14 @@ def speed(
 ) -> None:
     """Measure speed and memory, each model in a new process of its own."""
     prepare(out)
+    from romaine.errors import OptionError
     from romaine.evaluate.report import Report
     from romaine.evaluate.runs import find_runs
     from romaine.evaluate.speed import measure_speed
     from romaine.evaluate.subject import Subject
 
+    if every_backend and backend != "auto":
+        raise OptionError(f"--backend {backend} and --every-backend exclude each other; leave one out")
     subjects = [Subject(model=model, backend=backend, dim=dim, threads=threads) for model in models]
     if every_backend:
         subjects = [run.of(subject) for subject in subjects for run in find_runs(subject).found]

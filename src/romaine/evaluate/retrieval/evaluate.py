@@ -140,7 +140,10 @@ def _evaluate(
     }
     asked = {query: texts[query] for query in judged if query in texts}
     if not asked:
-        raise InputFileError(f"{beir.path}: no query of split {beir.split!r} has a relevant document")
+        unknown = f"; {len(judged):,} that have one are not in queries.jsonl" if judged else ""
+        raise InputFileError(
+            f"{beir.path}: no query of split {beir.split!r} has a relevant document{unknown}"
+        )
     searched = search(asked, beir.documents(), embedder=embedder, dims=dims, k=DEPTH)
     if not searched.ids:
         raise InputFileError(f"{beir.path}: the corpus has no documents")
