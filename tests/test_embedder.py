@@ -185,6 +185,10 @@ class TestBadInput:
             ("batch_tokens", 0),
             ("batch_size", -1),
             ("threads", 0),
+            ("device", "gpu"),
+            ("device", "cuda:x"),
+            ("dtype", "f8"),
+            ("variant", "q4"),
         ],
     )
     def test_options(self, option, value):

@@ -11,11 +11,19 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from romaine.arrays import FloatArray
+from romaine.errors import UnknownNameError
 from romaine.models.card import ModelCard
 from romaine.models.files import LocalModel
+from romaine.models.layouts import VARIANTS
 from romaine.text.pieces import PieceBatch, Pieces, Truncate
 
 __all__ = ["Backend", "LoadOptions", "Loader", "PieceBatch", "Pieces", "Truncate"]
+
+DEVICES = ("cpu", "cuda", "mps", "coreml", "dml")
+"""Kinds of device; "cuda" and the like may be followed by a number, e.g. "cuda:1"."""
+
+DTYPES = ("float32", "float16", "bfloat16")
+"""What weights and arithmetic may be on torch."""
 
 
 @runtime_checkable
@@ -88,6 +96,20 @@ class LoadOptions:
     variant: str | None = None
     trust_remote_code: bool = False
     allow_pickle: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuses names that no backend knows. Whether a device is there, its backend says when it loads.
+
+        Raises:
+            UnknownNameError: If `device`, `dtype` or `variant` is such a name.
+        """
+        kind, _, number = str(self.device).partition(":")
+        if self.device is not None and (kind not in DEVICES or not (number or "0").isdecimal()):
+            raise UnknownNameError("device", self.device, DEVICES)
+        if self.dtype not in DTYPES:
+            raise UnknownNameError("dtype", self.dtype, DTYPES)
+        if self.variant is not None and self.variant not in VARIANTS:
+            raise UnknownNameError("variant", self.variant, VARIANTS)
 
 
 class Loader(Protocol):

@@ -12,12 +12,10 @@ from romaine.errors import (
     MissingExtraError,
     ModelFormatError,
     OptionError,
-    UnknownNameError,
     UnsafeModelError,
 )
 from romaine.models.card import ModelCard
 from romaine.models.card_json import CARD_FILE, card_from_json
-from romaine.models.layouts import VARIANTS
 from romaine.models.matching import Match, matches
 from romaine.models.tree import FileTree
 
@@ -97,8 +95,6 @@ def choose(
 def _check_variant(wanted: BackendSpec | None, options: LoadOptions) -> None:
     if options.variant is None:
         return
-    if options.variant not in VARIANTS:
-        raise UnknownNameError("variant", options.variant, VARIANTS)
     if wanted is not None and wanted.name != "onnx" and not wanted.third_party:
         raise OptionError(
             f"variant={options.variant!r} names an ONNX file; with backend={wanted.name!r} leave it out"
