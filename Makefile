@@ -13,8 +13,9 @@ demo: $(VENV)/.installed
 # The core with all three integrations beside each other, then each integration alone with its framework.
 test: test-core $(FRAMEWORKS:%=test-%)
 
+# As many tests at once as there are cores, so one thread for each
 test-core: $(VENV)/.installed-test
-	$(PY) -m pytest
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto
 
 $(FRAMEWORKS:%=test-%): test-%: .venv-%/.installed
 	cd integrations/$* && ../../.venv-$*/bin/python -m pytest

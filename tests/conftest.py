@@ -7,10 +7,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import model_folders
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+
+# How long an example takes says how busy the machine is, not whether it is right
+settings.register_profile("romaine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("romaine")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -224,9 +224,15 @@ def test_sharded_weights(copied: Path, nomic: TorchBackend) -> None:
         open_folder(copied, 64)
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "xpu", "meta", "cpu:7"])
+@pytest.mark.parametrize("device", ["cuda:99", "mps", "dml", "cpu:7"])
 def test_device_that_is_not_there(nomic_folder: Path, device: str) -> None:
     with pytest.raises(OptionError, match="available: cpu"):
+        open_folder(nomic_folder, 64, device=device)
+
+
+@pytest.mark.parametrize("device", ["gpu", "xpu", "meta"])
+def test_device_that_is_none(nomic_folder: Path, device: str) -> None:
+    with pytest.raises(OptionError, match="'cpu', 'cuda', 'mps'"):
         open_folder(nomic_folder, 64, device=device)
 
 
