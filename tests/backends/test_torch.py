@@ -224,7 +224,7 @@ def test_sharded_weights(copied: Path, nomic: TorchBackend) -> None:
         open_folder(copied, 64)
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "mps", "dml", "cpu:7"])
+@pytest.mark.parametrize("device", ["cuda:99", "dml", "cpu:7"])
 def test_device_that_is_not_there(nomic_folder: Path, device: str) -> None:
     with pytest.raises(OptionError, match="available: cpu"):
         open_folder(nomic_folder, 64, device=device)
