@@ -37,7 +37,7 @@ try:
     from sentence_transformers import SentenceTransformer
 
     from romaine.backends.torch import nomic
-    from romaine.backends.torch.device import parse_device, parse_dtype
+    from romaine.backends.torch.device import dtype_of, parse_device
     from romaine.backends.torch.quiet import quiet_loading
 except ModuleNotFoundError as error:
     if error.name not in {"torch", "transformers", "sentence_transformers"}:
@@ -190,9 +190,9 @@ def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> SentenceTr
     Raises:
         ModelFormatError: If files are missing, damaged or do not fit each other.
         UnsafeModelError: If loading would run code from the folder and that is not allowed.
-        OptionError: If the device or the dtype is unknown or not there.
+        OptionError: If the device is not there.
     """
-    device, dtype = parse_device(options.device), parse_dtype(options.dtype)
+    device, dtype = parse_device(options.device), dtype_of(options)
     modules = _modules(model.folder)
     if not options.trust_remote_code:
         _refuse_foreign_code(model, modules)

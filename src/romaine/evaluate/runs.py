@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import MappingProxyType
 
-from romaine.backends.base import LoadOptions
-from romaine.backends.registry import available_backends, backend_names, resolve_model, spec
+from romaine.backends.registry import available_backends, backend_names, spec
 from romaine.errors import ModelFormatError, OptionError, UnsafeModelError
 from romaine.evaluate.subject import Subject
 from romaine.models.layouts import VARIANTS
@@ -86,15 +84,7 @@ def _conceivable(backend: str) -> Iterator[Run]:
 def _reason_against(subject: Subject, run: Run) -> str | None:
     """Why a model cannot be run this way, or None."""
     try:
-        resolve_model(
-            subject.model,
-            backend=run.backend,
-            cache_folder=Path(subject.cache_folder) if subject.cache_folder is not None else None,
-            local_files_only=subject.local_files_only,
-            revision=subject.revision,
-            allow_rejected=subject.allow_rejected,
-            options=LoadOptions(variant=run.variant, allow_pickle=subject.allow_pickle),
-        )
+        run.of(subject).resolve()
     except (ModelFormatError, OptionError, UnsafeModelError) as error:
         return str(error)
     return None

@@ -120,15 +120,32 @@ def _read(record: Path) -> str | None:
 
 
 def _write(record: Path, values: dict[str, str]) -> None:
-    temporary = ""
     try:
-        record.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=record.parent, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(values, file)
-        Path(temporary).replace(record)
+        write_whole(record, json.dumps(values))
     except OSError as error:
         _LOG.info("file hashes are not recorded: %s cannot be written (%s)", record.parent, error.strerror)
-        if temporary:
-            with suppress(OSError):
-                Path(temporary).unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Writes a file by an atomic rename, its folder made if need be, so that no reader sees half of it.
+
+    Args:
+        path: The file.
+        text: What it is to hold, written as UTF-8.
+        mode: Its permissions.
+
+    Raises:
+        OSError: If it cannot be written; nothing is left behind then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        temporary.chmod(mode)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise

@@ -14,9 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import tempfile
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +21,7 @@ from typing import Any
 from romaine.errors import ModelNotFoundError, RejectedModelError, UnverifiedModelError
 from romaine.models import catalog
 from romaine.models.files import LocalModel, model_fingerprint
-from romaine.models.integrity import cache_folder
+from romaine.models.integrity import cache_folder, write_whole
 from romaine.models.names import parse_name
 
 VERIFIER_VERSION = 1
@@ -192,18 +189,9 @@ def _verdict(entry: Any) -> Verdict | None:
 
 def _write(path: Path, verdicts: list[Verdict]) -> bool:
     text = json.dumps({"schema": 1, "verdicts": [asdict(item) for item in verdicts]}, indent=2) + "\n"
-    temporary = ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)  # a model's folder is for everyone
-        Path(temporary).replace(path)
+        write_whole(path, text, mode=0o644)  # a model's folder is for everyone
     except OSError as error:
         _LOG.info("the verdict is not kept: %s cannot be written (%s)", path.parent, error.strerror)
-        if temporary:
-            with suppress(OSError):
-                Path(temporary).unlink(missing_ok=True)
         return False
     return True

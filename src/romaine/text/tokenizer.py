@@ -14,8 +14,9 @@ import tokenizers
 from romaine.errors import ModelFormatError
 from romaine.text.batching import batches
 from romaine.text.chunks import ChunkTokenizer, splits_at_spaces
+from romaine.text.pieces import Pieces, Truncate
 from romaine.text.ragged import Ragged
-from romaine.text.windows import wrap
+from romaine.text.windows import split, wrap
 from romaine.text.wordpiece import AsciiWordPiece
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -89,6 +90,16 @@ class Tokenizer:
         """
         tokens = self._encode_plain(texts)
         return wrap(tokens, self.prefix, self.suffix) if add_special_tokens else tokens
+
+    def split(self, texts: Sequence[str], *, max_tokens: int | None, truncate: Truncate) -> Pieces:
+        """Cuts texts to a window, each piece in the special tokens; see `romaine.text.windows.split`."""
+        return split(
+            self._encode_plain(texts),
+            max_tokens=max_tokens,
+            truncate=truncate,
+            prefix=self.prefix,
+            suffix=self.suffix,
+        )
 
     def count(self, texts: Sequence[str], *, add_special_tokens: bool = True) -> list[int]:
         """Tokens of each text."""

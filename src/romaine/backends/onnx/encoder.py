@@ -17,13 +17,12 @@ from romaine.backends.onnx.contract import (
     read_contract,
 )
 from romaine.backends.onnx.session import CPU, first_line, open_session, parse_providers
-from romaine.errors import BackendError, ModelFormatError, UnknownNameError
+from romaine.errors import BackendError, ModelFormatError
 from romaine.models.card import ModelCard
 from romaine.models.files import LocalModel
 from romaine.text.batching import batches
 from romaine.text.ragged import Ragged
 from romaine.text.tokenizer import Tokenizer
-from romaine.text.windows import split
 
 _CACHED_TOKENS = 512  # with more, MiniLM's states outgrow a core's cache and a text takes half as long again
 
@@ -65,13 +64,7 @@ class OnnxBackend:
 
     def split(self, texts: Sequence[str], truncate: Truncate) -> Pieces:
         """Cuts texts to the window; see `Backend.split`."""
-        return split(
-            self.tokenizer.encode(texts, add_special_tokens=False),
-            max_tokens=self.max_tokens,
-            truncate=truncate,
-            prefix=self.tokenizer.prefix,
-            suffix=self.tokenizer.suffix,
-        )
+        return self.tokenizer.split(texts, max_tokens=self.max_tokens, truncate=truncate)
 
     def encode(self, inputs: Ragged) -> FloatArray:
         """Runs the model on one batch.
@@ -166,7 +159,7 @@ def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> OnnxBacken
     Raises:
         ModelFormatError: If files are missing, damaged or do not fit each other, or the graph needs inputs
             that text does not give.
-        OptionError: If the variant, the device or a provider is unknown or not there.
+        OptionError: If the device or a provider is not there.
     """
     providers = parse_providers(options)
     tokenizer = Tokenizer.from_file(model.path("tokenizer"))
@@ -177,8 +170,6 @@ def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> OnnxBacken
 
 def _variant(model: LocalModel, card: ModelCard, options: LoadOptions, *, on_cpu: bool) -> str:
     if options.variant is not None:
-        if options.variant not in ("fp32", "int8"):
-            raise UnknownNameError("variant", options.variant, ("fp32", "int8"))
         return f"onnx:{options.variant}"
     order = ("onnx:int8", "onnx:fp32") if card.int8_holds and on_cpu else ("onnx:fp32", "onnx:int8")
     return next((use for use in order if use in model.files), order[0])

@@ -10,7 +10,7 @@ from typing import Any
 import onnxruntime as ort
 
 from romaine.backends.base import LoadOptions
-from romaine.errors import ModelFormatError, OptionError, UnknownNameError
+from romaine.errors import ModelFormatError, OptionError
 
 CPU = "CPUExecutionProvider"
 _PROVIDERS = {
@@ -60,7 +60,6 @@ def parse_providers(options: LoadOptions) -> list[Any]:
 
     Raises:
         OptionError: If one is not in this build of ONNX Runtime, naming those that are.
-        UnknownNameError: If the device is none that ONNX Runtime has.
     """
     available = ort.get_available_providers()
     if options.providers is not None:
@@ -69,8 +68,6 @@ def parse_providers(options: LoadOptions) -> list[Any]:
             raise _not_available(f"providers={list(options.providers)!r}", available)
         return list(options.providers)
     kind, _, index = (options.device or "cpu").partition(":")
-    if kind not in _PROVIDERS or (index and not index.isdecimal()):
-        raise UnknownNameError("device", options.device, _PROVIDERS)
     name = _PROVIDERS[kind]
     if name not in available:
         raise _not_available(f"device={options.device!r} (provider {name})", available)

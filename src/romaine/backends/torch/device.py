@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from romaine.errors import OptionError, UnknownNameError
+from romaine.backends.base import LoadOptions
+from romaine.errors import OptionError
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
-def parse_dtype(name: str) -> torch.dtype:
-    """Returns the dtype of that name.
-
-    Raises:
-        UnknownNameError: If it is none of float32, float16 and bfloat16.
-    """
-    try:
-        return _DTYPES[name]
-    except (KeyError, TypeError):
-        raise UnknownNameError("dtype", name, _DTYPES) from None
+def dtype_of(options: LoadOptions) -> torch.dtype:
+    """Returns what `dtype` names; `LoadOptions` has refused other names."""
+    return _DTYPES[options.dtype]
 
 
 def parse_device(name: str | None) -> torch.device:

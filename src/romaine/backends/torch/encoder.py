@@ -18,7 +18,6 @@ from romaine.models.card import ModelCard
 from romaine.models.files import LocalModel
 from romaine.text.ragged import Ragged
 from romaine.text.tokenizer import Tokenizer
-from romaine.text.windows import split
 
 _POSITION_TABLES = ("position_embeddings", "embed_positions", "wpe")
 
@@ -55,13 +54,7 @@ class TorchBackend:
 
     def split(self, texts: Sequence[str], truncate: Truncate) -> Pieces:
         """Cuts texts to the window; see `Backend.split`."""
-        return split(
-            self.tokenizer.encode(texts, add_special_tokens=False),
-            max_tokens=self.max_tokens,
-            truncate=truncate,
-            prefix=self.tokenizer.prefix,
-            suffix=self.tokenizer.suffix,
-        )
+        return self.tokenizer.split(texts, max_tokens=self.max_tokens, truncate=truncate)
 
     def encode(self, inputs: Ragged) -> FloatArray:
         """Runs the model on one batch.

@@ -16,7 +16,7 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from romaine.backends.base import LoadOptions
 from romaine.backends.torch import nomic
-from romaine.backends.torch.device import parse_device, parse_dtype
+from romaine.backends.torch.device import dtype_of, parse_device
 from romaine.backends.torch.quiet import quiet_loading
 from romaine.backends.torch.rotary import make_stateless
 from romaine.backends.torch.weights import read_weights
@@ -66,9 +66,9 @@ def load_module(model: LocalModel, card: ModelCard, options: LoadOptions) -> tor
     Raises:
         ModelFormatError: If files are missing, damaged or do not fit each other or transformers' class.
         UnsafeModelError: If loading would run code from the folder and that is not allowed.
-        OptionError: If the device or the dtype is unknown or not there.
+        OptionError: If the device is not there.
     """
-    device, dtype = parse_device(options.device), parse_dtype(options.dtype)
+    device, dtype = parse_device(options.device), dtype_of(options)
     refuse_further_modules(model)
     config_path = model.path("config")
     config = read_config(config_path)
