@@ -166,6 +166,14 @@ class StorageClosedError(StorageError, ValueError):
     """The memory has been closed."""
 
 
+class StorageForkedError(StorageError, RuntimeError):
+    """The memory was open when this process was forked; SQLite's locks do not survive that."""
+
+
+class StorageReplacedError(StorageError, OSError):
+    """The file or its log was deleted or replaced while it was open."""
+
+
 class OtherEmbedderError(StorageError, ValueError):
     """The file's vectors are another embedder's."""
 

@@ -1,4 +1,4 @@
-"""The SQLite file: opening, transactions, waiting for other processes, and errors in words.
+"""The SQLite file: opening, transactions, waiting for other threads and processes.
 
 WAL with ``synchronous=FULL``: a write that returned survives a killed process and a power cut. Readers and
 the one writer do not wait for each other, so a long import does not hold up `recall`.
@@ -6,52 +6,33 @@ the one writer do not wait for each other, so a long import does not hold up `re
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from romaine.errors import (
-    RomaineError,
     StorageClosedError,
     StorageCorruptError,
     StorageError,
+    StorageForkedError,
     StorageFormatError,
-    StorageFullError,
-    StorageLockedError,
     StorageReadOnlyError,
+    StorageReplacedError,
 )
 from romaine.memory import schema
+from romaine.memory.file_identity import MEMORY, OpenFile, forked_message, this_process
+from romaine.memory.readers import Readers
+from romaine.memory.sqlite_errors import in_words, is_busy
 
-MEMORY = ":memory:"
 _PAGE_SIZE = 16384  # two 384-d float32 vectors and their terms, without a chain of overflow pages
-_CACHE_KIB = 32768
+_WRITER_CACHE_KIB = 32768
+_READER_CACHE_KIB = 8192
 _RETRY_SECONDS = 0.02
-
-_MESSAGES: tuple[tuple[tuple[str, ...], type[StorageError], str], ...] = (
-    (("locked", "busy"), StorageLockedError, "another process keeps it locked; retry, or raise lock_timeout"),
-    (
-        ("disk is full", "file too large"),
-        StorageFullError,
-        "no room is left; the write was undone. Make room",
-    ),
-    (("readonly", "read-only"), StorageReadOnlyError, "it cannot be written; check its permissions"),
-    (("not a database",), StorageFormatError, "it is not a SQLite file; choose another"),
-    (
-        ("malformed", "corrupt"),
-        StorageCorruptError,
-        "it is damaged; export what is readable, or use a backup",
-    ),
-    (("disk i/o error",), StorageError, "the disk refused; the write was undone. Check its room and health"),
-    (
-        ("unable to open",),
-        StorageError,
-        "it cannot be opened; check that its folder is there and writable",
-    ),
-)
+_OPENINGS = 3  # a file may be replaced just when it is opened; not again and again
 
 
 class Database:
@@ -67,107 +48,174 @@ class Database:
         self.name = str(path)
         self.read_only = read_only
         self._timeout = lock_timeout
+        self._owner = this_process()
         self._write_lock = threading.RLock()
-        self._read_lock = self._write_lock if self.name == MEMORY else threading.RLock()
-        self._owner = os.getpid()
         self._writer: sqlite3.Connection | None = None
-        self._reader: sqlite3.Connection | None = None
+        self._readers = Readers()
+        self._reading = threading.local()
         self._open()
 
     # --- transactions --------------------------------------------------------------------------------------
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """A connection that sees one state of the file throughout.
+        """A connection that sees one state of the file throughout; a read inside a read sees the same.
 
         Raises:
             StorageError: As its subclasses say.
         """
-        with self._read_lock, self._in_words():
-            connection = self._connection(self._reader)
+        self.check_process()
+        with in_words(self.name), self._reader() as connection:
             if connection.in_transaction:  # a read inside this thread's own transaction
                 yield connection
                 return
             self._begin(connection, "BEGIN")
             try:
+                self._file.check()
                 yield connection
             finally:
-                _roll_back(connection)
+                self._roll_back(connection)
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """A connection in one transaction: committed and durable on leaving, undone if anything is raised.
 
         Raises:
-            StorageError: As its subclasses say.
+            StorageReplacedError: If the file or its log was deleted or replaced. Noticed after the commit,
+                the write may be in the old file.
+            StorageError: As its other subclasses say.
         """
+        self.check_process()
+        self._check_writable()
+        with self._write_lock, in_words(self.name):
+            connection = self._opened(self._writer)
+            self._begin(connection, "BEGIN IMMEDIATE")
+            try:
+                self._file.check()
+                yield connection
+                self.check_process()  # the block may have forked; the transaction is the parent's to commit
+                self._patiently(connection.commit)
+            except BaseException:
+                self._roll_back(connection)
+                raise
+            self._file.check()
+
+    def truncate_log(self, patience: float = 1.0) -> bool:
+        """Empties the write-ahead log, where deleted text may still stand.
+
+        Args:
+            patience: Seconds to wait for those who write, or read an older state.
+
+        Returns:
+            Whether the log is empty now.
+
+        Raises:
+            StorageError: As its subclasses say; never for a file that is in use.
+        """
+        self.check_process()
+        self._check_writable()
+        deadline = time.monotonic() + patience
+        if not self._write_lock.acquire(timeout=max(patience, 0.0)):
+            return False
+        try:
+            with in_words(self.name):
+                connection = self._opened(self._writer)
+                self._file.check()
+                while not self._checkpoint(connection, deadline - time.monotonic()):
+                    # SQLite does not wait at all for another process's checkpoint
+                    if time.monotonic() + _RETRY_SECONDS >= deadline:
+                        return False
+                    time.sleep(_RETRY_SECONDS)
+                return True
+        finally:
+            self._write_lock.release()
+
+    def close(self) -> None:
+        """Closes the file, once reads and writes under way are done. Closing twice is nothing.
+
+        In a forked child it is nothing either: the connections are the parent's.
+        """
+        if self._owner != this_process():
+            return
+        with self._write_lock:
+            self._writer = None
+        self._readers.close(but=0 if self._own_reader() is None else 1)
+        self._file.close()
+
+    def check_process(self) -> None:
+        """Checks that this process is the one that opened the file. Takes no lock.
+
+        To be called before any lock is taken, too: a fork may have left it locked for good.
+
+        Raises:
+            StorageForkedError: If it was forked from that one.
+        """
+        if self._owner != this_process():
+            raise StorageForkedError(forked_message(self.name))
+
+    # --- inside --------------------------------------------------------------------------------------------
+
+    def _opened(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
+        if connection is None:
+            raise StorageClosedError(f"the memory {self.name} has been closed; open it again")
+        return connection
+
+    def _check_writable(self) -> None:
         if self.read_only:
             raise StorageReadOnlyError(
                 f"{self.name} was opened with read_only=True; open it without to write"
             )
-        with self._write_lock, self._in_words():
-            connection = self._connection(self._writer)
-            self._begin(connection, "BEGIN IMMEDIATE")
-            try:
-                yield connection
-                self._patiently(connection.commit)
-            except BaseException:
-                _roll_back(connection)
-                raise
 
-    def truncate_log(self) -> bool:
-        """Empties the write-ahead log, where deleted text may still stand.
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        if self.name == MEMORY:  # there is one connection, and what it does is seen at once
+            with self._write_lock:
+                yield self._opened(self._writer)
+            return
+        own = self._own_reader()
+        if own is not None:
+            yield own
+            return
+        connection = self._opened(self._readers.acquire(self._connect_reader))
+        self._reading.connection = connection
+        try:
+            yield connection
+        finally:
+            self._reading.connection = None
+            if self._owner == this_process():  # in a fork the pool may be locked for good
+                self._readers.release(connection)
 
-        Returns:
-            Whether it could be emptied; not while another process reads an older state.
-        """
-        with self._write_lock, self._in_words():
-            connection = self._connection(self._writer)
-            try:
-                (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            except sqlite3.OperationalError as error:
-                if _is_busy(error):
-                    return False
-                raise
-            return not busy
-
-    def close(self) -> None:
-        """Closes the file. Closing twice is nothing."""
-        with self._write_lock, self._read_lock:
-            for connection in (self._reader, self._writer):
-                if connection is not None and self._owner == os.getpid():
-                    connection.close()
-            self._reader = self._writer = None
-
-    # --- inside --------------------------------------------------------------------------------------------
-
-    def _connection(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
-        if connection is None:
-            raise StorageClosedError(f"the memory {self.name} has been closed; open it again")
-        if self._owner != os.getpid():
-            raise StorageError(
-                f"{self.name} was opened before this process was forked; open the memory anew in each process"
-            )
-        return connection
+    def _own_reader(self) -> sqlite3.Connection | None:
+        return getattr(self._reading, "connection", None)
 
     def _open(self) -> None:
         if self.name != MEMORY and Path(self.name).is_dir():
             raise StorageFormatError(f"{self.name} is a folder; give the name of a file in it")
         if self.read_only and not Path(self.name).is_file():
             raise StorageError(f"{self.name} is not there, and read_only=True creates nothing")
-        with self._in_words():
-            try:
-                self._writer = self._connect()
-                self._patiently(self._prepare)
-                self._reader = self._writer if self.name == MEMORY or self.read_only else self._connect()
-            except BaseException:
-                self.close()
-                raise
+        with in_words(self.name):
+            for _ in range(_OPENINGS):
+                self._file = OpenFile(self.name, create=not self.read_only)
+                weakref.finalize(self, self._file.close).atexit = False
+                try:
+                    self._writer = self._connect(_WRITER_CACHE_KIB)
+                    if self._file.is_as_held():
+                        self._patiently(self._prepare)
+                        self._file.check()
+                        return
+                except BaseException:
+                    self.close()
+                    raise
+                self._file.close()
+        raise StorageReplacedError(f"{self.name} was replaced while it was being opened; open it again")
 
-    def _connect(self) -> sqlite3.Connection:
-        target = self.name
+    def _connect_reader(self) -> sqlite3.Connection:
+        return self._connect(_READER_CACHE_KIB)
+
+    def _connect(self, cache_kib: int) -> sqlite3.Connection:
+        target = self._file.path
         if target != MEMORY:
-            target = Path(target).absolute().as_uri() + ("?mode=ro" if self.read_only else "?mode=rwc")
+            target = Path(target).as_uri() + ("?mode=ro" if self.read_only else "?mode=rwc")
         connection = sqlite3.connect(
             target,
             uri=self.name != MEMORY,
@@ -175,19 +223,23 @@ class Database:
             isolation_level=None,
             check_same_thread=False,
         )
+        self._file.connections.append(connection)
         try:
-            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB:d}")
+            connection.execute(f"PRAGMA cache_size = -{cache_kib:d}")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("PRAGMA synchronous = FULL")
+            # opens the log, so that it is the one open now that is looked at from here on
+            self._patiently(lambda: connection.execute("SELECT count(*) FROM sqlite_master").fetchone())
         except BaseException:
             connection.close()
+            self._file.connections.remove(connection)
             raise
         return connection
 
     def _prepare(self) -> None:
-        connection = self._connection(self._writer)
+        connection = self._opened(self._writer)
         version = schema.check_version(connection, self.name)
         if version == schema.VERSION:
             return
@@ -198,13 +250,47 @@ class Database:
         if version == 0:
             connection.execute(f"PRAGMA page_size = {_PAGE_SIZE:d}")
         connection.execute("PRAGMA journal_mode = WAL")
+        # A table that others refer to is rebuilt by dropping it. Inside a transaction this is not heeded.
+        connection.execute("PRAGMA foreign_keys = OFF")
+        try:
+            self._migrate(connection)
+        finally:
+            connection.execute("PRAGMA foreign_keys = ON")
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
         self._begin(connection, "BEGIN IMMEDIATE")
         try:
+            # another process may have done it while this one waited
             schema.migrate(connection, schema.check_version(connection, self.name))
+            broken = connection.execute("PRAGMA foreign_key_check").fetchall()
+            if broken:
+                raise StorageCorruptError(
+                    f"{self.name}: bringing it to schema version {schema.VERSION} would leave {len(broken)}"
+                    f" rows that refer to none, the first in table {broken[0][0]!r}; nothing was changed."
+                    " Use a backup, or export what is readable with the version that wrote it"
+                )
             connection.commit()
         except BaseException:
-            connection.rollback()
+            self._roll_back(connection)
             raise
+
+    def _checkpoint(self, connection: sqlite3.Connection, patience: float) -> bool:
+        # SQLite waits in there with writers held off, so that readers leave one by one and none begins anew
+        connection.execute(f"PRAGMA busy_timeout = {max(int(patience * 1000), 0):d}")
+        try:
+            (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
+            return False
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {int(self._timeout * 1000):d}")
+        return not busy
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        # SQLite itself rolls back on some errors; in a fork the transaction is the parent's
+        if self._owner == this_process() and connection.in_transaction:
+            connection.rollback()
 
     def _begin(self, connection: sqlite3.Connection, statement: str) -> None:
         self._patiently(lambda: connection.execute(statement))
@@ -219,35 +305,8 @@ class Database:
             try:
                 action()
             except sqlite3.OperationalError as error:
-                if not _is_busy(error) or time.monotonic() >= deadline:
+                if not is_busy(error) or time.monotonic() >= deadline:
                     raise
                 time.sleep(_RETRY_SECONDS)
             else:
                 return
-
-    @contextmanager
-    def _in_words(self) -> Iterator[None]:
-        try:
-            yield
-        except RomaineError:
-            raise
-        except sqlite3.Error as error:
-            raise _translate(error, self.name) from error
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:  # SQLite itself rolls back on some errors
-        connection.rollback()
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    message = str(error).lower()
-    return "locked" in message or "busy" in message
-
-
-def _translate(error: sqlite3.Error, name: str) -> StorageError:
-    message = str(error).lower()
-    for words, kind, remedy in _MESSAGES:
-        if any(word in message for word in words):
-            return kind(f"{name}: {remedy} (SQLite: {error})")
-    return StorageError(f"{name}: SQLite reports: {error}")
