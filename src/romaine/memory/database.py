@@ -210,6 +210,7 @@ class Database:
         raise StorageReplacedError(f"{self.name} was replaced while it was being opened; open it again")
 
     def _connect_reader(self) -> sqlite3.Connection:
+        self._file.check()  # SQLite would begin a new log where the open one is gone
         return self._connect(_READER_CACHE_KIB)
 
     def _connect(self, cache_kib: int) -> sqlite3.Connection:

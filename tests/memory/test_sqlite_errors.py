@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from romaine.errors import (
+    OptionError,
+    StorageClosedError,
+    StorageCorruptError,
+    StorageError,
+    StorageFormatError,
+    StorageFullError,
+    StorageLockedError,
+    StorageReadOnlyError,
+)
+from romaine.memory.database import Database
+from romaine.memory.sqlite_errors import in_words
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("database is locked", StorageLockedError),
+        ("database or disk is full", StorageFullError),
+        ("attempt to write a readonly database", StorageReadOnlyError),
+        ("file is not a database", StorageFormatError),
+        ("database disk image is malformed", StorageCorruptError),
+        ("Cannot operate on a closed database.", StorageClosedError),
+        ("disk I/O error", StorageError),
+        ("something new", StorageError),
+    ],
+)
+def test_what_sqlite_says_in_our_words(words: str, kind: type[StorageError]) -> None:
+    with pytest.raises(StorageError, match=r"^tavern\.db: .*SQLite") as caught, in_words("tavern.db"):
+        raise sqlite3.OperationalError(words)
+    assert type(caught.value) is kind
+    assert words in str(caught.value)
+    assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+
+
+def test_a_number_too_large_for_sqlite(path: Path) -> None:
+    database = Database(path)
+    with pytest.raises(StorageError, match=r"too large .* 2\*\*63"), database.write() as connection:
+        connection.execute("INSERT INTO meta VALUES ('number', ?)", (2**63,))
+    with pytest.raises(StorageError, match="too large"), database.read() as connection:
+        connection.execute("SELECT * FROM meta LIMIT ?", (-(2**70),))
+    database.close()
+
+
+@pytest.mark.parametrize("error", [OverflowError("math range error"), OptionError("k=0"), MemoryError()])
+def test_what_is_not_sqlites_stays_as_it_is(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, in_words("tavern.db"):
+        raise error
+    assert caught.value is error
