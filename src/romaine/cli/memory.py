@@ -83,7 +83,7 @@ def recall(
             **asked,
         )
         if mark_used:
-            memory.mark_used(found.hits)
+            memory.mark_used(scope, found.hits)
         is_empty = not found.hits and not memory.stats(scope).total
     if as_json and explain:
         memory_view.print_json(memory_view.explanation_to_json(found))

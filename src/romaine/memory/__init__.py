@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from romaine.memory.edits import Forgotten
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
 from romaine.memory.hits import Explanation, Rejected
@@ -17,6 +18,7 @@ __all__ = [
     "Category",
     "DecayResult",
     "Explanation",
+    "Forgotten",
     "Health",
     "Hit",
     "Kind",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, Protocol, TypeVar
 
 from romaine.errors import OptionError
@@ -64,6 +64,16 @@ class IndexCache(Generic[Key, Value]):
             self._values[key] = value
             self._values.move_to_end(key)
             self._evict()
+
+    def get_or_put(self, key: Key, make: Callable[[], Value]) -> Value:
+        """Returns the value of `key`, made and kept if it is not there; of two threads that ask, one makes it."""
+        with self._lock:
+            value = self._values.get(key)
+            if value is None:
+                self._values[key] = value = make()
+                self._evict()
+            self._values.move_to_end(key)
+            return value
 
     def trim(self) -> None:
         """Drops values until the limit holds; to be called after values have grown."""

@@ -1,45 +1,65 @@
-"""One write: what it may do to the rows of the file. Meaning is decided above, durability below."""
+"""One write: what it does to the rows of the file. Meaning is decided above, durability below.
+
+Rows are changed first; `settle` then embeds what is new, and every turn that has another one before it now, so
+that the vectors are those of the rows whatever was done to them.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from romaine.arrays import FloatArray
-from romaine.memory.codec import VectorFormat, encode_id, encode_optional, encode_text, vector_checksum
-from romaine.memory.records import Memory, Scope, uuid7
-from romaine.memory.rows import INSERT, UPDATE, insert_values, update_values
-from romaine.memory.terms import document_text, term_ids
-from romaine.memory.views import space_of
+from romaine.errors import StorageCorruptError
+from romaine.memory.codec import (
+    VectorFormat,
+    content_checksum,
+    decode_optional,
+    encode_optional,
+    encode_text,
+    vector_checksum,
+)
+from romaine.memory.encoder import Draft, Encoder
+from romaine.memory.forks import descendants, forks_that_see, seen_by_forks
+from romaine.memory.records import Memory, Scope
+from romaine.memory.rows import COLUMNS, INSERT, UPDATE, StoredMemory, fetch, stored_row
+from romaine.memory.sequence import followers, previous_turn, shares_with, spoken, view_of_row
+from romaine.memory.terms import term_ids
+from romaine.memory.views import View, space_of, view_of
 
 _PUT_VECTOR = "INSERT OR REPLACE INTO vector VALUES (?, ?, ?, ?, ?, ?)"
-
-_KEEP_COPY = """
-    INSERT INTO memory (id, space, character, kind, text, speaker, role, position, created_at, source_id,
-        parent_id, known_by, category, importance, pinned, cold, access_count, last_used_at, valid_from,
-        valid_to, token_count, metadata, born, retired, changed, origin)
-    SELECT ?, space, character, kind, text, speaker, role, position, created_at, source_id, parent_id,
-        known_by, category, importance, pinned, cold, access_count, last_used_at, valid_from, valid_to,
-        token_count, metadata, born, ?, ?, no
-    FROM memory WHERE no = ?"""
-
-_FORKED = """
-    SELECT EXISTS (SELECT 1 FROM branch b JOIN memory m ON m.space = b.parent
-        WHERE m.no = ? AND b.change >= m.born AND (m.position IS NULL OR m.position <= b.at))"""
+_OF_ROOT = f"""SELECT {COLUMNS} FROM memory m JOIN space s ON s.no = m.space
+    WHERE m.no = :root OR (m.root = :root AND m.root <> m.no)"""  # noqa: S608
 
 
 @dataclass(frozen=True)
-class Embedded:
-    """Vectors of memories, unit or zero, float32 (n, full_dim) each.
+class _Gap:
+    """A place in a chat where another turn stands now, or none.
 
     Attributes:
-        vectors: Of each memory's document text.
-        contexts: Of the previous turn and this one, or the same as `vectors` where there is none.
+        scope: Who sees that turns have another one before them.
+        turn: What stands or stood there.
+        for_all: Whether inherited turns change for all who see them, and not only for the scope's fork.
     """
 
-    vectors: FloatArray
-    contexts: FloatArray
+    scope: Scope
+    turn: StoredMemory
+    for_all: bool = False
+
+
+@dataclass(frozen=True)
+class _Embedding:
+    """What has to be embedded for a row.
+
+    Attributes:
+        row: The row.
+        draft: Its words, and those before it.
+        fork: View of the fork that needs a copy of its own for that, or None.
+    """
+
+    row: StoredMemory
+    draft: Draft
+    fork: View | None = None
 
 
 class Change:
@@ -48,139 +68,339 @@ class Change:
     Args:
         connection: Inside a write transaction.
         vector_format: How vectors are kept.
+        encoder: What embeds.
     """
 
-    def __init__(self, connection: sqlite3.Connection, vector_format: VectorFormat) -> None:
+    def __init__(self, connection: sqlite3.Connection, vector_format: VectorFormat, encoder: Encoder) -> None:
         self.connection = connection
+        self.encoder = encoder
         self._format = vector_format
+        self._unembedded: dict[int, StoredMemory] = {}
+        self._terms: dict[int, bytes] = {}
+        self._gaps: list[_Gap] = []
         connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'change'")
         (self.number,) = connection.execute("SELECT value FROM meta WHERE key = 'change'").fetchone()
+
+    # --- what a write may do -------------------------------------------------------------------------------
 
     def space(self, scope: Scope) -> int:
         """Number of the scope's space, made if it is not there; marked as changed."""
         no = space_of(self.connection, scope.user, scope.chat)
         if no is None:
             cursor = self.connection.execute(
-                "INSERT INTO space (user, chat) VALUES (?, ?)",
+                "INSERT INTO space (user, chat, checksum) VALUES (?, ?, 0)",
                 (encode_text(scope.user), encode_optional(scope.chat)),
             )
             no = int(cursor.lastrowid or 0)
+            self._reserve_positions(no, 0)
         self._mark_space(no)
         return no
 
-    def insert(self, memories: Sequence[Memory], embedded: Embedded) -> list[int]:
-        """Adds memories with their vectors; returns their numbers, ascending."""
+    def insert(self, memories: Sequence[Memory]) -> list[StoredMemory]:
+        """Adds memories, in the order of the story; their positions are given away for good."""
         spaces = {scope: self.space(scope) for scope in dict.fromkeys(m.scope for m in memories)}
-        row = self.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'memory'").fetchone()
-        first = (row[0] if row else 0) + 1
-        self.connection.executemany(
-            INSERT, [insert_values(memory, spaces[memory.scope], self.number) for memory in memories]
-        )
-        nos = list(range(first, first + len(memories)))
-        self._put_vectors(nos, memories, embedded)
-        return nos
+        rows = [
+            stored_row(memory, no=no, root=no, space=spaces[memory.scope], born=self.number)
+            for no, memory in enumerate(memories, start=self._next_no())
+        ]
+        self._insert(rows)
+        for space in spaces.values():
+            placed = [row for row in rows if row.space == space and row.position is not None]
+            following = self._reserve_positions(space, max((r.position or 0 for r in placed), default=-1) + 1)
+            for row in placed:
+                if (row.position or 0) < following:  # not at the end
+                    self._open_gap(row.scope, row)
+        return rows
 
-    def put_vectors(self, nos: Sequence[int], memories: Sequence[Memory], embedded: Embedded) -> None:
-        """Replaces vectors and terms of memories."""
-        self._put_vectors(nos, memories, embedded)
-        self.touch(nos)
-
-    def update(self, no: int, memory: Memory, *, keep_for_forks: bool) -> None:
-        """Replaces a memory's fields.
+    def replace(self, view: View, row: StoredMemory, memory: Memory) -> StoredMemory:
+        """Gives a memory that a view sees other content; a fork gets a copy of what it inherited.
 
         Args:
-            no: Its number.
+            view: Who changes it.
+            row: As it stands.
             memory: As it is to be; id, scope and kind stay.
-            keep_for_forks: Whether chats forked off earlier go on seeing the old text.
+
+        Returns:
+            The memory's row; a fork's copy is in the fork's scope.
         """
-        if keep_for_forks and self._is_forked(no):
-            self._keep_copy(no)
-        self.connection.execute(UPDATE, update_values(memory, no, self.number))
-        self.touch([no])
+        if not view.owns(row):
+            copy = self._own_copy(view, row, memory)
+            self._open_gap(view.scope, row, copy)
+            return copy
+        kept = self._keep_version(row)
+        new = stored_row(
+            memory, no=row.no, root=row.root, space=row.space, born=self.number if kept else row.born
+        )
+        self._update(new)
+        if (row.text, row.speaker, row.known_by) != (new.text, new.speaker, new.known_by):
+            self._unembedded[row.no] = new
+            self._open_gap(row.scope, row, new)
+        return new
 
-    def supersede(self, old: Iterable[int], new: int) -> None:
-        """Notes that `new` replaces `old`."""
-        nos = list(old)
-        self.connection.executemany(
-            "INSERT OR IGNORE INTO supersession VALUES (?, ?)", [(no, new) for no in nos]
-        )
-        self.touch(nos)
+    def supersede(self, old: Iterable[StoredMemory], new: StoredMemory) -> None:
+        """Notes that `new` replaces `old`, for whoever sees `new`."""
+        for row in old:
+            edge = (new.space, row.root, new.root)
+            self.connection.execute(
+                "INSERT OR IGNORE INTO supersession VALUES (?, ?, ?, ?)", (*edge, content_checksum(edge))
+            )
+        self._mark_space(new.space)
 
-    def retire(self, nos: Sequence[int]) -> None:
-        """Takes memories out of their chat; chats forked off earlier keep them."""
-        self.touch(nos)
-        self.connection.executemany(
-            "UPDATE memory SET retired = ? WHERE no = ?", [(self.number, no) for no in nos]
-        )
-
-    def hide(self, nos: Iterable[int], scope: Scope) -> None:
-        """Takes memories of its parents out of a fork."""
-        space = self.space(scope)
-        self.connection.executemany(
-            "INSERT OR IGNORE INTO hidden VALUES (?, ?, ?)", [(space, no, self.number) for no in nos]
+    def branch(self, scope: Scope, parent: int, *, at: int, fork: Scope) -> None:
+        """Makes a chat a fork of another from position `at` on."""
+        space = self.space(fork)
+        (no,) = self.connection.execute("SELECT coalesce(max(no), 0) + 1 FROM branch").fetchone()
+        values = (no, space, encode_optional(scope.character), parent, at, self.number)
+        self.connection.execute(
+            "INSERT INTO branch (no, space, character, parent, at, change, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*values, content_checksum(values)),
         )
 
-    def delete(self, nos: Sequence[int]) -> None:
-        """Deletes memories, the copies kept of them for forks, and their vectors."""
-        copies = [
-            row[0]
-            for no in nos
-            for row in self.connection.execute("SELECT no FROM memory WHERE origin = ?", (no,))
-        ]
-        doomed = [(no,) for no in {*nos, *copies}]
-        self.touch([no for (no,) in doomed])
-        self.connection.executemany(
-            "INSERT INTO gone SELECT space, changed, no FROM memory WHERE no = ?", doomed
-        )
-        self.connection.executemany("DELETE FROM memory WHERE no = ?", doomed)
+    def take_out(self, view: View, rows: Iterable[StoredMemory]) -> None:
+        """Takes memories out of a chat; its forks go on seeing them. What nobody sees any more is deleted."""
+        for row in rows:
+            if not view.owns(row):
+                self._hide(view, row)
+            elif row.in_chat and seen_by_forks(self.connection, row):
+                self._update(row._replace(retired=self.number))
+            else:
+                self._delete([row])
+            self._open_gap(view.scope, row)
 
-    def touch(self, nos: Sequence[int]) -> None:
-        """Marks memories and their spaces as changed, so that every index catches up."""
-        self.connection.executemany(
-            "UPDATE memory SET changed = ? WHERE no = ?", [(self.number, no) for no in nos]
-        )
-        # a write touches few spaces: those of its ends, and whatever lies between
-        spaces = {
-            row[0]
-            for no in nos
-            for row in self.connection.execute("SELECT space FROM memory WHERE no = ?", (no,))
-        }
-        for space in spaces:
-            self._mark_space(space)
+    def erase(self, view: View, rows: Iterable[StoredMemory]) -> None:
+        """Deletes memories with all versions and copies of them; a fork's hold of inherited ones ends."""
+        for row in rows:
+            if not view.owns(row):
+                self._hide(view, row)
+                self._open_gap(view.scope, row)
+                continue
+            versions = list(fetch(self.connection, _OF_ROOT, {"root": row.root}))
+            if row.no != row.root:  # a fork's own copy: the parent's stays
+                below = descendants(self.connection, row.space)
+                versions = [version for version in versions if version.space in below]
+            for version in versions:
+                self._open_gap_for_all(version)
+            self._delete(versions)
 
-    def _put_vectors(self, nos: Sequence[int], memories: Sequence[Memory], embedded: Embedded) -> None:
-        rows = zip(
-            nos,
-            self._format.pack(embedded.vectors),
-            self._format.pack(embedded.contexts),
-            memories,
-            strict=True,
-        )
+    def renew(self, row: StoredMemory) -> None:
+        """Writes a row anew with its checksum and embeds it again; deletes it if it cannot be read."""
+        try:
+            row.memory()
+        except StorageCorruptError:
+            self._delete([row])
+        else:
+            self._update(row)
+            self._unembedded[row.no] = row
+
+    def settle(self) -> None:
+        """Embeds what is new or has another turn before it. To be called when the rows are as they shall be.
+
+        Raises:
+            NotEmbedded: If more is to be embedded than should be while others wait.
+        """
+        new = list(self._new())
+        stored = {embedding.row.no for embedding in new}
+        shifted = [embedding for embedding in self._shifted() if embedding.row.no not in stored]
+        self.encoder.prepare_inside([embedding.draft for embedding in [*new, *shifted]])
+        self._put_vectors(new)
+        for embedding in shifted:
+            if not self._has_vectors(embedding):
+                self._put_vectors([replace(embedding, row=self._own_row(embedding))])
+        for pending in (self._unembedded, self._gaps, self._terms):
+            pending.clear()
+
+    # --- rows ----------------------------------------------------------------------------------------------
+
+    def _insert(self, rows: Sequence[StoredMemory]) -> None:
+        self._terms |= {row.no: terms_blob(row) for row in rows}
         self.connection.executemany(
-            _PUT_VECTOR,
-            [
-                (
-                    no,
-                    vector,
-                    context,
-                    term_ids(document_text(memory.text, memory.speaker)).astype("<u4").tobytes(),
-                    vector_checksum(vector, context),
-                    self.number,
-                )
-                for no, vector, context, memory in rows
-            ],
+            INSERT, [(*row[:-2], self.number, row.checksum(self._terms[row.no])) for row in rows]
         )
+        self._unembedded |= {row.no: row for row in rows}
+
+    def _update(self, row: StoredMemory) -> None:
+        self._terms[row.no] = terms = terms_blob(row)
+        self.connection.execute(UPDATE, (*row[1:-2], self.number, row.checksum(terms), row.no))
+        self._mark_space(row.space)
+        if row.no in self._unembedded:
+            self._unembedded[row.no] = row
+
+    def _delete(self, rows: Sequence[StoredMemory]) -> None:
+        for row in rows:
+            self._mark_space(row.space)
+            self._unembedded.pop(row.no, None)
+            self.connection.execute("INSERT INTO gone VALUES (?, ?, ?)", (row.space, self.number, row.no))
+            self.connection.execute("DELETE FROM memory WHERE no = ?", (row.no,))
+        for root in {row.root for row in rows}:
+            if next(fetch(self.connection, _OF_ROOT, {"root": root}), None) is None:
+                self.connection.execute("DELETE FROM supersession WHERE old = ? OR new = ?", (root, root))
+                self.connection.execute("DELETE FROM hidden WHERE root = ?", (root,))
 
     def _mark_space(self, no: int) -> None:
         self.connection.execute("UPDATE space SET changed = ? WHERE no = ?", (self.number, no))
 
-    def _is_forked(self, no: int) -> bool:
-        return bool(self.connection.execute(_FORKED, (no,)).fetchone()[0])
+    def _next_no(self) -> int:
+        row = self.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'memory'").fetchone()
+        return int(row[0] if row else 0) + 1
 
-    def _keep_copy(self, no: int) -> None:
-        cursor = self.connection.execute(_KEEP_COPY, (encode_id(uuid7()), self.number, self.number, no))
+    def _reserve_positions(self, space: int, following: int) -> int:
+        """Makes `following` the next position of a space, if it is not beyond that; returns what it was."""
+        (before, *rest) = self.connection.execute(
+            "SELECT next_position, no, user, chat FROM space WHERE no = ?", (space,)
+        ).fetchone()
+        values = (*rest, max(before, following))
+        self.connection.execute(
+            "UPDATE space SET next_position = ?, checksum = ? WHERE no = ?",
+            (values[3], content_checksum(values), space),
+        )
+        return int(before)
+
+    # --- forks ---------------------------------------------------------------------------------------------
+
+    def _keep_version(self, row: StoredMemory) -> bool:
+        """Keeps a row as it is for the forks that see it, if any do; the row itself may then change."""
+        if not row.in_chat or not seen_by_forks(self.connection, row):
+            return False
+        no = self._next_no()
+        version = row._replace(no=no, retired=self.number)
+        self._insert([version])
+        del self._unembedded[no]
         self.connection.execute(
             "INSERT INTO vector SELECT ?, vector, context, terms, checksum, ? FROM vector WHERE no = ?",
-            (cursor.lastrowid, self.number, no),
+            (no, self.number, row.no),
         )
-        self.connection.execute("UPDATE memory SET born = ? WHERE no = ?", (self.number, no))
+        return True
+
+    def _own_copy(self, view: View, row: StoredMemory, memory: Memory) -> StoredMemory:
+        """Gives a fork a copy of what it inherited, with other content."""
+        assert view.fork is not None  # or nothing is inherited
+        # what all characters of the parent share is, in a fork, that of whose fork it is
+        character = decode_optional(row.character or view.fork.character)
+        scope = replace(view.scope, character=character)
+        self._hide(view, row)
+        copy = stored_row(
+            replace(memory, scope=scope),
+            no=self._next_no(),
+            root=row.root,
+            space=self.space(scope),
+            born=self.number,
+        )
+        self._insert([copy])
+        return copy
+
+    def _hide(self, view: View, row: StoredMemory) -> None:
+        """Takes a memory of its parents out of a fork, and out of the file if nobody else sees it."""
+        assert view.fork is not None
+        values = (view.fork.no, row.root, self.number)
+        self.connection.execute(
+            "INSERT OR IGNORE INTO hidden VALUES (?, ?, ?, ?)", (*values, content_checksum(values))
+        )
+        self._mark_space(view.fork.space)
+        if row.retired is not None and not seen_by_forks(self.connection, row):
+            self._delete([row])
+
+    # --- vectors -------------------------------------------------------------------------------------------
+
+    def _open_gap(self, scope: Scope, *turns: StoredMemory) -> None:
+        self._gaps += [_Gap(scope, turn) for turn in turns if turn.is_turn]
+
+    def _open_gap_for_all(self, row: StoredMemory) -> None:
+        """As `_open_gap`, for the row's own chat and every fork that sees it."""
+        if not row.is_turn:
+            return
+        self._open_gap(row.scope, row)
+        for fork in forks_that_see(self.connection, row):
+            self._gaps.append(_Gap(fork.scope(row), row, for_all=True))
+
+    def _new(self) -> Iterator[_Embedding]:
+        """What was stored or has other words, with the turn before it."""
+        views: dict[tuple[object, ...], View] = {}
+        before: StoredMemory | None = None
+        for row in self._unembedded.values():
+            if before is not None and _follows_closely(before, row):
+                previous: StoredMemory | None = before
+            else:
+                key = (row.user, row.character, row.chat)
+                if key not in views:
+                    views[key] = view_of_row(self.connection, row)
+                previous = previous_turn(self.connection, views[key], row)
+            before = row
+            yield _Embedding(row, draft_of(row, previous))
+
+    def _shifted(self) -> Iterator[_Embedding]:
+        """Turns after a gap, with what stands before them now."""
+        seen: set[int] = set()
+        for gap in self._gaps:
+            view = view_of(self.connection, gap.scope)
+            for row in list(followers(self.connection, view.with_everyone(), gap.turn)):
+                if row.no not in seen:
+                    seen.add(row.no)
+                    yield from self._after_gap(gap, view, row)
+
+    def _after_gap(self, gap: _Gap, view: View, row: StoredMemory) -> Iterator[_Embedding]:
+        if row.space == view.own or not row.in_chat:
+            at = view_of_row(self.connection, row)
+            yield _Embedding(row, draft_of(row, previous_turn(self.connection, at, row)))
+            return
+        assert view.fork is not None
+        # in a fork, only its own character sees what all shared in the parent
+        character = row.character or view.fork.character
+        at = view_of(self.connection, replace(gap.scope, character=decode_optional(character)))
+        if at.fork is not None and at.fork.no == view.fork.no:
+            previous = previous_turn(self.connection, at, row._replace(character=character))
+            yield _Embedding(row, draft_of(row, previous), None if gap.for_all else at)
+
+    def _own_row(self, embedding: _Embedding) -> StoredMemory:
+        """The row that may take other vectors: forks that see it have kept a version."""
+        row = embedding.row
+        if embedding.fork is not None:
+            return self._own_copy(embedding.fork, row, row.memory())
+        if row.retired is None and self._keep_version(row):
+            row = row._replace(born=self.number)
+        self._update(row)
+        return row
+
+    def _has_vectors(self, embedding: _Embedding) -> bool:
+        stored = self.connection.execute(
+            "SELECT vector, context FROM vector WHERE no = ?", (embedding.row.no,)
+        ).fetchone()
+        return bool(stored == self._packed([embedding])[0])
+
+    def _packed(self, embeddings: Sequence[_Embedding]) -> list[tuple[bytes, bytes]]:
+        embedded = self.encoder.embedded([embedding.draft for embedding in embeddings])
+        return list(
+            zip(self._format.pack(embedded.vectors), self._format.pack(embedded.contexts), strict=True)
+        )
+
+    def _put_vectors(self, embeddings: Sequence[_Embedding]) -> None:
+        self.connection.executemany(
+            _PUT_VECTOR,
+            [
+                (no, vector, context, self._terms[no], vector_checksum(vector, context), self.number)
+                for no, (vector, context) in zip(
+                    (embedding.row.no for embedding in embeddings), self._packed(embeddings), strict=True
+                )
+            ],
+        )
+
+
+def draft_of(row: StoredMemory, previous: StoredMemory | None) -> Draft:
+    """What is embedded for a row with this turn before it."""
+    return Draft(spoken(row), None if previous is None else spoken(previous))
+
+
+def terms_blob(row: StoredMemory) -> bytes:
+    """Terms of a row's words as they stand in the file, little-endian uint32."""
+    return term_ids(spoken(row)).astype("<u4").tobytes()
+
+
+def _follows_closely(before: StoredMemory, row: StoredMemory) -> bool:
+    """Whether a turn was stored right after another one that all who see it see."""
+    return (
+        before.is_turn
+        and row.is_turn
+        and before.space == row.space
+        and row.position is not None
+        and before.position == row.position - 1
+        and shares_with(before, row)
+    )

@@ -10,12 +10,17 @@ from uuid import UUID
 
 from romaine.errors import OptionError, TextTypeError
 
+MAX_POSITION = 1 << 40
+"""Largest position that is taken from outside; it leaves room for every turn that may follow."""
+
+_MAX_DEPTH = 64  # of metadata: lists and mappings inside each other
+
 
 def as_utc(moment: object, what: str) -> datetime:
     """Returns a time in UTC; a naive one is taken to be in UTC already.
 
     Raises:
-        OptionError: If it is not a datetime.
+        OptionError: If it is not a datetime, or one that UTC has no year for.
     """
     if not isinstance(moment, datetime):
         raise OptionError(
@@ -23,7 +28,12 @@ def as_utc(moment: object, what: str) -> datetime:
         )
     if moment.tzinfo is None:
         return moment.replace(tzinfo=timezone.utc)
-    return moment.astimezone(timezone.utc)
+    try:
+        return moment.astimezone(timezone.utc)
+    except OverflowError:
+        raise OptionError(
+            f"{what}={moment!r} is before year 1 or after year 9999 in UTC; give a time between"
+        ) from None
 
 
 def check_text(text: object) -> str:
@@ -62,6 +72,17 @@ def check_count(what: str, value: object, *, optional: bool = False) -> None:
         )
 
 
+def check_position(what: str, value: object, *, optional: bool = False) -> None:
+    """Checks a position that is to be stored.
+
+    Raises:
+        OptionError: If it is not a whole number from 0 to `MAX_POSITION`.
+    """
+    check_count(what, value, optional=optional)
+    if isinstance(value, int) and value > MAX_POSITION:
+        raise OptionError(f"{what}={value} is too large; positions go from 0 to {MAX_POSITION}")
+
+
 def check_share(what: str, value: object) -> None:
     """Checks a number from 0 to 1.
 
@@ -82,11 +103,30 @@ def check_metadata(metadata: object) -> dict[str, Any]:
         raise OptionError(f"metadata={metadata!r} must be a mapping")
     if not metadata:
         return {}
+    if _depth(metadata) > _MAX_DEPTH:
+        raise OptionError(f"metadata is nested deeper than {_MAX_DEPTH} levels; keep it flatter")
     try:
-        copy: dict[str, Any] = json.loads(json.dumps(dict(metadata), allow_nan=False))
-    except (TypeError, ValueError) as error:
+        # not as escapes: of two lone surrogates side by side, a reader would make one character
+        text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
+        copy: dict[str, Any] = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
         raise OptionError(f"metadata must be what JSON can hold: {error}") from None
     return copy
+
+
+def _depth(value: object) -> int:
+    """How many lists and mappings lie inside each other; one that holds itself is infinitely deep."""
+    depth = 0
+    level: list[Any] = [value]
+    while level and depth <= _MAX_DEPTH:
+        depth += 1
+        level = [
+            item
+            for outer in level
+            for item in (outer.values() if isinstance(outer, Mapping) else outer)
+            if isinstance(item, (Mapping, list, tuple))
+        ]
+    return depth
 
 
 def check_name(what: str, value: object) -> str:

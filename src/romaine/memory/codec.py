@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -33,8 +33,17 @@ def encode_text(text: str) -> SqlText:
 
 
 def decode_text(value: SqlText) -> str:
-    """Undoes `encode_text`."""
-    return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
+    """Undoes `encode_text`.
+
+    Raises:
+        StorageCorruptError: If it is no text.
+    """
+    if isinstance(value, str):
+        return value
+    try:
+        return value.decode("utf-8", "surrogatepass")
+    except (UnicodeDecodeError, AttributeError):
+        raise StorageCorruptError("the memory file holds a text that is none; verify() says where") from None
 
 
 def encode_optional(text: str | None) -> SqlText | None:
@@ -67,14 +76,29 @@ def decode_time(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def encode_names(names: Collection[str]) -> str | None:
-    """Returns names as one ASCII text that is equal for equal sets, or None for no names."""
-    return json.dumps(sorted(names)) if names else None
+def encode_json(value: Any) -> SqlText:
+    """Returns what JSON can hold as one text.
+
+    Lone surrogates stand as they are: of escapes, a reader would make one character of two that stand side by
+    side.
+    """
+    text = json.dumps(value)
+    return encode_text(json.dumps(value, ensure_ascii=False)) if "\\ud" in text else text
 
 
-def decode_names(value: str | None) -> frozenset[str]:
+def decode_json(value: SqlText) -> Any:
+    """Undoes `encode_json`."""
+    return json.loads(decode_text(value))
+
+
+def encode_names(names: Collection[str]) -> SqlText | None:
+    """Returns names as one text that is equal for equal sets, or None for no names."""
+    return encode_json(sorted(names)) if names else None
+
+
+def decode_names(value: SqlText | None) -> frozenset[str]:
     """Undoes `encode_names`."""
-    return frozenset(json.loads(value)) if value else frozenset()
+    return frozenset(decode_json(value)) if value else frozenset()
 
 
 class VectorFormat(Choice):
@@ -136,3 +160,8 @@ class VectorFormat(Choice):
 def vector_checksum(vector: bytes, context: bytes) -> int:
     """CRC-32 over both vectors of a memory."""
     return zlib.crc32(context, zlib.crc32(vector))
+
+
+def content_checksum(values: Sequence[Any], terms: bytes = b"") -> int:
+    """CRC-32 over the values of a row as SQLite holds them, and the terms that belong to it."""
+    return zlib.crc32(terms, zlib.crc32(json.dumps(values, default=bytes.hex).encode()))

@@ -153,6 +153,10 @@ class Database:
         if self._owner != this_process():
             raise StorageForkedError(forked_message(self.name))
 
+    def owns(self, path: Path) -> bool:
+        """Whether a path is that of the file or of its log, under whatever name."""
+        return self._file.has(path)
+
     # --- inside --------------------------------------------------------------------------------------------
 
     def _opened(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
 from romaine.errors import OptionError
-from romaine.memory.change import Embedded
-from romaine.memory.records import Memory
-from romaine.memory.terms import document_text
+
+_PATIENCE = 16
 
 DUPLICATE_THRESHOLD = 0.95
 """Cosine from which two facts count as the same, for embedders that do not say."""
@@ -56,20 +55,15 @@ class MemoryEmbedder(Protocol):
 
 @dataclass(frozen=True)
 class Draft:
-    """A memory that is to be embedded, with the turn before it.
+    """A document text that is to be embedded, with the turn before it.
 
     Attributes:
-        memory: What is to be stored.
+        text: What is embedded for the memory alone.
         previous: Document text of the turn before, or None.
     """
 
-    memory: Memory
+    text: str
     previous: str | None = None
-
-    @property
-    def text(self) -> str:
-        """What is embedded for the memory alone."""
-        return document_text(self.memory.text, self.memory.speaker)
 
     @property
     def in_context(self) -> str | None:
@@ -77,17 +71,42 @@ class Draft:
         return None if self.previous is None else f"{self.previous}\n{self.text}"
 
 
+@dataclass(frozen=True)
+class Embedded:
+    """Vectors of memories, unit or zero, float32 (n, full_dim) each.
+
+    Attributes:
+        vectors: Of each memory's document text.
+        contexts: Of the previous turn and this one, or the same as `vectors` where there is none.
+    """
+
+    vectors: FloatArray
+    contexts: FloatArray
+
+
+class NotEmbedded(Exception):  # noqa: N818 - not an error: the write begins anew
+    """A write needs more texts embedded than it should make others wait for."""
+
+    def __init__(self, drafts: Sequence[Draft]) -> None:
+        super().__init__(f"{len(drafts)} texts")
+        self.drafts = drafts
+
+
 class Encoder:
     """Embeds memories at full_dim, and remembers what it embedded for one write.
 
-    A write is planned on what the file holds, which another process may change before the write begins; then
-    it is planned again, and only what the new plan adds is embedded.
+    What a write will need is embedded before it begins, as far as that can be told; the few texts that turn out
+    to be missing inside are embedded there, while other writers wait.
 
     Args:
         embedder: The embedder, at any dim.
+
+    Attributes:
+        patience: How many texts may be embedded inside a write; None for any number.
     """
 
     def __init__(self, embedder: MemoryEmbedder) -> None:
+        self.patience: int | None = _PATIENCE
         self._full = embedder.with_dim(None)
         self._vectors: dict[str, FloatArray] = {}
 
@@ -113,6 +132,16 @@ class Encoder:
             )
         self._vectors.update(zip(texts, vectors, strict=True))
 
+    def prepare_inside(self, drafts: Sequence[Draft]) -> None:
+        """Embeds what is missing, inside a write.
+
+        Raises:
+            NotEmbedded: If that is too much.
+        """
+        if self.patience is not None and len(self.missing(drafts)) > self.patience:
+            raise NotEmbedded(drafts)
+        self.prepare(drafts)
+
     def embedded(self, drafts: Sequence[Draft]) -> Embedded:
         """Vectors of drafts that have been prepared."""
         dim = self._full.full_dim
@@ -123,6 +152,10 @@ class Encoder:
             in_context = draft.in_context
             contexts[index] = vectors[index] if in_context is None else self._vectors[in_context]
         return Embedded(vectors, contexts)
+
+    def clear(self) -> None:
+        """Forgets what was embedded."""
+        self._vectors.clear()
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text."""

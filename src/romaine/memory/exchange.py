@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, fields, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from uuid import UUID, uuid5
 
 from romaine.choice import Choice
-from romaine.errors import FormatError, RomaineError
+from romaine.errors import FormatError, OptionError, RomaineError
 from romaine.memory.change import Change
-from romaine.memory.codec import decode_optional, decode_text, encode_id
-from romaine.memory.encoder import Draft, Encoder
+from romaine.memory.checks import check_position
+from romaine.memory.codec import decode_optional, encode_id, encode_json, encode_text
+from romaine.memory.encoder import Draft
 from romaine.memory.records import Kind, Memory, Scope
-from romaine.memory.sequence import previous_text
 from romaine.memory.store import Store
 from romaine.memory.terms import document_text
 from romaine.memory.views import view_of
+from romaine.models.integrity import whole_file
 
 _BATCH = 2000
+_EMBEDDED_AHEAD = 20_000  # memories; of more, the vectors would take hundreds of megabytes
 _NAMES = tuple(field.name for field in fields(Memory))
 
 
@@ -42,15 +46,16 @@ def to_json(memory: Memory) -> dict[str, Any]:
     return {name: value for name, value in record.items() if value not in (None, [], {})}
 
 
-def from_json(record: object, scope: Scope | None) -> Memory:
+def from_json(record: object, *, scope: Scope | None = None, user: str | None = None) -> Memory:
     """Undoes `to_json`.
 
     Args:
         record: What a line holds.
         scope: Whose memory it becomes, or None for the one the record names.
+        user: Whom the record must name, if that is asked.
 
     Raises:
-        RomaineError, TypeError, ValueError: If the record is not one of a memory.
+        RomaineError, TypeError, ValueError, OverflowError: If the record is not one of a memory.
     """
     if not isinstance(record, dict):
         raise FormatError("it is not a JSON object")
@@ -60,117 +65,150 @@ def from_json(record: object, scope: Scope | None) -> Memory:
             values[name] = datetime.fromisoformat(values[name])
     if scope is None:
         scope = Scope(user=record.get("user", ""), character=record.get("character"), chat=record.get("chat"))
-    return Memory(**values | {"scope": scope})
+    if user is not None and scope.user != user:
+        raise FormatError("it is another user's; give the scope that it is to belong to")
+    memory = Memory(**values | {"scope": scope})
+    check_position("position", memory.position, optional=True)
+    return memory
 
 
 def export_jsonl(store: Store, path: str | Path, scope: Scope) -> int:
-    """Writes what a scope sees to a file; returns how many memories."""
+    """Writes what a scope sees to a file, which is whole or as it was; returns how many memories.
+
+    Raises:
+        OptionError: If the path is that of the memory's own file.
+        FormatError: If it cannot be written.
+    """
+    target = Path(path)
+    if store.database.owns(target):
+        raise OptionError(f"path={str(path)!r} is the memory's own file; choose another name for the export")
     count = 0
-    with store.read() as connection, _open(path, "w") as file:
-        view = view_of(connection, scope)
-        superseded = view.superseded(connection)
-        for row in view.all_rows(connection):
-            memory = view.memory(row, superseded.get(row[0]))
-            file.write(json.dumps(to_json(memory)) + "\n")
-            count += 1
+    try:
+        with store.read() as connection, whole_file(target, mode=0o644) as file:
+            view = view_of(connection, scope)
+            superseded = view.superseded(connection)
+            for row in view.all_rows(connection):
+                line = encode_json(to_json(row.memory(superseded.get(row.no))))
+                file.write((line.encode() if isinstance(line, str) else line) + b"\n")
+                count += 1
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be written ({error.strerror})") from None
     return count
 
 
-def import_jsonl(store: Store, path: str | Path, scope: Scope | None) -> int:
+def import_jsonl(store: Store, path: str | Path, *, scope: Scope | None, user: str | None) -> int:
     """Adds the memories of a file; returns how many were not there before. All of them or none.
 
     Raises:
         FormatError: If the file cannot be read or a line is not a memory; nothing is added then.
     """
-    memories = list(_read(path, scope))
-    memories.sort(key=lambda memory: -1 if memory.position is None else memory.position)
-    return _Import(store, memories).write() if memories else 0
+    return _Import(store, path, scope, user).write()
 
 
 class _Import:
-    """Memories that keep their ids, positions and what supersedes them."""
+    """Memories that keep their ids, positions and what supersedes them.
 
-    def __init__(self, store: Store, memories: list[Memory]) -> None:
-        counts = Encoder(store.embedder).token_counts([memory.text for memory in memories])
+    The file is read twice: first to see that all of it is sound, then, inside the write, to add it batch by
+    batch, so that it is never in memory as a whole.
+    """
+
+    def __init__(self, store: Store, path: str | Path, scope: Scope | None, user: str | None) -> None:
         self._store = store
-        self._memories = [replace(m, token_count=c) for m, c in zip(memories, counts, strict=True)]
+        self._path, self._scope, self._user = path, scope, user
+        self._count = sum(1 for _ in self._memories())
 
     def write(self) -> int:
-        return self._store.write(lambda connection: self._drafts(connection), self._apply)
+        return self._store.write(self._apply, hint=self._drafts) if self._count else 0
 
-    def _drafts(self, connection: Any) -> list[Draft]:
-        before: dict[tuple[Scope, frozenset[str]], Memory] = {}
-        drafts = []
-        for memory in self._new(connection):
-            key = (memory.scope, memory.known_by)
-            if memory.kind is not Kind.TURN:
-                drafts.append(Draft(memory))
-                continue
-            last = before.get(key)
-            if last is None:
-                drafts.append(Draft(memory, previous_text(connection, memory)))
-            else:
-                drafts.append(Draft(memory, document_text(last.text, last.speaker)))
-            before[key] = memory
+    def _memories(self) -> Iterator[Memory]:
+        with _open(self._path) as file:
+            for number, line in enumerate(_lines(file, self._path), 1):
+                if not line.strip():
+                    continue
+                try:
+                    yield from_json(json.loads(line), scope=self._scope, user=self._user)
+                except (RomaineError, TypeError, ValueError, OverflowError, RecursionError) as error:
+                    raise FormatError(
+                        f"{self._path}, line {number}: no memory as export writes them ({error}); nothing was"
+                        " imported"
+                    ) from None
+
+    def _drafts(self, _: Any) -> list[Draft]:
+        """What will have to be embedded, as far as it fits into memory; the rest is inside the write."""
+        if self._count > _EMBEDDED_AHEAD:
+            return []
+        drafts: list[Draft] = []
+        before: str | None = None
+        for memory in self._memories():
+            text = document_text(memory.text, memory.speaker)
+            is_turn = memory.kind is Kind.TURN
+            drafts.append(Draft(text, before if is_turn else None))
+            before = text if is_turn else before
         return drafts
 
-    def _new(self, connection: Any) -> list[Memory]:
-        """What is not there yet. Ids that other scopes hold are replaced, by the same ones each time."""
-        renamed = {
-            memory.id: str(uuid5(UUID(memory.id), repr(astuple(memory.scope))))
-            for memory in self._memories
-            if _scope_of_id(connection, memory.id) not in (None, memory.scope)
-        }
-        memories = [
-            replace(
-                memory,
-                id=renamed.get(memory.id, memory.id),
-                superseded_by=renamed.get(memory.superseded_by or "", memory.superseded_by),
-            )
-            for memory in self._memories
-        ]
-        return [memory for memory in memories if _scope_of_id(connection, memory.id) is None]
-
-    def _apply(self, change: Change, encoder: Encoder) -> int:
-        drafts = self._drafts(change.connection)
-        nos: dict[str, int] = {}
-        for start in range(0, len(drafts), _BATCH):
-            part = drafts[start : start + _BATCH]
-            inserted = change.insert([draft.memory for draft in part], encoder.embedded(part))
-            nos |= {draft.memory.id: no for draft, no in zip(part, inserted, strict=True)}
-        for draft in drafts:
-            newer = draft.memory.superseded_by
-            if newer in nos:
-                change.supersede([nos[draft.memory.id]], nos[newer])
-        return len(drafts)
+    def _apply(self, change: Change) -> int:
+        added = 0
+        superseded: list[tuple[Memory, str]] = []
+        change.encoder.patience = None
+        memories = self._memories()
+        while batch := list(islice(memories, _BATCH)):
+            counts = change.encoder.token_counts([memory.text for memory in batch])
+            new: dict[tuple[Scope, str], Memory] = {}
+            for memory, count in zip(batch, counts, strict=True):
+                id_ = _id_for(change.connection, memory)
+                if id_ is not None and (memory.scope, id_) not in new:
+                    kept = replace(memory, id=id_, superseded_by=None, token_count=count)
+                    new[memory.scope, id_] = kept
+                    superseded += [(kept, memory.superseded_by)] if memory.superseded_by else []
+            change.insert(list(new.values()))
+            change.settle()
+            added += len(new)
+            if self._count > _EMBEDDED_AHEAD:
+                change.encoder.clear()
+        for memory, newer in superseded:
+            _supersede(change, memory, newer)
+        return added
 
 
-def _scope_of_id(connection: Any, memory_id: str) -> Scope | None:
-    """Whose memory has this id, or None if nobody's."""
-    row = connection.execute(
-        "SELECT s.user, m.character, s.chat FROM memory m JOIN space s ON s.no = m.space WHERE m.id = ?",
-        (encode_id(memory_id),),
-    ).fetchone()
-    if row is None:
-        return None
-    return Scope(user=decode_text(row[0]), character=decode_optional(row[1]), chat=decode_optional(row[2]))
+def _id_for(connection: sqlite3.Connection, memory: Memory) -> str | None:
+    """The id a memory gets: its own, or another where the user has that elsewhere; None if it is there."""
+    for id_ in (memory.id, _renamed(memory.id, memory.scope)):
+        held = _holders(connection, id_, memory.scope.user)
+        if memory.scope in held:
+            return None
+        if not held:
+            return id_
+    return memory.id  # both are only left in versions that forks see
 
 
-def _read(path: str | Path, scope: Scope | None) -> Iterator[Memory]:
-    seen: set[str] = set()
-    with _open(path, "r") as file:
-        for number, line in enumerate(_lines(file, path), 1):
-            if not line.strip():
-                continue
-            try:
-                memory = from_json(json.loads(line), scope)
-            except (RomaineError, TypeError, ValueError, RecursionError) as error:
-                raise FormatError(
-                    f"{path}, line {number}: no memory as export writes them ({error}); nothing was imported"
-                ) from None
-            if memory.id not in seen:
-                seen.add(memory.id)
-                yield memory
+def _renamed(id_: str, scope: Scope) -> str:
+    """The id of a memory that the same user has elsewhere, the same one at each import."""
+    return str(uuid5(UUID(id_), repr(astuple(scope))))
+
+
+def _holders(connection: sqlite3.Connection, id_: str, user: str) -> list[Scope | None]:
+    """In which scopes a user has a memory of this id; None for versions that no longer hold."""
+    rows = connection.execute(
+        "SELECT m.character, s.chat, m.retired FROM memory m JOIN space s ON s.no = m.space"
+        " WHERE m.id = ? AND s.user = ?",
+        (encode_id(id_), encode_text(user)),
+    )
+    return [
+        None
+        if retired is not None
+        else Scope(user=user, character=decode_optional(character), chat=decode_optional(chat))
+        for character, chat, retired in rows
+    ]
+
+
+def _supersede(change: Change, memory: Memory, newer: str) -> None:
+    view = view_of(change.connection, memory.scope)
+    old = view.row_of_id(change.connection, encode_id(memory.id))
+    for id_ in (newer, _renamed(newer, memory.scope)):
+        new = view.row_of_id(change.connection, encode_id(id_))
+        if old is not None and new is not None:
+            change.supersede([old], new)
+            return
 
 
 def _lines(file: Iterable[str], path: str | Path) -> Iterator[str]:
@@ -180,8 +218,9 @@ def _lines(file: Iterable[str], path: str | Path) -> Iterator[str]:
         raise FormatError(f"{path}: not UTF-8 text ({error.reason}); nothing was imported") from None
 
 
-def _open(path: str | Path, mode: str) -> Any:
+def _open(path: str | Path) -> TextIO:
     try:
-        return Path(path).open(mode, encoding="utf-8")
+        # lone surrogates stand in the file as they are, see encode_json
+        return Path(path).open(encoding="utf-8", errors="surrogatepass")
     except OSError as error:
         raise FormatError(f"{path}: cannot be opened ({error.strerror})") from None

@@ -60,6 +60,11 @@ class OpenFile:
         """Whether the name still stands for the file it stood for when it was held."""
         return not self._names or self._seen[0] in (None, _identity(self._names[0]))
 
+    def has(self, path: Path) -> bool:
+        """Whether a path leads to the file, its log or the log's index."""
+        found = _identity(str(path))
+        return os.path.realpath(path) in self._names or (found is not None and found in self._seen)
+
     def check(self) -> None:
         """Checks that the file, its log and the log's index are still those that are open.
 

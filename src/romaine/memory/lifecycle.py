@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from romaine.errors import OptionError
+from romaine.memory.change import Change
 from romaine.memory.checks import check_count, check_share
 from romaine.memory.codec import encode_id
 from romaine.memory.records import Hit, Kind, Memory, Scope, utc_now
@@ -127,41 +128,44 @@ def last_touched(memory: Memory) -> datetime:
 
 def decay_scope(store: Store, scope: Scope, settings: Lifecycle) -> DecayResult:
     """Runs one cycle over what was stored for exactly this scope."""
-    with store.change() as change:
+
+    def apply(change: Change) -> DecayResult:
         view = view_of(change.connection, scope)
-        rows = [row for row in view.all_rows(change.connection) if row[5] in settings.kinds]
-        seen = view.memories(change.connection, rows)
-        before = {no: memory for no, memory in seen.items() if memory.scope == scope}
-        after = demoted([decayed(memory, settings) for memory in before.values()], settings)
+        rows = [row for row in view.notes(change.connection) if row.kind in settings.kinds]
+        mine = [(row, row.memory()) for row in rows if row.scope == scope]
+        before = [memory for _, memory in mine]
+        after = demoted([decayed(memory, settings) for memory in before], settings)
         going = {memory.id for memory in trimmed(after, settings)}
-        numbered = list(zip(before, after, strict=True))
-        for no, memory in numbered:
-            if memory != before[no]:
-                change.update(no, memory, keep_for_forks=False)
-        change.retire([no for no, memory in numbered if memory.id in going])
-    return DecayResult(
-        decayed=sum(memory.importance < before[no].importance for no, memory in numbered),
-        cooled=sum(memory.cold and not before[no].cold for no, memory in numbered),
-        trimmed=len(going),
-    )
+        change.take_out(view, [row for row, memory in mine if memory.id in going])
+        for (row, old), new in zip(mine, after, strict=True):
+            if new != old and new.id not in going:
+                change.replace(view, row, new)
+        pairs = list(zip(before, after, strict=True))
+        return DecayResult(
+            decayed=sum(new.importance < old.importance for old, new in pairs),
+            cooled=sum(new.cold and not old.cold for old, new in pairs),
+            trimmed=len(going),
+        )
+
+    return store.write(apply)
 
 
-def mark_used(store: Store, hits: Iterable[Hit | Memory], settings: Lifecycle) -> int:
-    """Notes that memories were shown to a model; those that are gone by now are left out."""
-    memories = {memory.id: memory for memory in map(_memory_of, hits)}
+def mark_used(store: Store, scope: Scope, hits: Iterable[Hit | Memory], settings: Lifecycle) -> int:
+    """Notes that memories were shown to a model; those that the scope does not see are left out."""
+    ids = dict.fromkeys(_memory_of(hit).id for hit in hits)
     now = utc_now()
-    count = 0
-    if not memories:
+    if not ids:
         return 0
-    with store.change() as change:
-        for memory in memories.values():
-            view = view_of(change.connection, memory.scope)
-            row = view.row_of_id(change.connection, encode_id(memory.id), witnessed=False)
-            if row is not None:
-                current = view.memories(change.connection, [row])[row[0]]
-                change.update(row[0], used(current, settings, now), keep_for_forks=False)
-                count += 1
-    return count
+
+    def apply(change: Change) -> int:
+        view = view_of(change.connection, scope)
+        rows = [view.row_of_id(change.connection, encode_id(id_)) for id_ in ids]
+        seen = [row for row in rows if row is not None]
+        for row in seen:
+            change.replace(view, row, used(row.memory(), settings, now))
+        return len(seen)
+
+    return store.write(apply)
 
 
 def _memory_of(hit: Hit | Memory) -> Memory:

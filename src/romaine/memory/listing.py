@@ -7,15 +7,14 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from romaine.errors import OptionError
 from romaine.memory.checks import check_count, check_names, check_optional_name
-from romaine.memory.codec import decode_names, encode_text
+from romaine.memory.codec import encode_text
 from romaine.memory.options import RecallOptions
 from romaine.memory.records import Kind, Memory, Scope
-from romaine.memory.rows import KNOWN_BY
-from romaine.memory.store import Store
+from romaine.memory.rows import StoredMemory
+from romaine.memory.store import Store, read_setting
 from romaine.memory.views import View, view_of
 
 
@@ -60,7 +59,7 @@ def find_memory(store: Store, scope: Scope, memory_id: str) -> Memory:
     with store.read() as connection:
         view = view_of(connection, scope)
         row = store.find(connection, view, memory_id)
-        return view.memories(connection, [row])[row[0]]
+        return view.memories(connection, [row])[row.no]
 
 
 def list_memories(
@@ -73,7 +72,7 @@ def list_memories(
     offset: int,
     limit: int | None,
 ) -> list[Memory]:
-    """Returns what a scope sees, in the order of the story."""
+    """Returns what a scope sees, in the order of the story; reads no further than asked."""
     check_count("offset", offset)
     check_count("limit", limit, optional=True)
     sources = None if source_ids is None else check_names("source_ids", source_ids)
@@ -86,52 +85,54 @@ def list_memories(
         rows = (
             row
             for row in _rows(connection, view, sources, prefix)
-            if (options.kinds is None or row[5] in options.kinds)
-            and (options.include_superseded or row[0] not in superseded)
+            if (options.kinds is None or row.kind in options.kinds)
+            and (options.include_superseded or row.no not in superseded)
         )
-        ordered = sorted(rows, key=lambda row: (row[9] is None, row[9] or 0, row[0]))
-        chosen = islice(ordered, offset, None if limit is None else offset + limit)
-        return [view.memory(row, superseded.get(row[0])) for row in chosen]
+        chosen = islice(rows, offset, None if limit is None else offset + limit)
+        return [row.memory(superseded.get(row.no)) for row in chosen]
 
 
 def _rows(
     connection: sqlite3.Connection, view: View, sources: frozenset[str] | None, prefix: str | None
-) -> Iterator[Any]:
+) -> Iterator[StoredMemory]:
+    """What is asked for, in the order of the story."""
     if prefix is not None:
-        yield from view.rows_of_source_prefix(connection, prefix)
-        return
-    if sources is None:
+        found = list(view.rows_of_source_prefix(connection, prefix))
+    elif sources is not None:
+        found = [
+            row
+            for source in sources
+            for row in view.rows_of_source(connection, encode_text(source))
+            if view.witnessed(row.known_by)
+        ]
+    else:
         yield from view.all_rows(connection)
         return
-    for source in sources:
-        for row in view.rows_of_source(connection, encode_text(source)):
-            if view.witnessed(decode_names(row[KNOWN_BY])):
-                yield row
+    yield from sorted(found, key=lambda row: (row.position is None, row.position or 0, row.no))
 
 
 def stats_of(store: Store, scope: Scope) -> Stats:
     """Counts what a scope sees."""
     kinds: Counter[Kind] = Counter()
-    pinned = cold = tokens = superseded_count = 0
+    pinned = cold = tokens = 0
     with store.read() as connection:
         view = view_of(connection, scope)
-        superseded = view.superseded(connection)
-        for row in view.all_rows(connection):
-            kinds[Kind(row[5])] += 1
-            pinned += row[16]
-            cold += row[17]
-            tokens += row[22]
-            superseded_count += row[0] in superseded
+        for kind, count, *figures in view.counts(connection):
+            kinds[Kind(kind)] += count
+            pinned, cold, tokens = (a + b for a, b in zip((pinned, cold, tokens), figures, strict=True))
+        old = view.superseded(connection)
+        superseded = sum(1 for _ in view.rows_of(connection, old)) if old else 0
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+        fingerprint = read_setting(connection, "embedder")
     return Stats(
         memories=dict(kinds),
         pinned=pinned,
         cold=cold,
-        superseded=superseded_count,
+        superseded=superseded,
         tokens=tokens,
         file_bytes=pages * page_size,
         full_dim=store.embedder.full_dim,
         vector_format=store.vector_format.value,
-        embedder=store.embedder.fingerprint,
+        embedder=str(fingerprint),
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
-from romaine.memory import exchange, health, reembedding
+from romaine.errors import OptionError
+from romaine.memory import edits, exchange, health, reembedding
+from romaine.memory.checks import check_optional_name
 from romaine.memory.codec import VectorFormat
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
@@ -14,7 +16,7 @@ from romaine.memory.reading import MemoryReading
 from romaine.memory.recall import Recaller
 from romaine.memory.records import Scope, check_scope
 from romaine.memory.reembedding import Progress
-from romaine.memory.store import Store
+from romaine.memory.store import Bound, Store
 from romaine.memory.twins import twin
 from romaine.memory.writing import MemoryWriting
 
@@ -55,7 +57,6 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
     ) -> None:
         self.path = str(path)
         self.lifecycle = lifecycle or Lifecycle()
-        self._cache_bytes = cache_bytes
         self._store = Store(
             path,
             embedder if embedder is not None else _bundled(),
@@ -100,17 +101,25 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
         """Writes what a scope sees to a JSONL file, without vectors; returns how many memories."""
         return exchange.export_jsonl(self._store, path, check_scope(scope))
 
-    def import_jsonl(self, path: str | Path, *, scope: Scope | None = None) -> int:
+    def import_jsonl(self, path: str | Path, *, scope: Scope | None = None, user: str | None = None) -> int:
         """Adds the memories of a JSONL file, all or none; returns how many are new.
 
         Args:
             path: What `export_jsonl` wrote.
-            scope: Whose memory they become; None for the scopes the file names.
+            scope: Whose memory they become.
+            user: Instead of `scope`: keep the characters and chats that the file names, all of this user.
 
         Raises:
-            FormatError: If the file is not such a file.
+            FormatError: If the file is not such a file, or names another user than `user`.
+            OptionError: If not exactly one of `scope` and `user` is given.
         """
-        return exchange.import_jsonl(self._store, path, None if scope is None else check_scope(scope))
+        if (scope is None) == (user is None):
+            raise OptionError(
+                f"scope={scope!r}, user={user!r}: give one of them, to say whose memory it becomes"
+            )
+        if scope is not None:
+            check_scope(scope)
+        return exchange.import_jsonl(self._store, path, scope=scope, user=check_optional_name("user", user))
 
     def reembed(
         self,
@@ -129,20 +138,34 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
         Returns:
             How many memories were embedded.
         """
-        new = embedder if embedder is not None else self.embedder
-        count = reembedding.reembed_database(
-            self._store.database, new, batch_size=batch_size, progress=progress
+        new = Bound.to(embedder if embedder is not None else self.embedder)
+
+        def adopt() -> None:
+            self._store.bound = new
+
+        return reembedding.reembed_database(
+            self._store.database,
+            new.embedder,
+            batch_size=batch_size,
+            progress=progress,
+            switching=self._store.switching,
+            adopt=adopt,
         )
-        self._store.adopt(new)
-        self._recaller = Recaller(self._store, cache_bytes=self._cache_bytes)
-        return count
+
+    def erase(self) -> bool:
+        """Empties the write-ahead log of what was forgotten while another process read an older state.
+
+        Returns:
+            Whether nothing of it is left in any file; False if others still read, or the file is read-only.
+        """
+        return edits.erase(self._store)
 
     def verify(self) -> Health:
-        """Checks every page of the file and every vector."""
+        """Checks every page of the file and every row against its checksum."""
         return health.verify(self._store)
 
     def repair(self) -> int:
-        """Embeds memories with damaged vectors again; returns how many."""
+        """Embeds damaged memories again; returns how many. What cannot be read at all is deleted."""
         return health.repair(self._store)
 
     # --- the same, for event loops -------------------------------------------------------------------------
@@ -169,6 +192,7 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
     areembed = twin(reembed)
     averify = twin(verify)
     arepair = twin(repair)
+    aerase = twin(erase)
     aclose = twin(close)
 
     async def __aenter__(self) -> RoleplayMemory:  # noqa: PYI034

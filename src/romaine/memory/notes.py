@@ -13,20 +13,21 @@ from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
 from romaine.errors import OptionError
-from romaine.memory.change import Change, Embedded
-from romaine.memory.codec import VectorFormat, encode_optional, encode_text
+from romaine.memory.change import Change
+from romaine.memory.checks import check_position
+from romaine.memory.codec import encode_id, encode_optional, encode_text
 from romaine.memory.encoder import Draft, Encoder, duplicate_threshold
 from romaine.memory.records import Kind, Memory
-from romaine.memory.rows import COLUMNS, to_memory
+from romaine.memory.rows import COLUMNS, StoredMemory
 from romaine.memory.sequence import last_position
 from romaine.memory.store import Store
 from romaine.memory.terms import document_text, term_ids
-from romaine.memory.views import SEEN, View, view_of
+from romaine.memory.views import SEEN, View, space_of, view_of
 
 WORD_OVERLAP = 0.9
 """Share of words two notes have in common (Jaccard) from which they count as the same."""
 
-_NOTES = f"""SELECT {COLUMNS}, v.vector, v.context, v.checksum FROM memory m JOIN space s ON s.no = m.space
+_NOTES = f"""SELECT {COLUMNS}, v.vector FROM memory m JOIN space s ON s.no = m.space
     JOIN vector v ON v.no = m.no WHERE {SEEN} AND m.kind <> 'turn' AND m.kind = :kind"""  # noqa: S608
 
 
@@ -51,7 +52,7 @@ class NoteAdded:
 class _Known:
     """A note that is there, with what it is compared by."""
 
-    no: int
+    row: StoredMemory
     memory: Memory
     plain: str
     words: frozenset[int]
@@ -85,6 +86,7 @@ class NoteWriter:
         for note in notes:
             if note.kind is Kind.TURN:
                 raise OptionError("kind='turn' is not a note; use add_turns for what was said")
+            check_position("position", note.position, optional=True)
         counts = Encoder(store.embedder).token_counts([note.text for note in notes])
         self._store = store
         self._notes = [replace(n, token_count=c) for n, c in zip(notes, counts, strict=True)]
@@ -97,56 +99,58 @@ class NoteWriter:
         if not self._notes:
             return []
         apply = self._apply_each if self._keep_twins else self._apply
-        return self._store.write(lambda _: [Draft(note) for note in self._notes], apply)
+        return self._store.write(apply, hint=lambda _: [_draft(note) for note in self._notes])
 
-    def _apply(self, change: Change, encoder: Encoder) -> list[NoteAdded]:
+    def _apply(self, change: Change) -> list[NoteAdded]:
         results: list[NoteAdded] = []
         known: dict[object, list[_Known]] = {}
         superseded_now: set[int] = set()
+        connection = change.connection
+        change.encoder.prepare_inside([_draft(note) for note in self._notes])
         for index, note in enumerate(self._notes):
-            connection = change.connection
             view = view_of(connection, note.scope)
-            old = self._superseded_nos(connection, view) if index == 0 else []
-            superseded_now.update(old)
+            old = self._superseded_rows(connection, view) if index == 0 else []
+            superseded_now.update(row.no for row in old)
             placed = _placed(connection, view, note)
-            embedded = encoder.embedded([Draft(placed)])
+            vector = change.encoder.embedded([_draft(note)]).vectors[0]
             key = (note.scope, note.kind)
             if key not in known:
                 known[key] = _known_notes(connection, view, note.kind, self._store)
-            twins = [k for k in known[key] if k.no not in superseded_now and _same_witnesses(k.memory, note)]
             edited = _of_same_source(placed, known[key])
             if edited is not None and edited.plain != normalised(note.text):
-                results.append(_edit(change, edited.no, edited.memory, placed, embedded))
-                known[key].remove(edited)
-                known[key].append(_as_known(edited.no, results[-1].memory, embedded.vectors[0]))
+                row = _edit(change, view, edited.row, placed)
+                known[key][known[key].index(edited)] = _as_known(row, row.memory(), vector)
+                results.append(NoteAdded(memory=row.memory(), stored=True))
                 continue
-            rejected = self._twin(placed, embedded.vectors[0], twins)
+            twins = [
+                k for k in known[key] if k.row.no not in superseded_now and _same_witnesses(k.memory, note)
+            ]
+            rejected = self._twin(placed, vector, twins)
             if rejected is not None:
                 results.append(rejected)
                 continue
-            (no,) = change.insert([placed], embedded)
-            change.supersede(old, no)
-            known[key].append(_as_known(no, placed, embedded.vectors[0]))
+            row = _insert(change, placed)
+            change.supersede(old, row)
+            known[key].append(_as_known(row, placed, vector))
             results.append(NoteAdded(memory=placed, stored=True))
         return results
 
-    def _apply_each(self, change: Change, encoder: Encoder) -> list[NoteAdded]:
+    def _apply_each(self, change: Change) -> list[NoteAdded]:
         """Stores every note, in place of the one of its source if there is one."""
         results: list[NoteAdded] = []
         for note in self._notes:
             view = view_of(change.connection, note.scope)
             placed = _placed(change.connection, view, note)
-            embedded = encoder.embedded([Draft(placed)])
             old = _stored_of_source(change.connection, view, note)
             if old is not None:
-                results.append(_edit(change, *old, placed, embedded))
+                row = _edit(change, view, old, placed)
             else:
-                change.insert([placed], embedded)
-                results.append(NoteAdded(memory=placed, stored=True))
+                row = _insert(change, placed)
+            results.append(NoteAdded(memory=row.memory(), stored=True))
         return results
 
-    def _superseded_nos(self, connection: sqlite3.Connection, view: View) -> list[int]:
-        return [self._store.find(connection, view, id_)[0] for id_ in self._supersedes]
+    def _superseded_rows(self, connection: sqlite3.Connection, view: View) -> list[StoredMemory]:
+        return [self._store.find(connection, view, id_) for id_ in self._supersedes]
 
     def _twin(self, note: Memory, vector: FloatArray, known: Sequence[_Known]) -> NoteAdded | None:
         """Why a note need not be stored, or None."""
@@ -166,40 +170,62 @@ class NoteWriter:
         return None
 
 
+def _draft(note: Memory) -> Draft:
+    return Draft(document_text(note.text, note.speaker))
+
+
+def _insert(change: Change, note: Memory) -> StoredMemory:
+    """Stores a note.
+
+    Raises:
+        OptionError: If its id is taken.
+    """
+    taken = change.connection.execute(
+        "SELECT 1 FROM memory WHERE id = ? AND space = ?",
+        (encode_id(note.id), space_of(change.connection, note.scope.user, note.scope.chat)),
+    ).fetchone()
+    if taken:
+        raise OptionError(f"id={note.id!r} is that of a memory that is there; leave it out to get a new one")
+    (row,) = change.insert([note])
+    return row
+
+
 def _placed(connection: sqlite3.Connection, view: View, note: Memory) -> Memory:
     """A note with its position: that of the turn it was drawn from, or of the latest in its chat."""
     if note.position is not None or note.scope.chat is None or note.kind is Kind.LORE:
         return note
     if note.parent_id is not None:
         parents = view.rows_of_source(connection, encode_optional(note.parent_id) or "")
-        positions = [row[9] for row in parents if row[9] is not None]
+        positions = [row.position for row in parents if row.position is not None]
         if positions:
             return replace(note, position=positions[-1])
     return replace(note, position=last_position(connection, view))
 
 
 def _known_notes(connection: sqlite3.Connection, view: View, kind: Kind, store: Store) -> list[_Known]:
-    """Notes of a kind that a view sees and nothing it sees supersedes."""
+    """Notes of a kind that a view sees, that nothing it sees supersedes and that still hold."""
     superseded = view.superseded(connection)
-    dim, vector_format = store.embedder.full_dim, store.vector_format
+    now = last_position(connection, view)
     known: list[_Known] = []
     for segment in view.segments:
-        for row in connection.execute(_NOTES, segment.values | {"kind": kind.value}):
-            if row[0] in superseded or row[21] is not None:  # no longer valid
-                continue
-            known.append(_as_known(row[0], to_memory(row), _vector_of(row[24], vector_format, dim)))
+        for values in connection.execute(_NOTES, segment.values | {"kind": kind.value}):
+            row = StoredMemory._make(values[:-1])
+            is_over = row.valid_to is not None and now is not None and row.valid_to <= now
+            if row.no not in superseded and not is_over:
+                known.append(_as_known(row, row.memory(), _vector_of(values[-1], store)))
     return known
 
 
-def _vector_of(blob: bytes, vector_format: VectorFormat, dim: int) -> FloatArray:
-    if len(blob) != dim * vector_format.dtype.itemsize:  # damaged; verify() reports it
+def _vector_of(blob: bytes, store: Store) -> FloatArray:
+    dim = store.embedder.full_dim
+    if len(blob) != dim * store.vector_format.dtype.itemsize:  # damaged; verify() reports it
         return np.zeros(dim, dtype=np.float32)
-    vector: FloatArray = vector_format.unpack([blob], dim)[0]
+    vector: FloatArray = store.vector_format.unpack([blob], dim)[0]
     return np.asarray(np.nan_to_num(vector), dtype=np.float32)
 
 
-def _as_known(no: int, memory: Memory, vector: FloatArray) -> _Known:
-    return _Known(no, memory, normalised(memory.text), _words(memory), vector)
+def _as_known(row: StoredMemory, memory: Memory, vector: FloatArray) -> _Known:
+    return _Known(row, memory, normalised(memory.text), _words(memory), vector)
 
 
 def _words(memory: Memory) -> frozenset[int]:
@@ -215,26 +241,28 @@ def _of_same_source(note: Memory, known: Sequence[_Known]) -> _Known | None:
     """The note that an earlier import of the same file made of the same entry, or None."""
     if note.source_id is None:
         return None
-    same = (k for k in known if k.memory.source_id == note.source_id and k.memory.scope == note.scope)
+    same = (k for k in known if k.memory.source_id == note.source_id and _is_in_place_of(note, k.row))
     return next(same, None)
 
 
-def _stored_of_source(connection: sqlite3.Connection, view: View, note: Memory) -> tuple[int, Memory] | None:
-    """Number and record of the scope's note of the same kind and source, or None."""
+def _stored_of_source(connection: sqlite3.Connection, view: View, note: Memory) -> StoredMemory | None:
+    """The scope's note of the same kind and source, or None."""
     if note.source_id is None:
         return None
-    for row in view.rows_of_source(connection, encode_text(note.source_id)):
-        memory = to_memory(row)
-        if memory.kind is note.kind and memory.scope == note.scope:
-            return row[0], memory
-    return None
+    rows = view.rows_of_source(connection, encode_text(note.source_id))
+    same = (row for row in rows if row.kind == note.kind.value and _is_in_place_of(note, row))
+    return next(same, None)
 
 
-def _edit(change: Change, no: int, old: Memory, note: Memory, embedded: Embedded) -> NoteAdded:
-    memory = replace(old, text=note.text, metadata=note.metadata, token_count=note.token_count)
-    change.update(no, memory, keep_for_forks=True)
-    change.put_vectors([no], [memory], embedded)
-    return NoteAdded(memory=memory, stored=True)
+def _is_in_place_of(note: Memory, row: StoredMemory) -> bool:
+    """Whether a row is of the note's own scope, or what a fork has inherited of it."""
+    same_character = row.character == encode_optional(note.scope.character)
+    return same_character and row.in_chat == (note.scope.chat is not None)
+
+
+def _edit(change: Change, view: View, row: StoredMemory, note: Memory) -> StoredMemory:
+    memory = replace(row.memory(), text=note.text, metadata=note.metadata, token_count=note.token_count)
+    return change.replace(view, row, memory)
 
 
 def _rejected(note: Memory, reason: str, twin: _Known) -> NoteAdded:

@@ -14,7 +14,8 @@ from romaine.errors import OptionError, UnknownNameError
 from romaine.memory.checks import as_utc, check_count, check_names, check_optional_name
 from romaine.memory.codec import encode_time
 from romaine.memory.records import Kind, Memory
-from romaine.memory.scope_view import KINDS, NOWHERE, ScopeView
+from romaine.memory.scope_view import KINDS, ScopeView
+from romaine.memory.turn_order import NOWHERE
 
 AUTO = "auto"
 ORDERS = ("score", "chronological")
@@ -91,7 +92,7 @@ class Masks:
 def masks_of(view: ScopeView, options: RecallOptions) -> Masks:
     """Decides which rows of a view may be recalled, before anything is searched."""
     attributes = view.index.attributes
-    shown = view.index.alive & _witnessed(view, view.scope.character)
+    shown = view.index.alive.copy()
     if options.kinds is not None:
         shown &= np.isin(
             attributes["kind"], [code for code, kind in enumerate(KINDS) if kind in options.kinds]
@@ -100,7 +101,7 @@ def masks_of(view: ScopeView, options: RecallOptions) -> Masks:
         codes = [code for code, name in enumerate(view.speakers) if name in options.speakers]
         shown &= np.isin(attributes["speaker"], codes)
     known = _witnessed(view, options.as_character)
-    everyone = view.index.alive & _witnessed(view, view.scope.character) & known
+    everyone = view.index.alive & known
     in_time = _in_time(attributes, everyone, options)
     superseded = (
         np.zeros_like(shown)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from romaine.errors import DimensionError
+from romaine.errors import DimensionError, OtherEmbedderError
 from romaine.memory.abstention import GENERIC, Calibration, calibration_for, evidence_of
 from romaine.memory.cache import IndexCache
+from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.hits import (
     Explanation,
     Found,
@@ -27,14 +29,25 @@ from romaine.memory.options import AUTO, Masks, RecallOptions, masks_of, without
 from romaine.memory.query import Query, build_query, named_speakers, query_vector
 from romaine.memory.ranking import DEFAULT_WEIGHTS, Ranking, Signals, Weights, rank
 from romaine.memory.records import Hit, Kind, Memory, Scope
+from romaine.memory.rows import StoredMemory
 from romaine.memory.scope_index import Candidates
-from romaine.memory.scope_view import ScopeView
-from romaine.memory.store import Store
+from romaine.memory.scope_view import ScopeView, StaleRead
+from romaine.memory.store import Bound, Store
 from romaine.memory.views import View
 
 _SPARE = 24  # ranked candidates beyond k that are read, for what budget, diversity and doubles take out
 _FEW_SPARE = 2  # as many as are read at first; most recalls need no more
 _REJECTED = 10  # of what masks took out, the best that `explain` tells of
+
+
+@dataclass(frozen=True, eq=False)
+class _Serving:
+    """What answers for one embedder: it, and the indexes of its vectors."""
+
+    bound: Bound
+    full: MemoryEmbedder
+    views: IndexCache[Scope, ScopeView]
+    calibration: Calibration
 
 
 class Recaller:
@@ -48,15 +61,13 @@ class Recaller:
 
     def __init__(self, store: Store, *, cache_bytes: int, weights: Weights = DEFAULT_WEIGHTS) -> None:
         self._store = store
-        self._full = store.embedder.with_dim(None)
-        self._views: IndexCache[Scope, ScopeView] = IndexCache(cache_bytes)
+        self._cache_bytes = cache_bytes
         self._weights = weights
-        card = getattr(store.embedder, "card", None)
-        self._calibration = calibration_for(getattr(card, "id", GENERIC))
+        self._serving = self._serving_for(store.bound)
 
     def clear(self) -> None:
         """Drops all indexes."""
-        self._views.clear()
+        self._serving.views.clear()
 
     def recall(
         self,
@@ -67,32 +78,68 @@ class Recaller:
         vector: ArrayLike | None = None,
     ) -> Explanation:
         """Finds what fits; `explain` decides whether what was left out is told."""
-        first_stage = self._store.embedder.dim
+        while True:
+            serving = self._current()
+            try:
+                return self._recall(serving, query, scope, options, vector)
+            except OtherEmbedderError:
+                # another thread may have brought the file over since the query was embedded
+                if not self._store.has_switched_from(serving.bound):
+                    raise
+
+    def _recall(
+        self,
+        serving: _Serving,
+        query: str | Sequence[str],
+        scope: Scope,
+        options: RecallOptions,
+        vector: ArrayLike | None,
+    ) -> Explanation:
+        first_stage = serving.bound.embedder.dim
         if options.dim is not None and options.dim > first_stage:
             raise DimensionError(
                 f"dim={options.dim} is more than the memory's first stage has: choose up to {first_stage},"
                 " or open the memory with an embedder of a larger dim"
             )
-        given = None if vector is None else query_vector(vector, self._full.full_dim)
-        asked = build_query(query, self._full.embed_queries, vector=given)
-        view = self._view(scope)
-        with view.lock, self._store.read() as connection:
-            self._store.verify_embedder(connection)
-            if view.catch_up(connection):
-                self._views.trim()
-            return _Search(self, view, connection, asked, options).run()
+        given = None if vector is None else query_vector(vector, serving.full.full_dim)
+        asked = build_query(query, serving.full.embed_queries, vector=given)
+        view = self._view(serving, scope)
+        while True:
+            try:
+                with self._store.read() as connection:
+                    self._store.check_embedder(connection, serving.bound)
+                    with view.at(connection) as changed:
+                        if changed:
+                            serving.views.trim()
+                        return _Search(self, view, connection, asked, options, serving.calibration).run()
+            except StaleRead:  # another thread asked later and got a later state
+                continue
 
-    def _view(self, scope: Scope) -> ScopeView:
-        view = self._views.get(scope)
-        if view is None:
-            view = ScopeView(
+    def _current(self) -> _Serving:
+        bound = self._store.bound
+        if self._serving.bound is not bound:
+            self._serving = self._serving_for(bound)
+        return self._serving
+
+    def _serving_for(self, bound: Bound) -> _Serving:
+        card = getattr(bound.embedder, "card", None)
+        return _Serving(
+            bound,
+            bound.embedder.with_dim(None),
+            IndexCache(self._cache_bytes),
+            calibration_for(getattr(card, "id", GENERIC)),
+        )
+
+    def _view(self, serving: _Serving, scope: Scope) -> ScopeView:
+        def made() -> ScopeView:
+            return ScopeView(
                 scope,
-                full_dim=self._full.full_dim,
-                dim=self._store.embedder.dim,
+                full_dim=serving.full.full_dim,
+                dim=serving.bound.embedder.dim,
                 vector_format=self._store.vector_format,
             )
-            self._views.put(scope, view)
-        return view
+
+        return serving.views.get_or_put(scope, made)
 
     def rank(self, view: ScopeView, query: Query, candidates: Candidates) -> Ranking:
         """Scores candidates of a view."""
@@ -104,21 +151,16 @@ class Recaller:
         signals = Signals(
             speaker_named=np.isin(attributes["speaker"], codes),
             importance=attributes["importance"],
-            recency=(rows / max(len(view.index.ids) - 1, 1)).astype(np.float32),
+            recency=view.recency(attributes["created"]),
             pinned=attributes["pinned"],
             cold=attributes["cold"],
         )
         return rank(candidates, signals, self._weights)
 
     @property
-    def calibration(self) -> Calibration:
-        """What decides whether anything fits at all."""
-        return self._calibration
-
-    @property
     def nbytes(self) -> int:
         """Bytes that the indexes hold."""
-        return self._views.nbytes
+        return self._serving.views.nbytes
 
 
 class _Search:
@@ -131,7 +173,9 @@ class _Search:
         connection: sqlite3.Connection,
         query: Query,
         options: RecallOptions,
+        calibration: Calibration,
     ) -> None:
+        self._calibration = calibration
         self._recaller = recaller
         self._view = view
         self._connection = connection
@@ -146,7 +190,7 @@ class _Search:
             self._query, mask=masks.wanted, k=max(options.k, 10), dim=options.dim
         )
         ranking = self._recaller.rank(self._view, self._query, candidates)
-        evidence, calibration = evidence_of(candidates, ranking), self._recaller.calibration
+        evidence, calibration = evidence_of(candidates, ranking), self._calibration
         silent = options.min_score == AUTO and not calibration.speaks(evidence)
         hits = self._hits(candidates, ranking, silent=silent)
         if options.explain:
@@ -263,13 +307,18 @@ class _Search:
         count = self._options.neighbours
         if not count or memory.kind is not Kind.TURN or memory.position is None:
             return ()
-        view, connection = self._seen, self._connection
+        view, connection, in_chat = self._seen, self._connection, memory.scope.chat is not None
+        before = view.turns_before(connection, memory.position, in_chat=in_chat)
+        after = view.turns_after(connection, memory.position, in_chat=in_chat)
         rows = [
-            *view.turns_before(connection, memory.position, count),
-            *view.turns_after(connection, memory.position, count),
+            *reversed(list(islice(filter(self._is_witnessed, before), count))),
+            *islice(filter(self._is_witnessed, after), count),
         ]
         around = view.memories(connection, rows).values()
         return tuple(near for near in around if near.id not in taken and self._may_show(near))
+
+    def _is_witnessed(self, row: StoredMemory) -> bool:
+        return self._seen.witnessed(row.known_by)
 
     def _may_show(self, memory: Memory) -> bool:
         """Whether a neighbour is what `as_character` witnessed, by `as_of`."""

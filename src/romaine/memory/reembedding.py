@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
-from romaine.memory.change import Change
+from romaine.errors import OtherEmbedderError
+from romaine.memory.change import Change, draft_of, terms_blob
 from romaine.memory.codec import VectorFormat, vector_checksum
 from romaine.memory.database import Database
 from romaine.memory.encoder import Draft, Encoder, MemoryEmbedder
-from romaine.memory.records import Kind
-from romaine.memory.rows import COLUMNS, to_memory
-from romaine.memory.sequence import previous_text
+from romaine.memory.rows import COLUMNS, StoredMemory
+from romaine.memory.sequence import previous_turn, view_of_row
 from romaine.memory.store import read_setting, write_setting
 
 Progress = Callable[[int, int], None]
@@ -21,13 +21,13 @@ Progress = Callable[[int, int], None]
 
 _BATCH = 256
 
-_PENDING = f"""SELECT {COLUMNS}, v.changed FROM vector v JOIN memory m ON m.no = v.no
-    JOIN space s ON s.no = m.space LEFT JOIN next_vector n ON n.no = v.no
-    WHERE (n.no IS NULL OR n.of_change <> v.changed) AND v.no > ? ORDER BY v.no LIMIT ?"""  # noqa: S608
-_IS_PENDING = """SELECT EXISTS (SELECT 1 FROM vector v LEFT JOIN next_vector n ON n.no = v.no
-    WHERE n.no IS NULL OR n.of_change <> v.changed)"""
-_SWITCH = """UPDATE vector SET (vector, context, checksum, changed) =
-    (SELECT n.vector, n.context, n.checksum, ? FROM next_vector n WHERE n.no = vector.no)"""
+_PENDING = f"""SELECT {COLUMNS}, coalesce(v.changed, 0) FROM memory m JOIN space s ON s.no = m.space
+    LEFT JOIN vector v ON v.no = m.no LEFT JOIN next_vector n ON n.no = m.no
+    WHERE (n.no IS NULL OR n.of_change <> coalesce(v.changed, 0)) AND m.no > ? ORDER BY m.no LIMIT ?"""  # noqa: S608
+_IS_PENDING = """SELECT EXISTS (SELECT 1 FROM memory m LEFT JOIN vector v ON v.no = m.no
+    LEFT JOIN next_vector n ON n.no = m.no WHERE n.no IS NULL OR n.of_change <> coalesce(v.changed, 0))"""
+_SWITCH = """INSERT OR REPLACE INTO vector (no, vector, context, terms, checksum, changed)
+    SELECT n.no, n.vector, n.context, n.terms, n.checksum, ? FROM next_vector n"""
 
 
 def reembed(
@@ -69,8 +69,19 @@ def reembed_database(
     *,
     batch_size: int = _BATCH,
     progress: Progress | None = None,
+    switching: AbstractContextManager[object] | None = None,
+    adopt: Callable[[], None] | None = None,
 ) -> int:
-    """As `reembed`, on a file that is open."""
+    """As `reembed`, on a file that is open.
+
+    Args:
+        database: The file.
+        embedder: The new embedder.
+        batch_size: Memories embedded and kept at a time.
+        progress: Told after each batch how many are done, of how many.
+        switching: Held during the switch and `adopt`.
+        adopt: Called when the file is the new embedder's.
+    """
     target = embedder.fingerprint
     with database.write() as connection:
         if read_setting(connection, "next_embedder") != target:
@@ -82,8 +93,11 @@ def reembed_database(
             count += done
             if progress is not None:
                 progress(*_progress_of(database))
-        if _switch(database, embedder):
-            return count
+        with switching or nullcontext():
+            if _switch(database, embedder):
+                if adopt is not None:
+                    adopt()
+                return count
 
 
 def _embed_pending(database: Database, embedder: MemoryEmbedder, batch_size: int) -> Iterator[int]:
@@ -91,39 +105,59 @@ def _embed_pending(database: Database, embedder: MemoryEmbedder, batch_size: int
     while True:
         with database.read() as connection:
             vector_format = _format_of(connection)
-            rows = connection.execute(_PENDING, (last, batch_size)).fetchall()
+            found = connection.execute(_PENDING, (last, batch_size)).fetchall()
+            rows = [StoredMemory._make(values[:-1]) for values in found]
             drafts = [_draft(connection, row) for row in rows]
         if not rows:
             return
         encoder = Encoder(embedder)
         encoder.prepare(drafts)
         embedded = encoder.embedded(drafts)
-        packed = zip(
-            rows, vector_format.pack(embedded.vectors), vector_format.pack(embedded.contexts), strict=True
-        )
+        packed = zip(vector_format.pack(embedded.vectors), vector_format.pack(embedded.contexts), strict=True)
         with database.write() as connection:
+            if not _is_target(connection, embedder):
+                return
             # a memory forgotten meanwhile has no row left to hang on to
             connection.executemany(
-                "INSERT OR REPLACE INTO next_vector SELECT no, ?, ?, ?, ? FROM memory WHERE no = ?",
-                [(v, c, vector_checksum(v, c), row[24], row[0]) for row, v, c in packed],
+                "INSERT OR REPLACE INTO next_vector SELECT no, ?, ?, ?, ?, ? FROM memory WHERE no = ?",
+                [
+                    (v, c, terms_blob(row), vector_checksum(v, c), values[-1], row.no)
+                    for row, values, (v, c) in zip(rows, found, packed, strict=True)
+                ],
             )
-        last = rows[-1][0]
+        last = rows[-1].no
         yield len(rows)
 
 
-def _draft(connection: sqlite3.Connection, row: Any) -> Draft:
-    memory = to_memory(row)
-    if memory.kind is not Kind.TURN:
-        return Draft(memory)
-    return Draft(memory, previous_text(connection, memory))
+def _draft(connection: sqlite3.Connection, row: StoredMemory) -> Draft:
+    return draft_of(row, previous_turn(connection, view_of_row(connection, row), row))
+
+
+def _is_target(connection: sqlite3.Connection, embedder: MemoryEmbedder) -> bool:
+    """Whether the file is still being brought over to an embedder; not if another process has finished it.
+
+    Raises:
+        OtherEmbedderError: If somebody has begun to bring it over to yet another one.
+    """
+    target = read_setting(connection, "next_embedder")
+    if target == embedder.fingerprint:
+        return True
+    if target is None and read_setting(connection, "embedder") == embedder.fingerprint:
+        return False
+    raise OtherEmbedderError(
+        f"the file is being brought over, or was, to embedder {target or read_setting(connection, 'embedder')};"
+        f" reembed to {embedder.fingerprint} stopped and keeps nothing: call it again to have that one after all"
+    )
 
 
 def _switch(database: Database, embedder: MemoryEmbedder) -> bool:
     """Puts the new vectors in place if all are there."""
     with database.write() as connection:
+        if not _is_target(connection, embedder):
+            return True
         if connection.execute(_IS_PENDING).fetchone()[0]:
             return False
-        change = Change(connection, _format_of(connection))
+        change = Change(connection, _format_of(connection), Encoder(embedder))
         connection.execute(_SWITCH, (change.number,))
         connection.execute("UPDATE memory SET changed = ?", (change.number,))
         connection.execute("UPDATE space SET changed = ?", (change.number,))
@@ -141,6 +175,6 @@ def _format_of(connection: sqlite3.Connection) -> VectorFormat:
 def _progress_of(database: Database) -> tuple[int, int]:
     with database.read() as connection:
         done, total = connection.execute(
-            "SELECT (SELECT count(*) FROM next_vector), (SELECT count(*) FROM vector)"
+            "SELECT (SELECT count(*) FROM next_vector), (SELECT count(*) FROM memory)"
         ).fetchone()
     return int(done), int(total)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import Any
+import sqlite3
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
+from romaine.errors import RomaineError, StorageCorruptError
 from romaine.memory.codec import (
+    SqlText,
+    content_checksum,
     decode_id,
+    decode_json,
     decode_names,
     decode_optional,
     decode_text,
     decode_time,
     encode_id,
+    encode_json,
     encode_names,
     encode_optional,
     encode_text,
@@ -20,96 +25,158 @@ from romaine.memory.codec import (
 )
 from romaine.memory.records import Category, Kind, Memory, Role, Scope
 
-COLUMNS = (
-    "m.no, m.id, s.user, m.character, s.chat, m.kind, m.text, m.speaker, m.role, m.position, m.created_at,"
-    " m.source_id, m.parent_id, m.known_by, m.category, m.importance, m.pinned, m.cold, m.access_count,"
-    " m.last_used_at, m.valid_from, m.valid_to, m.token_count, m.metadata"
-)
-"""What `to_memory` takes, of ``memory m JOIN space s``."""
 
-INSERT = """
-    INSERT INTO memory (id, space, character, kind, text, speaker, role, position, created_at, source_id,
-        parent_id, known_by, category, importance, pinned, cold, access_count, last_used_at, valid_from,
-        valid_to, token_count, metadata, born, changed)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+class StoredMemory(NamedTuple):
+    """One version of a memory as it stands in the file.
 
-UPDATE = """
-    UPDATE memory SET text = ?, speaker = ?, role = ?, position = ?, created_at = ?, source_id = ?,
-        parent_id = ?, known_by = ?, category = ?, importance = ?, pinned = ?, cold = ?, access_count = ?,
-        last_used_at = ?, valid_from = ?, valid_to = ?, token_count = ?, metadata = ?, changed = ?
-    WHERE no = ?"""
+    Attributes:
+        no: Number of the row.
+        id: The memory's id; all versions and all forks' copies of it have the same.
+        root: Number of the row it was first stored in, the same for all versions and copies.
+        space: Number of the space it lies in.
+        born: Change from which this version holds.
+        retired: Change from which it no longer holds, or None.
+        user: Of its scope, not a column of its own; so is `chat`.
+    """
 
-ID, KNOWN_BY = 1, 13
-"""Where these stand in a row of `COLUMNS`."""
+    no: int
+    id: bytes
+    root: int
+    space: int
+    character: SqlText | None
+    kind: str
+    text: SqlText
+    speaker: SqlText | None
+    role: str | None
+    position: int | None
+    created_at: int
+    source_id: SqlText | None
+    parent_id: SqlText | None
+    known_by: SqlText | None
+    category: str | None
+    importance: float
+    pinned: int
+    cold: int
+    access_count: int
+    last_used_at: int | None
+    valid_from: int | None
+    valid_to: int | None
+    token_count: int
+    metadata: SqlText | None
+    born: int
+    retired: int | None
+    user: SqlText
+    chat: SqlText | None
+
+    @property
+    def is_turn(self) -> bool:
+        """Whether it was said."""
+        return self.kind == Kind.TURN.value
+
+    @property
+    def in_chat(self) -> bool:
+        """Whether it belongs to a chat."""
+        return self.chat is not None
+
+    @property
+    def scope(self) -> Scope:
+        """Whose memory it is."""
+        return Scope(
+            user=decode_text(self.user),
+            character=decode_optional(self.character),
+            chat=decode_optional(self.chat),
+        )
+
+    def memory(self, superseded_by: str | None = None) -> Memory:
+        """The record it stands for.
+
+        Raises:
+            StorageCorruptError: If the row is damaged.
+        """
+        try:
+            return Memory(
+                id=decode_id(self.id),
+                scope=self.scope,
+                kind=Kind(self.kind),
+                text=decode_text(self.text),
+                speaker=decode_optional(self.speaker),
+                role=None if self.role is None else Role(self.role),
+                position=self.position,
+                created_at=decode_time(self.created_at),
+                source_id=decode_optional(self.source_id),
+                parent_id=decode_optional(self.parent_id),
+                known_by=decode_names(self.known_by),
+                category=None if self.category is None else Category(self.category),
+                importance=self.importance,
+                pinned=bool(self.pinned),
+                cold=bool(self.cold),
+                access_count=self.access_count,
+                last_used_at=None if self.last_used_at is None else decode_time(self.last_used_at),
+                superseded_by=superseded_by,
+                valid_from=self.valid_from,
+                valid_to=self.valid_to,
+                token_count=self.token_count,
+                metadata=decode_json(self.metadata) if self.metadata else {},
+            )
+        except (RomaineError, ValueError, TypeError, OverflowError, AttributeError, RecursionError) as error:
+            raise StorageCorruptError(
+                f"row {self.no} of the memory file is damaged ({error}); verify() lists what is, a backup has"
+                " it whole"
+            ) from None
+
+    def checksum(self, terms: bytes) -> int:
+        """CRC-32 over all columns and the terms made of the text."""
+        return content_checksum(self[: len(STORED)], terms)
 
 
-def to_memory(row: Sequence[Any], superseded_by: str | None = None) -> Memory:
-    """Returns the record that a row of `COLUMNS` stands for."""
-    (_, id_, user, character, chat, kind, text, speaker, role, position, created_at) = row[:11]
-    (source_id, parent_id, known_by, category, importance, pinned, cold, access_count) = row[11:19]
-    (last_used_at, valid_from, valid_to, token_count, metadata) = row[19:24]
-    return Memory(
-        id=decode_id(id_),
-        scope=Scope(user=decode_text(user), character=decode_optional(character), chat=decode_optional(chat)),
-        kind=Kind(kind),
-        text=decode_text(text),
-        speaker=decode_optional(speaker),
-        role=None if role is None else Role(role),
-        position=position,
-        created_at=decode_time(created_at),
-        source_id=decode_optional(source_id),
-        parent_id=decode_optional(parent_id),
-        known_by=decode_names(known_by),
-        category=None if category is None else Category(category),
-        importance=importance,
-        pinned=bool(pinned),
-        cold=bool(cold),
-        access_count=access_count,
-        last_used_at=None if last_used_at is None else decode_time(last_used_at),
-        superseded_by=superseded_by,
-        valid_from=valid_from,
-        valid_to=valid_to,
-        token_count=token_count,
-        metadata=json.loads(metadata) if metadata else {},
-    )
+STORED = StoredMemory._fields[:-2]
+"""Columns of the table `memory`, in order, but for `changed` and `checksum`, which are bookkeeping."""
+
+COLUMNS = ", ".join(f"m.{name}" for name in STORED) + ", s.user, s.chat"
+"""What `fetch` takes, of ``memory m JOIN space s``."""
+
+INSERT = f"""INSERT INTO memory ({", ".join(STORED)}, changed, checksum)
+    VALUES ({", ".join("?" for _ in STORED)}, ?, ?)"""  # noqa: S608
+UPDATE = f"""UPDATE memory SET ({", ".join(STORED[1:])}, changed, checksum)
+    = ({", ".join("?" for _ in STORED[1:])}, ?, ?) WHERE no = ?"""  # noqa: S608
 
 
-def insert_values(memory: Memory, space: int, change: int) -> tuple[Any, ...]:
-    """Returns what `INSERT` takes."""
-    return (
-        encode_id(memory.id),
-        space,
-        encode_optional(memory.scope.character),
-        memory.kind.value,
-        *_values(memory),
-        change,
-        change,
-    )
+def fetch(
+    connection: sqlite3.Connection, query: str, values: Mapping[str, Any] | tuple[Any, ...]
+) -> Iterator[StoredMemory]:
+    """Runs a query of `COLUMNS`."""
+    return map(StoredMemory._make, connection.execute(query, values))
 
 
-def update_values(memory: Memory, no: int, change: int) -> tuple[Any, ...]:
-    """Returns what `UPDATE` takes; id, scope and kind of a memory never change."""
-    return (*_values(memory), change, no)
-
-
-def _values(memory: Memory) -> tuple[Any, ...]:
-    return (
-        encode_text(memory.text),
-        encode_optional(memory.speaker),
-        None if memory.role is None else memory.role.value,
-        memory.position,
-        encode_time(memory.created_at),
-        encode_optional(memory.source_id),
-        encode_optional(memory.parent_id),
-        encode_names(memory.known_by),
-        None if memory.category is None else memory.category.value,
-        memory.importance,
-        memory.pinned,
-        memory.cold,
-        memory.access_count,
-        None if memory.last_used_at is None else encode_time(memory.last_used_at),
-        memory.valid_from,
-        memory.valid_to,
-        memory.token_count,
-        json.dumps(memory.metadata) if memory.metadata else None,
+def stored_row(memory: Memory, *, no: int, root: int, space: int, born: int) -> StoredMemory:
+    """Returns the row that is to stand for a memory."""
+    return StoredMemory(
+        no=no,
+        id=encode_id(memory.id),
+        root=root,
+        space=space,
+        character=encode_optional(memory.scope.character),
+        kind=memory.kind.value,
+        text=encode_text(memory.text),
+        speaker=encode_optional(memory.speaker),
+        role=None if memory.role is None else memory.role.value,
+        position=memory.position,
+        created_at=encode_time(memory.created_at),
+        source_id=encode_optional(memory.source_id),
+        parent_id=encode_optional(memory.parent_id),
+        known_by=encode_names(memory.known_by),
+        category=None if memory.category is None else memory.category.value,
+        importance=float(memory.importance),
+        pinned=int(memory.pinned),
+        cold=int(memory.cold),
+        access_count=memory.access_count,
+        last_used_at=None if memory.last_used_at is None else encode_time(memory.last_used_at),
+        valid_from=memory.valid_from,
+        valid_to=memory.valid_to,
+        token_count=memory.token_count,
+        metadata=encode_json(memory.metadata) if memory.metadata else None,
+        born=born,
+        retired=None,
+        user=encode_text(memory.scope.user),
+        chat=encode_optional(memory.scope.chat),
     )

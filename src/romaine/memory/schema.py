@@ -3,63 +3,40 @@
 A *space* is what one user said in one chat (or outside any). Every write takes the next *change* number;
 rows carry the numbers at which they were born, last changed and retired. From these another process sees
 what is new, and a fork sees its parent as it was.
+
+A memory may have several rows: the one that holds now, and versions that only forks of its chat still see.
+A fork that changes what it inherited has a row of its own. All of them have one id and one *root*, the number
+of the row that the memory was first stored in; what supersedes what, and what a fork no longer shows, is said
+of roots, and so holds for all versions.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 from romaine.errors import StorageFormatError, StorageVersionError
+from romaine.memory import migration
 
 APPLICATION_ID = 0x726F6D61
 """Marks the SQLite file as ours: "roma"."""
 
-_VERSION_1 = (
+_VERSION_2 = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
     "INSERT INTO meta VALUES ('change', 0)",
+    migration.TERMS,
     """CREATE TABLE space (
         no INTEGER PRIMARY KEY,
         user NOT NULL,
         chat,
-        changed INTEGER NOT NULL DEFAULT 0
+        next_position INTEGER NOT NULL DEFAULT 0,
+        changed INTEGER NOT NULL DEFAULT 0,
+        checksum INTEGER NOT NULL
     )""",
     # SQLite holds NULLs to be distinct; no chat is named by zero bytes
     "CREATE UNIQUE INDEX space_of_chat ON space (user, ifnull(chat, x''))",
-    """CREATE TABLE memory (
-        no INTEGER PRIMARY KEY AUTOINCREMENT,
-        id BLOB NOT NULL UNIQUE,
-        space INTEGER NOT NULL REFERENCES space,
-        character,
-        kind TEXT NOT NULL,
-        text NOT NULL,
-        speaker,
-        role TEXT,
-        position INTEGER,
-        created_at INTEGER NOT NULL,
-        source_id,
-        parent_id,
-        known_by TEXT,
-        category TEXT,
-        importance REAL NOT NULL,
-        pinned INTEGER NOT NULL,
-        cold INTEGER NOT NULL,
-        access_count INTEGER NOT NULL,
-        last_used_at INTEGER,
-        valid_from INTEGER,
-        valid_to INTEGER,
-        token_count INTEGER NOT NULL,
-        metadata TEXT,
-        born INTEGER NOT NULL,
-        retired INTEGER,
-        changed INTEGER NOT NULL,
-        origin INTEGER
-    )""",
-    "CREATE INDEX memory_by_change ON memory (space, changed)",
-    "CREATE INDEX memory_by_position ON memory (space, position)",
-    "CREATE INDEX memory_by_source ON memory (space, source_id) WHERE source_id IS NOT NULL",
-    "CREATE INDEX memory_by_parent ON memory (space, parent_id) WHERE parent_id IS NOT NULL",
-    "CREATE INDEX memory_by_origin ON memory (origin) WHERE origin IS NOT NULL",
-    "CREATE INDEX note_by_space ON memory (space) WHERE kind <> 'turn'",
+    migration.MEMORY_TABLE,
+    *migration.MEMORY_INDEXES,
     """CREATE TABLE vector (
         no INTEGER PRIMARY KEY REFERENCES memory ON DELETE CASCADE,
         vector BLOB NOT NULL,
@@ -68,43 +45,37 @@ _VERSION_1 = (
         checksum INTEGER NOT NULL,
         changed INTEGER NOT NULL
     )""",
-    """CREATE TABLE next_vector (
-        no INTEGER PRIMARY KEY REFERENCES memory ON DELETE CASCADE,
-        vector BLOB NOT NULL,
-        context BLOB NOT NULL,
-        checksum INTEGER NOT NULL,
-        of_change INTEGER NOT NULL
-    )""",
-    """CREATE TABLE supersession (
-        old INTEGER NOT NULL REFERENCES memory ON DELETE CASCADE,
-        new INTEGER NOT NULL REFERENCES memory ON DELETE CASCADE,
-        PRIMARY KEY (old, new)
-    ) WITHOUT ROWID""",
-    "CREATE INDEX supersession_by_new ON supersession (new)",
+    migration.NEXT_VECTOR_TABLE,
     """CREATE TABLE branch (
         no INTEGER PRIMARY KEY,
         space INTEGER NOT NULL REFERENCES space,
         character,
         parent INTEGER NOT NULL REFERENCES space,
         at INTEGER NOT NULL,
-        change INTEGER NOT NULL
+        change INTEGER NOT NULL,
+        checksum INTEGER NOT NULL
     )""",
     "CREATE INDEX branch_by_space ON branch (space)",
     "CREATE INDEX branch_by_parent ON branch (parent)",
-    """CREATE TABLE hidden (
-        space INTEGER NOT NULL REFERENCES space,
-        memory INTEGER NOT NULL REFERENCES memory ON DELETE CASCADE,
-        change INTEGER NOT NULL,
-        PRIMARY KEY (space, memory)
-    ) WITHOUT ROWID""",
+    *migration.ROOT_TABLES,
     "CREATE TABLE gone (space INTEGER NOT NULL, change INTEGER NOT NULL, memory INTEGER NOT NULL)",
     "CREATE INDEX gone_by_change ON gone (space, change)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
-"""Statements that lead from version i to i + 1."""
 
-VERSION = len(MIGRATIONS)
+def _create(connection: sqlite3.Connection) -> None:
+    for statement in _VERSION_2:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")
+
+
+MIGRATIONS: dict[int, tuple[int, Callable[[sqlite3.Connection], None]]] = {
+    0: (2, _create),
+    1: (2, migration.from_version_1),
+}
+"""For each version, the one it is brought to and what brings it there; 0 is an empty file."""
+
+VERSION = 2
 
 
 def check_version(connection: sqlite3.Connection, name: str) -> int:
@@ -128,10 +99,8 @@ def check_version(connection: sqlite3.Connection, name: str) -> int:
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
     """Brings a file from `version` to `VERSION`, inside the caller's transaction."""
-    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
-        for statement in statements:
-            connection.execute(statement)
-        if number == 1:
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")
+    while version != VERSION:
+        version, step = MIGRATIONS[version]
+        step(connection)
         # PRAGMAs take no parameters; the number is ours
-        connection.execute(f"PRAGMA user_version = {number:d}")
+        connection.execute(f"PRAGMA user_version = {version:d}")

@@ -200,6 +200,14 @@ class ScopeIndex:
         self._unlink(rows, forwards=False)
         self._link(rows, entries.previous[known])
 
+    def relink(self, ids: NDArray[np.int64], previous: NDArray[np.int64]) -> None:
+        """Gives memories that are here other turns before them, (n,) each; others are ignored."""
+        known = np.fromiter((i in self._row_of for i in ids.tolist()), np.bool_, len(ids))
+        rows = self.rows_of(ids)
+        if len(rows):
+            self._unlink(rows, forwards=False)
+            self._link(rows, previous[known])
+
     def remove(self, ids: NDArray[np.int64]) -> None:
         """Takes memories out; ids that are not here are ignored. What followed one has no previous turn."""
         rows = self.rows_of(np.unique(ids))

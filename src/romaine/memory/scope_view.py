@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from romaine.memory.codec import SqlText, VectorFormat, decode_names, decode_optional, vector_checksum
+from romaine.arrays import FloatArray
+from romaine.memory.codec import (
+    SqlText,
+    VectorFormat,
+    decode_names,
+    decode_optional,
+    encode_text,
+    vector_checksum,
+)
+from romaine.memory.locks import SharedLock
 from romaine.memory.records import Category, Kind, Scope
 from romaine.memory.scope_index import Entries, ScopeIndex
 from romaine.memory.store import read_setting
 from romaine.memory.terms import TermIds
-from romaine.memory.views import SEEN, Segment, View, view_of
+from romaine.memory.turn_order import NOWHERE, Place, TurnOrder
+from romaine.memory.views import SEEN, Segment, View, versions_of, view_of
 
 KINDS = tuple(Kind)
 CATEGORIES = (None, *Category)
-NOWHERE = -1
 FOREVER = int(np.iinfo(np.int64).max)
 
 ATTRIBUTES = np.dtype(
@@ -40,7 +50,8 @@ ATTRIBUTES = np.dtype(
 )
 
 _ROWS_AT_ONCE = 4096
-_LOOKED_UP_SINGLY = 64  # changed turns whose previous turn is looked up one by one
+_FEW = 64  # changed turns whose neighbours are looked up one by one, and more in a large scope
+_BEGINNING = -(1 << 62)  # before every change
 _KIND_CODES = {kind.value: code for code, kind in enumerate(KINDS)}
 _CATEGORY_CODES = {None if c is None else c.value: code for code, c in enumerate(CATEGORIES)}
 
@@ -50,18 +61,20 @@ _LOAD = f"""
         m.created_at, m.valid_from, m.valid_to, v.vector, v.context, v.terms, v.checksum
     FROM (SELECT m.no FROM memory m WHERE {SEEN} AND m.changed > :since ORDER BY m.no LIMIT -1) seen
     CROSS JOIN memory m ON m.no = seen.no CROSS JOIN vector v ON v.no = seen.no"""  # noqa: S608
-_SEEN_SINCE = f"SELECT m.no FROM memory m WHERE {SEEN} AND m.changed > :since"  # noqa: S608
+_SEEN_SINCE = f"SELECT m.no, m.known_by FROM memory m WHERE {SEEN} AND m.changed > :since"  # noqa: S608
 _COUNT_SINCE = f"SELECT count(*) FROM memory m WHERE {SEEN} AND m.changed > :since"  # noqa: S608
 _CHANGED = "SELECT no FROM memory WHERE space = ? AND changed > ?"
 _GONE = "SELECT memory FROM gone WHERE space = ? AND change > ?"
-_ORDER = f"SELECT m.position, m.no FROM memory m WHERE {SEEN} AND m.kind = 'turn' AND m.position IS NOT NULL"  # noqa: S608
-_BEFORE = f"""SELECT m.position, m.no FROM memory m WHERE {SEEN} AND m.kind = 'turn'
-    AND m.position IS NOT NULL AND (m.position, m.no) < (:position, :no)
-    ORDER BY m.position DESC, m.no DESC LIMIT 1"""  # noqa: S608
+_MARKS = """SELECT no, changed FROM space WHERE user = :user AND ifnull(chat, x'') IN (x'', :chat)
+    UNION SELECT no, changed FROM space WHERE no IN (SELECT value FROM json_each(:others))"""
+
+
+class StaleRead(Exception):  # noqa: N818 - not an error: the recall begins anew
+    """The index has taken in what was written after this state of the file."""
 
 
 class ScopeView:
-    """What one scope sees, ready to be searched. Take `lock` around what changes or searches it.
+    """What one scope sees, ready to be searched; what its character did not witness is not in it.
 
     Args:
         scope: Whose view.
@@ -75,11 +88,12 @@ class ScopeView:
         witnesses: Sets of characters that attributes refer to; the first is empty and means everybody.
         superseders: Numbers of what replaces each superseded memory; not all need be seen.
         damaged: Numbers of memories whose stored vectors are damaged; they are not in the index.
+        times: When each memory in the index was made, ascending, microseconds since 1970, int64 (n,).
     """
 
     def __init__(self, scope: Scope, *, full_dim: int, dim: int, vector_format: VectorFormat) -> None:
         self.scope = scope
-        self.lock = threading.RLock()
+        self._lock = SharedLock()
         self._full_dim, self._dim, self._format = full_dim, dim, vector_format
         self._blob_size = full_dim * vector_format.dtype.itemsize
         self._reset(View(scope, ()))
@@ -91,90 +105,173 @@ class ScopeView:
         self.witnesses: list[frozenset[str]] = [frozenset()]
         self.superseders: dict[int, list[int]] = {}
         self.damaged: set[int] = set()
+        self.times: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._speaker_codes: dict[SqlText | None, int] = {None: 0}
-        self._witness_codes: dict[str | None, int] = {None: 0}
+        self._witness_codes: dict[SqlText | None, int] = {None: 0}
         self._known: set[int] = set()
-        self._seen = 0
+        self._seen = _BEGINNING
+        self._marks: frozenset[tuple[int, int]] = frozenset()
 
     @property
     def nbytes(self) -> int:
         """Bytes held, about."""
-        return self.index.nbytes
+        return self.index.nbytes + self.times.nbytes
 
-    def catch_up(self, connection: sqlite3.Connection) -> bool:
-        """Takes in what was written since the last time, by this process or another.
+    def recency(self, created: NDArray[np.int64]) -> FloatArray:
+        """Shares of what the scope sees that is older, 0 for the oldest to 1 for the newest, (n,)."""
+        older = np.searchsorted(self.times, created)
+        return (older / max(len(self.times) - 1, 1)).astype(np.float32)
+
+    @contextmanager
+    def at(self, connection: sqlite3.Connection) -> Iterator[bool]:
+        """Takes in what was written since the last time, and lets others only read until the end.
 
         Args:
             connection: Inside a read; the same state must serve what follows.
 
         Returns:
             Whether anything had changed.
+
+        Raises:
+            StaleRead: If another thread has already taken in what was written after that state.
         """
+        changed = False
+        while True:
+            with self._lock.shared():
+                if self._is_at(connection):
+                    yield changed
+                    return
+            with self._lock.alone():
+                if not self._is_at(connection):
+                    self._catch_up(connection)
+                    changed = True
+
+    def _is_at(self, connection: sqlite3.Connection) -> bool:
+        """Whether the index is that of a state of the file."""
         last = int(read_setting(connection, "change") or 0)
-        if last == self._seen:
-            return False
+        if last < self._seen:
+            raise StaleRead
+        if last > self._seen and self._marks_of(connection, self.view) == self._marks:
+            self._seen = last  # what was written is somebody else's
+        return last == self._seen
+
+    def _marks_of(self, connection: sqlite3.Connection, view: View) -> frozenset[tuple[int, int]]:
+        """The last change of each space that is seen or would be seen if it were there."""
+        values = {
+            "user": encode_text(self.scope.user),
+            "chat": b"" if self.scope.chat is None else encode_text(self.scope.chat),
+            "others": json.dumps([segment.space for segment in view.segments]),
+        }
+        return frozenset(connection.execute(_MARKS, values))
+
+    def _catch_up(self, connection: sqlite3.Connection) -> None:
         view = view_of(connection, self.scope)
-        if view != self.view:  # a space, a fork or what it hides is new
-            self._reset(view)
-        else:
-            self._drop_changed(connection)
-        for segment in view.segments:
-            self._load(connection, segment)
-        self.superseders = view.superseders(connection)
-        self._seen = last
-        self.index.warm_up()
-        return True
+        try:
+            gaps: list[Place] = []
+            if self._continues(view):
+                gaps = self._drop(connection, view)
+                self.view = view
+            else:
+                self._reset(view)
+            for segment in view.segments:
+                gaps += self._load(connection, segment)
+            self._close_gaps(connection, gaps)
+            self.superseders = view.superseders(connection)
+            created = self.index.attributes["created"][self.index.alive]
+            self.times = np.sort(created, kind="stable")
+            self.index.warm_up()
+            self._marks = self._marks_of(connection, view)
+            self._seen = int(read_setting(connection, "change") or 0)
+        except BaseException:
+            self._reset(View(self.scope, ()))
+            raise
 
-    def _drop_changed(self, connection: sqlite3.Connection) -> None:
-        """Takes out what was deleted or is no longer seen."""
-        for segment in self.view.segments:
-            gone = [no for (no,) in connection.execute(_GONE, (segment.space, self._seen))]
+    def _continues(self, view: View) -> bool:
+        """Whether a view is the old one, but for what a fork has dropped since."""
+        old, new = self.view.segments, view.segments
+        return [replace(s, hidden=frozenset()) for s in old] == [
+            replace(s, hidden=frozenset()) for s in new
+        ] and all(before.hidden <= after.hidden for before, after in zip(old, new, strict=True))
+
+    def _drop(self, connection: sqlite3.Connection, view: View) -> list[Place]:
+        """Takes out what was deleted or is no longer seen; returns where turns stood."""
+        gone: list[int] = []
+        for old, segment in zip(self.view.segments, view.segments, strict=True):
+            for root in segment.hidden - old.hidden:
+                gone += versions_of(connection, root)
+            gone += [no for (no,) in connection.execute(_GONE, (segment.space, self._seen))]
             changed = [no for (no,) in connection.execute(_CHANGED, (segment.space, self._seen))]
-            if len(self._known):
-                values = segment.values | {"since": self._seen}
-                seen = {row[0] for row in connection.execute(_SEEN_SINCE, values)} if changed else set()
+            if changed:
+                rows = connection.execute(_SEEN_SINCE, segment.values | {"since": self._seen})
+                seen = {no for no, known_by in rows if view.witnessed(known_by)}
                 gone += [no for no in changed if no not in seen]
-            doomed = self._known.intersection(gone)
-            self.damaged.difference_update(gone)
-            if doomed:
-                self._known -= doomed
-                self.index.remove(np.fromiter(doomed, np.int64, len(doomed)))
+        self.damaged.difference_update(gone)
+        return self._take_out(self._known.intersection(gone))
 
-    def _load(self, connection: sqlite3.Connection, segment: Segment) -> None:
+    def _take_out(self, doomed: Collection[int]) -> list[Place]:
+        if not doomed:
+            return []
+        self._known.difference_update(doomed)
+        nos = np.fromiter(doomed, np.int64, len(doomed))
+        held = self.index.attributes[self.index.rows_of(nos)]
+        self.index.remove(nos)
+        turns = held[(held["kind"] == _KIND_CODES[Kind.TURN.value]) & (held["position"] != NOWHERE)]
+        # whether it stood in the chat is not told by an attribute; a look too many does no harm
+        return [(position, in_chat) for position in turns["position"].tolist() for in_chat in (True, False)]
+
+    def _load(self, connection: sqlite3.Connection, segment: Segment) -> list[Place]:
+        """Takes in what is new in a segment; returns where turns stand."""
         values = segment.values | {"since": self._seen}
         (count,) = connection.execute(_COUNT_SINCE, values).fetchone()
         if not count:
-            return
-        previous = _Previous(connection, self.view, at_once=count > _LOOKED_UP_SINGLY)
+            return []
+        previous = TurnOrder(connection, self.view, segment.in_chat, at_once=self._are_many(count))
         vectors = np.empty((count, self._full_dim), dtype=np.float32)
         contexts = np.empty_like(vectors)
         parts: list[_Part] = []
         start = 0
         cursor = connection.execute(_LOAD, values)
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-            sound = [row for row in rows if self._is_sound(row)]
+            sound = [row for row in rows if self._witnessed(row[4]) and self._take_if_sound(row)]
             end = start + len(sound)
             vectors[start:end] = self._format.unpack([row[12] for row in sound], self._full_dim)
             contexts[start:end] = self._format.unpack([row[13] for row in sound], self._full_dim)
             parts.append(self._part(sound, previous))
             start = end
         whole = start == count  # a slice would be copied once more by the index
-        self._take(
-            Entries(
-                ids=np.concatenate([part.ids for part in parts]),
-                vectors=vectors if whole else vectors[:start],
-                context_vectors=contexts if whole else contexts[:start],
-                terms=[terms for part in parts for terms in part.terms],
-                previous=np.concatenate([part.previous for part in parts]),
-                attributes=np.concatenate([part.attributes for part in parts]),
-            )
+        entries = Entries(
+            ids=np.concatenate([part.ids for part in parts]),
+            vectors=vectors if whole else vectors[:start],
+            context_vectors=contexts if whole else contexts[:start],
+            terms=[terms for part in parts for terms in part.terms],
+            previous=np.concatenate([part.previous for part in parts]),
+            attributes=np.concatenate([part.attributes for part in parts]),
         )
+        self._take(entries)
+        if previous.is_whole:
+            self.index.relink(*previous.followers_of(entries.ids))
+            return []
+        placed = entries.attributes["position"][entries.attributes["kind"] == _KIND_CODES[Kind.TURN.value]]
+        return [(position, segment.in_chat) for position in placed.tolist() if position != NOWHERE]
 
-    def _part(self, rows: Sequence[Any], previous: _Previous) -> _Part:
+    def _are_many(self, count: int) -> bool:
+        return count > max(_FEW, len(self._known) // 50)
+
+    def _close_gaps(self, connection: sqlite3.Connection, places: Sequence[Place]) -> None:
+        """Links each turn after a place where turns came or went with the one that stands before it now."""
+        for in_chat in (True, False):
+            order = TurnOrder(connection, self.view, in_chat, at_once=False)
+            after = {order.after(position) for position, at in dict.fromkeys(places) if at == in_chat}
+            links = [(no, order.before(position, no)) for position, no in after if no != NOWHERE]
+            if links:
+                ids, previous = zip(*links, strict=True)
+                self.index.relink(np.array(ids, dtype=np.int64), np.array(previous, dtype=np.int64))
+
+    def _part(self, rows: Sequence[Any], order: TurnOrder) -> _Part:
         return _Part(
             ids=np.array([row[0] for row in rows], dtype=np.int64),
             terms=[np.frombuffer(row[14], dtype="<u4") for row in rows],
-            previous=np.array([previous.of(row) for row in rows], dtype=np.int64),
+            previous=np.array([order.of(row[0], row[1], row[8]) for row in rows], dtype=np.int64),
             attributes=np.array([self._attributes(row) for row in rows], dtype=ATTRIBUTES),
         )
 
@@ -188,20 +285,24 @@ class ScopeView:
             self.index.update(_only(entries, known))
         self._known.update(nos)
 
-    def _is_sound(self, row: Sequence[Any]) -> bool:
-        vector, context, terms, checksum = row[12:16]
+    def _witnessed(self, known_by: SqlText | None) -> bool:
+        return known_by is None or self.view.witnessed(known_by)
+
+    def _take_if_sound(self, row: Sequence[Any]) -> bool:
+        """Whether a row's vectors are whole; notes those that are not."""
+        no, (vector, context, terms, checksum) = row[0], row[12:16]
         sound = (
-            len(vector) == len(context) == self._blob_size
+            row[1] in _KIND_CODES
+            and row[2] in _CATEGORY_CODES
+            and len(vector) == len(context) == self._blob_size
             and len(terms) % 4 == 0
             and vector_checksum(vector, context) == checksum
         )
         if sound:
-            self.damaged.discard(row[0])
+            self.damaged.discard(no)
         else:
-            self.damaged.add(row[0])
-            if row[0] in self._known:
-                self._known.discard(row[0])
-                self.index.remove(np.array([row[0]], dtype=np.int64))
+            self.damaged.add(no)
+            self._take_out(self._known.intersection([no]))
         return sound
 
     def _attributes(self, row: Sequence[Any]) -> tuple[Any, ...]:
@@ -227,7 +328,7 @@ class ScopeView:
             self.speakers.append(decode_optional(name))
         return code
 
-    def _witness_code(self, names: str | None) -> int:
+    def _witness_code(self, names: SqlText | None) -> int:
         code = self._witness_codes.setdefault(names, len(self.witnesses))
         if code == len(self.witnesses):
             self.witnesses.append(decode_names(names))
@@ -242,38 +343,6 @@ class _Part:
     terms: list[TermIds]
     previous: NDArray[np.int64]
     attributes: NDArray[Any]
-
-
-class _Previous:
-    """Finds the number of the turn before each turn, as a view sees it."""
-
-    def __init__(self, connection: sqlite3.Connection, view: View, *, at_once: bool) -> None:
-        self._connection = connection
-        self._view = view
-        self._all: dict[int, int] | None = None
-        if at_once:
-            turns = sorted(
-                row
-                for s in view.segments
-                for row in connection.execute(_ORDER, s.values)
-                if row[0] is not None
-            )
-            nos = [no for _, no in turns]
-            self._all = dict(zip(nos[1:], nos[:-1], strict=True))
-
-    def of(self, row: Sequence[Any]) -> int:
-        """Number of the turn before, or NOWHERE."""
-        no, kind, position = row[0], row[1], row[8]
-        if kind != Kind.TURN.value or position is None:
-            return NOWHERE
-        if self._all is not None:
-            return self._all.get(no, NOWHERE)
-        return max(self._candidates(no, position), default=(0, NOWHERE))[1]
-
-    def _candidates(self, no: int, position: int) -> Iterator[tuple[int, int]]:
-        for segment in self._view.segments:
-            values = segment.values | {"position": position, "no": no}
-            yield from self._connection.execute(_BEFORE, values)
 
 
 def _only(entries: Entries, mask: NDArray[np.bool_]) -> Entries:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,15 +15,34 @@ from romaine.memory.change import Change
 from romaine.memory.checks import check_id
 from romaine.memory.codec import VectorFormat, encode_id
 from romaine.memory.database import Database
-from romaine.memory.encoder import Draft, Encoder, MemoryEmbedder
-from romaine.memory.records import Scope
-from romaine.memory.views import View, view_of
+from romaine.memory.encoder import Draft, Encoder, MemoryEmbedder, NotEmbedded
+from romaine.memory.rows import StoredMemory
+from romaine.memory.views import View
 
-_ATTEMPTS = 3  # plans before embedding happens while other writers wait
+_ATTEMPTS = 4  # tries before embedding happens while other writers wait
 
 Result = TypeVar("Result")
-Plan = Callable[[sqlite3.Connection], Sequence[Draft]]
-Apply = Callable[[Change, Encoder], Result]
+Hint = Callable[[sqlite3.Connection], Sequence[Draft]]
+Apply = Callable[[Change], Result]
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """An embedder with its fingerprint, as the file's vectors must be of.
+
+    A write or a recall takes one when it begins, and checks inside its transaction that the file is still of
+    it: another thread may bring the file over to another embedder meanwhile.
+    """
+
+    embedder: MemoryEmbedder
+    fingerprint: str
+    former: tuple[str, ...]
+    """What earlier releases called the same embedder."""
+
+    @classmethod
+    def to(cls, embedder: MemoryEmbedder) -> Bound:
+        """Takes an embedder's fingerprint."""
+        return cls(embedder, embedder.fingerprint, tuple(getattr(embedder, "legacy_fingerprints", ())))
 
 
 class Store:
@@ -33,6 +54,10 @@ class Store:
         vector_format: How vectors of a new file are kept; an old file keeps its own. None for float32.
         lock_timeout: Seconds to wait for other processes.
         read_only: Never write.
+
+    Attributes:
+        bound: The embedder that the file's vectors belong to, as far as this process knows.
+        switching: Held while this process brings the file over to another embedder and takes that one.
     """
 
     def __init__(
@@ -44,7 +69,8 @@ class Store:
         lock_timeout: float = 60.0,
         read_only: bool = False,
     ) -> None:
-        self.adopt(embedder)
+        self.bound = Bound.to(embedder)
+        self.switching = threading.Lock()
         wanted = VectorFormat.parse(vector_format or VectorFormat.FLOAT32)
         self.database = Database(path, lock_timeout=lock_timeout, read_only=read_only)
         try:
@@ -53,10 +79,10 @@ class Store:
             self.database.close()
             raise
 
-    def adopt(self, embedder: MemoryEmbedder) -> None:
-        """Takes another embedder, whose vectors the file holds from now on."""
-        self.embedder = embedder
-        self._fingerprint = embedder.fingerprint
+    @property
+    def embedder(self) -> MemoryEmbedder:
+        """Whose vectors the file holds."""
+        return self.bound.embedder
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -64,39 +90,44 @@ class Store:
         with self.database.read() as connection:
             yield connection
 
-    @contextmanager
-    def change(self) -> Iterator[Change]:
-        """One write: all of it or nothing; durable on leaving."""
-        self.check_embedder()
-        with self.database.write() as connection:
-            yield Change(connection, self.vector_format)
-
-    def write(self, plan: Plan, apply: Apply[Result]) -> Result:
-        """Embeds what a write needs before it begins, so that other writers do not wait for a model.
+    def write(self, apply: Apply[Result], *, hint: Hint | None = None) -> Result:
+        """Does one write: all of it or nothing; durable when it returns.
 
         Args:
-            plan: Says what has to be embedded, from what the file holds.
-            apply: Does the write, from what the file holds then; plans again by itself.
+            apply: Does the write, from what the file holds then; may be called again after what it did was
+                undone.
+            hint: Tells from what the file holds what will have to be embedded, so that it is before other
+                writers have to wait.
+
+        Raises:
+            OtherEmbedderError: If another process has brought the file over to another embedder.
+            StorageError: As its subclasses say.
         """
-        encoder = Encoder(self.embedder)
-        for _ in range(_ATTEMPTS):
-            with self.read() as connection:
-                drafts = plan(connection)
-            encoder.prepare(drafts)
-            with self.database.write() as connection:
-                self.verify_embedder(connection)
-                if not encoder.missing(plan(connection)):
-                    return apply(Change(connection, self.vector_format), encoder)
-        with self.database.write() as connection:
-            self.verify_embedder(connection)
-            encoder.prepare(plan(connection))
-            return apply(Change(connection, self.vector_format), encoder)
+        encoders: dict[Bound, Encoder] = {}
+        drafts: Sequence[Draft] = ()
+        for attempt in range(_ATTEMPTS + 1):
+            bound = self.bound
+            encoder = encoders.setdefault(bound, Encoder(bound.embedder))
+            encoder.patience = None if attempt == _ATTEMPTS else encoder.patience
+            try:
+                if hint is not None:
+                    with self.read() as connection:
+                        encoder.prepare(hint(connection))
+                encoder.prepare(drafts)
+                with self.database.write() as connection:
+                    self.check_embedder(connection, bound)
+                    change = Change(connection, self.vector_format, encoder)
+                    result = apply(change)
+                    change.settle()
+                return result
+            except NotEmbedded as missing:
+                drafts = missing.drafts
+            except OtherEmbedderError:
+                if not self.has_switched_from(bound):
+                    raise
+        raise AssertionError("the last attempt embeds whatever is missing")
 
-    def view(self, connection: sqlite3.Connection, scope: Scope) -> View:
-        """What a scope sees."""
-        return view_of(connection, scope)
-
-    def find(self, connection: sqlite3.Connection, view: View, memory_id: str) -> tuple[int, ...]:
+    def find(self, connection: sqlite3.Connection, view: View, memory_id: str) -> StoredMemory:
         """Row of a memory that a view sees.
 
         Raises:
@@ -108,12 +139,7 @@ class Store:
             raise MemoryNotFoundError(
                 f"no memory {memory_id!r} is seen by {view.scope}; list() shows which are"
             )
-        return tuple(row)
-
-    def setting(self, key: str) -> str | int | None:
-        """A value of the file's own notes, or None."""
-        with self.read() as connection:
-            return read_setting(connection, key)
+        return row
 
     def close(self) -> None:
         """Closes the file."""
@@ -121,41 +147,47 @@ class Store:
 
     # --- the embedder --------------------------------------------------------------------------------------
 
-    def check_embedder(self) -> None:
-        """Checks that the vectors still are this embedder's.
+    def check_embedder(self, connection: sqlite3.Connection, bound: Bound) -> None:
+        """Checks that the file's vectors are those of an embedder.
 
         Raises:
             OtherEmbedderError: If they are another's.
         """
-        with self.read() as connection:
-            self.verify_embedder(connection)
-
-    def verify_embedder(self, connection: sqlite3.Connection) -> None:
-        """As `check_embedder`, inside a read or a write."""
         stored = read_setting(connection, "embedder")
-        if stored is not None and stored != self._fingerprint:
+        if stored not in (None, bound.fingerprint, *bound.former):
             raise OtherEmbedderError(
                 f"{self.database.name} holds vectors of embedder {stored}, this one is"
-                f" {self._fingerprint}; open it with that one, or bring it over with"
+                f" {bound.fingerprint}; open it with that one, or bring it over with"
                 " romaine.memory.reembed(path, embedder) or `romaine memory reembed`"
             )
+
+    def has_switched_from(self, bound: Bound) -> bool:
+        """Whether this process has brought the file over to another embedder since `bound` was taken."""
+        with self.switching:  # a switch under way: the file is of the new one before we know
+            return self.bound is not bound
 
     def _claim(self, wanted: VectorFormat) -> None:
         """Notes in a new file whose vectors it holds; checks it in an old one."""
         with self.read() as connection:
             claimed = read_setting(connection, "embedder")
-        if claimed is None and not self.database.read_only:
+        if claimed != self.bound.fingerprint and not self.database.read_only:
             with self.database.write() as connection:
-                if read_setting(connection, "embedder") is None:
-                    write_setting(connection, "vector_format", wanted.value)
-                    write_setting(connection, "full_dim", self.embedder.full_dim)
-                    write_setting(connection, "embedder", self.embedder.fingerprint)
-        self.check_embedder()
-        stored = self.setting("vector_format") or wanted.value
+                self._note_embedder(connection, wanted)
+        with self.read() as connection:
+            self.check_embedder(connection, self.bound)
+            stored = read_setting(connection, "vector_format") or wanted.value
         try:
             self.vector_format = VectorFormat(stored)
         except ValueError:
             raise StorageCorruptError(f"{self.database.name} names an unknown vector format") from None
+
+    def _note_embedder(self, connection: sqlite3.Connection, wanted: VectorFormat) -> None:
+        claimed = read_setting(connection, "embedder")
+        if claimed is None:
+            write_setting(connection, "vector_format", wanted.value)
+            write_setting(connection, "full_dim", self.embedder.full_dim)
+        if claimed is None or claimed in self.bound.former:
+            write_setting(connection, "embedder", self.bound.fingerprint)
 
 
 def read_setting(connection: sqlite3.Connection, key: str) -> str | int | None:

@@ -22,6 +22,9 @@ from romaine.memory.stemmer import porter_stem
 
 TermIds = NDArray[np.uint32]
 
+TERMS_VERSION = 1
+"""To be raised with any change of what `term_ids` gives; files then get new terms when they are opened."""
+
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Thai, Kana, Han
 _TOKEN = re.compile(f"[{_UNSPACED}]+|[^\\W_{_UNSPACED}]+")
 _WORD = re.compile(r"\w+")

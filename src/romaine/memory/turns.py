@@ -5,15 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
 
 from romaine.memory.change import Change
 from romaine.memory.checks import check_names
 from romaine.memory.codec import decode_optional, decode_text, encode_optional, encode_text
 from romaine.memory.encoder import Draft, Encoder
 from romaine.memory.records import Kind, Memory, Scope, Turn, utc_now
-from romaine.memory.rows import to_memory
-from romaine.memory.sequence import changed_drafts, next_position, previous_text, put_drafts
+from romaine.memory.rows import StoredMemory, stored_row
+from romaine.memory.sequence import next_position, previous_turn, spoken
 from romaine.memory.store import Store, read_setting
 from romaine.memory.terms import document_text
 from romaine.memory.views import View, view_of
@@ -39,17 +39,9 @@ class TurnsAdded:
 @dataclass
 class _Plan:
     new: list[Memory]
-    edits: dict[int, Memory]
+    edits: list[tuple[StoredMemory, Memory]]
     ids: list[str]
     unchanged: int
-    replaced_in_fork: list[int]
-    new_drafts: list[Draft]
-    changed_drafts: dict[int, Draft]
-
-    @property
-    def drafts(self) -> list[Draft]:
-        """All that has to be embedded."""
-        return [*self.new_drafts, *self.changed_drafts.values()]
 
 
 class TurnWriter:
@@ -81,16 +73,9 @@ class TurnWriter:
         """Adds them in one transaction."""
         if not self._turns:
             return TurnsAdded(added=0, edited=0, unchanged=0, ids=())
-        return self._store.write(lambda connection: self._current_plan(connection).drafts, self._apply)
+        return self._store.write(self._apply, hint=self._drafts)
 
-    def _current_plan(self, connection: sqlite3.Connection) -> _Plan:
-        """The plan for what the file holds, made again only if another write came between."""
-        state = read_setting(connection, "change")
-        if self._planned is None or self._planned[0] != state:
-            self._planned = state, self._plan(connection)
-        return self._planned[1]
-
-    def _memory(self, turn: Turn, token_count: int, now: Any) -> Memory:
+    def _memory(self, turn: Turn, token_count: int, now: datetime) -> Memory:
         return Memory(
             scope=self._scope,
             kind=Kind.TURN,
@@ -105,84 +90,95 @@ class TurnWriter:
             metadata=turn.metadata or {},
         )
 
-    def _apply(self, change: Change, encoder: Encoder) -> TurnsAdded:
-        assert self._planned is not None  # made inside this transaction
-        plan = self._planned[1]
+    def _apply(self, change: Change) -> TurnsAdded:
+        view = view_of(change.connection, self._scope)
+        plan = self._plan(change.connection, view, before_this_write=change.number - 1)
         if plan.new:
-            change.insert(plan.new, encoder.embedded(plan.new_drafts))
-        for no, memory in plan.edits.items():
-            change.update(no, memory, keep_for_forks=True)
-        change.hide(plan.replaced_in_fork, self._scope)
-        put_drafts(change, encoder, plan.changed_drafts)
+            change.insert(plan.new)
+        for row, memory in plan.edits:
+            change.replace(view, row, memory)
         return TurnsAdded(
             added=len(plan.new), edited=len(plan.edits), unchanged=plan.unchanged, ids=tuple(plan.ids)
         )
 
-    def _plan(self, connection: sqlite3.Connection) -> _Plan:
-        view = view_of(connection, self._scope)
-        plan = _Plan(
-            new=[], edits={}, ids=[], unchanged=0, replaced_in_fork=[], new_drafts=[], changed_drafts={}
-        )
+    def _plan(
+        self, connection: sqlite3.Connection, view: View, *, before_this_write: int | None = None
+    ) -> _Plan:
+        """The plan for what the file holds, made again only if another write came between."""
+        state = before_this_write
+        if state is None:
+            state = int(read_setting(connection, "change") or 0)
+        if self._planned is None or self._planned[0] != state:
+            self._planned = state, self._planned_anew(connection, view)
+        return self._planned[1]
+
+    def _planned_anew(self, connection: sqlite3.Connection, view: View) -> _Plan:
+        plan = _Plan(new=[], edits=[], ids=[], unchanged=0)
         stored = self._stored(connection, view)
         position = next_position(connection, self._scope, view)
-        fresh: dict[str, int] = {}
+        given: dict[str, int] = {}
+        edited: dict[int, int] = {}
         for turn, memory in zip(self._turns, self._memories, strict=True):
             row = stored.get(turn.source_id or "")
-            if turn.source_id in fresh:  # given twice: the later text at the earlier place
-                index = fresh[turn.source_id]
+            if turn.source_id in given:  # given twice: the later text at the earlier place
+                index = given[turn.source_id]
                 first = plan.new[index]
                 plan.new[index] = memory = replace(memory, id=first.id, position=first.position)
-            elif row is not None and _is_same(turn, row):
-                plan.unchanged += 1
-                memory = to_memory(row)
-            elif row is not None and decode_optional(row[4]) == self._scope.chat:
-                memory = _edited(to_memory(row), turn, memory.token_count)
-                plan.edits[row[0]] = memory
-            else:
-                if row is None:
-                    memory = replace(memory, position=position)
-                    position += 1
-                else:  # a parent's turn, edited in this fork only
-                    memory = replace(memory, position=row[9])
-                    plan.replaced_in_fork.append(row[0])
+            elif row is None:
+                memory = replace(memory, position=position)
+                position += 1
                 if turn.source_id is not None:
-                    fresh[turn.source_id] = len(plan.new)
+                    given[turn.source_id] = len(plan.new)
                 plan.new.append(memory)
+            elif row.no in edited:
+                index = edited[row.no]
+                memory = _edited(plan.edits[index][1], turn, memory.token_count)
+                plan.edits[index] = row, memory
+            elif _is_same(turn, row):
+                plan.unchanged += 1
+                memory = row.memory()
+            else:
+                memory = _edited(row.memory(), turn, memory.token_count)
+                edited[row.no] = len(plan.edits)
+                plan.edits.append((row, memory))
             plan.ids.append(memory.id)
-        plan.new_drafts = self._new_drafts(connection, plan)
-        plan.changed_drafts = changed_drafts(connection, plan.edits)
         return plan
 
-    def _stored(self, connection: sqlite3.Connection, view: View) -> dict[str, Any]:
-        """Rows of the turns with these source ids, the fork's own before its parents'."""
+    def _stored(self, connection: sqlite3.Connection, view: View) -> dict[str, StoredMemory]:
+        """The turns with these source ids, a fork's own before its parents'."""
         character = encode_optional(self._scope.character)
         in_chat = self._scope.chat is not None
-        found: dict[str, Any] = {}
+        found: dict[str, StoredMemory] = {}
         for source in {turn.source_id for turn in self._turns} - {None}:
             for row in view.rows_of_source(connection, encode_text(str(source))):
-                if row[5] == "turn" and row[3] == character and (row[4] is not None) == in_chat:
+                if row.is_turn and row.in_chat == in_chat and row.character == character:
                     found[str(source)] = row
         return found
 
-    def _new_drafts(self, connection: sqlite3.Connection, plan: _Plan) -> list[Draft]:
-        drafts: list[Draft] = []
-        before: Memory | None = None
+    def _drafts(self, connection: sqlite3.Connection) -> list[Draft]:
+        """What will have to be embedded, but for the turns that follow an edited one."""
+        view = view_of(connection, self._scope)
+        plan = self._plan(connection, view)
+        drafts = [Draft(document_text(memory.text, memory.speaker)) for _, memory in plan.edits]
+        before: str | None = None
         for memory in plan.new:
-            if before is not None and before.position == (memory.position or 0) - 1:
-                drafts.append(Draft(memory, document_text(before.text, before.speaker)))
-            else:
-                drafts.append(Draft(memory, previous_text(connection, memory, edits=plan.edits)))
-            before = memory
+            text = document_text(memory.text, memory.speaker)
+            if before is None:
+                row = stored_row(memory, no=0, root=0, space=0, born=0)
+                previous = previous_turn(connection, view, row)
+                before = None if previous is None else spoken(previous)
+            drafts.append(Draft(text, before))
+            before = text
         return drafts
 
 
-def _is_same(turn: Turn, row: Any) -> bool:
+def _is_same(turn: Turn, row: StoredMemory) -> bool:
     return (
-        decode_text(row[6]) == turn.text
-        and decode_optional(row[7]) == turn.speaker
-        and row[8] == turn.role.value
-        and (turn.parent_id is None or decode_optional(row[12]) == turn.parent_id)
-        and (turn.metadata is None or to_memory(row).metadata == turn.metadata)
+        decode_text(row.text) == turn.text
+        and decode_optional(row.speaker) == turn.speaker
+        and row.role == turn.role.value
+        and (turn.parent_id is None or decode_optional(row.parent_id) == turn.parent_id)
+        and (turn.metadata is None or row.memory().metadata == turn.metadata)
     )
 
 

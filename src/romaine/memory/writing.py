@@ -10,6 +10,7 @@ from typing import Any
 from romaine.errors import OptionError
 from romaine.memory import edits
 from romaine.memory import lifecycle as fading
+from romaine.memory.edits import Forgotten
 from romaine.memory.lifecycle import DecayResult, Lifecycle
 from romaine.memory.notes import NoteAdded, NoteWriter
 from romaine.memory.records import Category, Hit, Kind, Memory, Scope, Turn, check_scope, utc_now
@@ -195,8 +196,10 @@ class MemoryWriting:
         """
         return edits.branch(self._store, check_scope(scope), at=at, to_chat=to_chat)
 
-    def forget(self, scope: Scope, ids: str | Iterable[str], *, derived: bool = True) -> int:
-        """Deletes memories for good, from the file and its log as well.
+    def forget(self, scope: Scope, ids: str | Iterable[str], *, derived: bool = True) -> Forgotten:
+        """Deletes memories for good, from the file and its log as well, and from all forks.
+
+        In a fork, what it inherited goes from the fork only; its parent keeps it.
 
         Args:
             scope: Who asks.
@@ -204,7 +207,7 @@ class MemoryWriting:
             derived: Whether what was made from it goes along.
 
         Returns:
-            How many memories went.
+            How many memories went, and whether the log still holds their text, because another process reads.
 
         Raises:
             MemoryNotFoundError: If the scope sees no memory of one of the ids; nothing is deleted then.
@@ -246,13 +249,17 @@ class MemoryWriting:
 
     # --- fading --------------------------------------------------------------------------------------------
 
-    def mark_used(self, hits: Iterable[Hit | Memory]) -> int:
+    def mark_used(self, scope: Scope, hits: Iterable[Hit | Memory]) -> int:
         """Notes that memories were shown to a model: they fade slower, and cold ones come back.
+
+        Args:
+            scope: Who recalled them; what it does not see is left out.
+            hits: What `recall` returned.
 
         Returns:
             How many of them are still there.
         """
-        return fading.mark_used(self._store, hits, self.lifecycle)
+        return fading.mark_used(self._store, check_scope(scope), hits, self.lifecycle)
 
     def decay(self, scope: Scope) -> DecayResult:
         """Lets the facts and summaries of exactly this scope fade by one cycle."""

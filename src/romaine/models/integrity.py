@@ -16,8 +16,10 @@ import os
 import shutil
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from romaine.errors import IntegrityError, ModelFormatError
 
@@ -138,14 +140,31 @@ def write_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
         OSError: If it cannot be written; nothing is left behind then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path, mode=mode) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def whole_file(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """A file to write to that takes the place of `path` when all of it is written, and on the disk.
+
+    Args:
+        path: The file; it stays as it is if anything is raised inside.
+        mode: Its permissions.
+
+    Raises:
+        OSError: If it cannot be written; nothing is left behind then.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         temporary.chmod(mode)
         temporary.replace(path)
-    except OSError:
+    except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
