@@ -31,7 +31,7 @@ for speaker, role, text in SCRIPT:
         hits = memory.recall(spoken[-2:], scope, k=2, token_budget=200, order="chronological")
         context = "\n".join(f"    {hit.memory.speaker}: {hit.memory.text}" for hit in hits)
         print(f"{speaker}: {text}\n  remembered:\n{context}")
-        memory.mark_used(hits)  # recall itself changes nothing; what was used fades more slowly
+        memory.mark_used(scope, hits)  # recall itself changes nothing; what was used fades more slowly
     memory.add_turns(scope, [Turn(text, speaker=speaker, role=role)])
 
 # A fact that changes: the old one stays in the file, and is left out of what is recalled.

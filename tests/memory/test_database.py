@@ -5,7 +5,7 @@ import multiprocessing
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -275,11 +275,16 @@ SLOW = (
 
 def _newer_schema() -> None:
     """A step after the last one that cannot be done twice and takes a while."""
-    schema.MIGRATIONS = (
-        *schema.MIGRATIONS,
-        (SLOW, "CREATE TABLE step (no)", "INSERT INTO step VALUES (1)"),
-    )
-    schema.VERSION = len(schema.MIGRATIONS)
+    schema.MIGRATIONS = _with_step(SLOW, "CREATE TABLE step (no)", "INSERT INTO step VALUES (1)")
+    schema.VERSION += 1
+
+
+def _with_step(*statements: str) -> dict[int, tuple[int, Callable[[sqlite3.Connection], None]]]:
+    def step(connection: sqlite3.Connection) -> None:
+        for statement in statements:
+            connection.execute(statement)
+
+    return {**schema.MIGRATIONS, schema.VERSION: (schema.VERSION + 1, step)}
 
 
 def _open_with_newer_schema(path: Path, start: object, queue: multiprocessing.Queue) -> None:
@@ -316,8 +321,8 @@ def test_of_processes_that_open_an_old_file_one_migrates_it(path: Path) -> None:
 @contextmanager
 def one_more_step(*statements: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, statements))
-        patch.setattr(schema, "VERSION", len(schema.MIGRATIONS))
+        patch.setattr(schema, "MIGRATIONS", _with_step(*statements))
+        patch.setattr(schema, "VERSION", schema.VERSION + 1)
         yield
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from romaine.embedder import Embedder
 from romaine.errors import MemoryNotFoundError, OptionError
-from romaine.memory import RoleplayMemory, Scope
+from romaine.memory import Forgotten, RoleplayMemory, Scope
 
 from .conftest import CHAT, said
 
@@ -68,7 +68,7 @@ def test_a_fork_may_drop_and_edit_what_it_shares(memory: RoleplayMemory, scope: 
     recalled(memory, fork)
     assert memory.retract(fork, ["3"]) == 1
     result = memory.add_turns(fork, [CHAT[0], replace(CHAT[1], text="Good morning.")])
-    assert (result.added, result.unchanged) == (1, 1)
+    assert (result.added, result.edited, result.unchanged) == (0, 1, 1)
     assert texts(memory, fork) == recalled(memory, fork) == {CHAT[0].text, "Good morning."}
     assert texts(memory, scope) == recalled(memory, scope) == {turn.text for turn in CHAT}
     inner = memory.branch(fork, at=2, to_chat="inner")
@@ -106,7 +106,7 @@ def test_forgetting_leaves_no_trace_in_any_file(path: Path, gem: Embedder, scope
         memory.add_fact(scope, "Cassian is Quenthelion.", parent_id="9")
         fork = memory.branch(scope, at=4, to_chat="fork")
         memory.add_turns(scope, [said("My true name is Quenthelion!", "9")])
-        assert memory.forget(scope, ids[-1]) == 2
+        assert memory.forget(scope, ids[-1]) == Forgotten(memories=2, pending=False)
         assert all("Quenthelion" not in text for text in texts(memory, fork) | recalled(memory, scope))
         for file in path.parent.iterdir():
             assert b"Quenthelion" not in file.read_bytes(), file.name
@@ -116,7 +116,7 @@ def test_forgetting_leaves_no_trace_in_any_file(path: Path, gem: Embedder, scope
 def test_forget_can_spare_what_was_made_of_it(memory: RoleplayMemory, scope: Scope) -> None:
     ids = memory.add_turns(scope, CHAT).ids
     memory.add_fact(scope, "There is a key.", parent_id="1")
-    assert memory.forget(scope, [ids[0]], derived=False) == 1
+    assert memory.forget(scope, [ids[0]], derived=False).memories == 1
     assert "There is a key." in texts(memory, scope)
 
 

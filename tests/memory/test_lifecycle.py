@@ -99,13 +99,13 @@ def test_recall_feeds_nothing_and_use_does(memory: RoleplayMemory, scope: Scope)
     fact = memory.add_fact(scope, "The key is silver.", importance=0.5).memory
     hits = memory.recall("key", scope)
     assert memory.get(scope, fact.id).access_count == 0
-    assert memory.mark_used(hits) == 1
+    assert memory.mark_used(scope, hits) == 1
     assert memory.get(scope, fact.id).access_count == 1
     assert memory.get(scope, fact.id).importance == 0.7
     memory.forget(scope, fact.id)
-    assert memory.mark_used(hits) == 0
+    assert memory.mark_used(scope, hits) == 0
     with pytest.raises(OptionError, match="not a Hit"):
-        memory.mark_used(["x"])  # type: ignore[list-item]
+        memory.mark_used(scope, ["x"])  # type: ignore[list-item]
 
 
 def test_cold_scores_less(memory: RoleplayMemory, scope: Scope) -> None:

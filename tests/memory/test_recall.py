@@ -11,6 +11,7 @@ import pytest
 from romaine.embedder import Embedder
 from romaine.errors import OptionError, TextTypeError, UnknownNameError
 from romaine.memory import RoleplayMemory, Scope
+from romaine.memory.store import read_setting
 
 from .conftest import CHAT, said
 
@@ -183,11 +184,16 @@ def test_dim_only_changes_the_first_stage(memory: RoleplayMemory, scope: Scope) 
     assert memory.recall("key", scope, dim=32) == memory.recall("key", scope)
 
 
+def changes(memory: RoleplayMemory) -> object:
+    with memory._store.read() as connection:
+        return read_setting(connection, "change")
+
+
 def test_recall_writes_nothing(memory: RoleplayMemory, scope: Scope, path: Path) -> None:
     memory.add_turns(scope, CHAT)
-    before = memory.list(scope), memory._store.setting("change")
+    before = memory.list(scope), changes(memory)
     memory.recall("key", scope, explain=True, neighbours=2)
-    assert (memory.list(scope), memory._store.setting("change")) == before
+    assert (memory.list(scope), changes(memory)) == before
 
 
 @pytest.mark.parametrize("text", NASTY)
