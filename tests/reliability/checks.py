@@ -21,7 +21,7 @@ ALL = 1000
 """More hits than any scope has memories."""
 
 
-class Mismatch(AssertionError):
+class Mismatch(AssertionError):  # noqa: N818 - it is a finding
     """The memory answers something else than the model."""
 
 
@@ -92,7 +92,7 @@ class Checker:
         )
         if not everything:
             return
-        user, memory_id = chance.choice(everything)
+        _, memory_id = chance.choice(everything)
         seen = {m.id: m for m in self.model.seen(scope)}
         try:
             found = memory.get(scope, memory_id)
@@ -225,9 +225,7 @@ class Checker:
             raise Mismatch(f"{what} lacks {[m for m in expected if m.id in missing]}; it has {_brief(found)}")
         self._within(what, found, expected, scope)
 
-    def _within(
-        self, what: str, found: Iterable[Memory], allowed: Iterable[Memory], scope: Scope
-    ) -> None:
+    def _within(self, what: str, found: Iterable[Memory], allowed: Iterable[Memory], scope: Scope) -> None:
         """Whether all that was found is allowed, field by field."""
         by_id = {m.id: m for m in allowed}
         superseders = self.model.superseders(scope)

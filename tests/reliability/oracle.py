@@ -1,4 +1,4 @@
-"""What the memory means, in plain Python: lists, dictionaries and copies; no SQL, no vectors, no change numbers.
+"""What the memory means, in plain Python: lists, dictionaries and copies; no SQL, no vectors, no numbering.
 
 A fork is a deep copy of what its parent's scope saw of the chat at that moment. That is the simplest thing
 that can be true, and everything cleverer is held to it.
