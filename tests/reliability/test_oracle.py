@@ -19,11 +19,6 @@ STEPS = 40
 PLAYS = 12
 
 
-@pytest.fixture(scope="module")
-def gem() -> Embedder:
-    return Embedder(dim=64)
-
-
 def play(seed: int, steps: Sequence[int], embedder: Embedder) -> tuple[str | None, Play]:
     """Plays steps; returns what went wrong, or None."""
     with tempfile.TemporaryDirectory() as folder:
