@@ -102,6 +102,7 @@
         )
         m.import_jsonl(lines, scope=far)
         lines.unlink()
+    with RoleplayMemory(path, embedder=Embedder(dim=64)) as m:  # as a fresh process answers
         queries = [
             "Where is the silver key?",
             "Who owes gold?",
