@@ -1,0 +1,119 @@
+"""The memory against the model: random plays, the same answers, the vectors that embedding anew makes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from romaine.embedder import Embedder
+from romaine.errors import FormatError
+from romaine.memory import Memory, RoleplayMemory, Scope
+
+from .play import OPERATIONS, WORDS, Play
+from .vectors import stale_vectors
+
+STEPS = 40
+PLAYS = 12
+
+
+def play(seed: int, steps: Sequence[int], embedder: Embedder) -> tuple[str | None, Play]:
+    """Plays steps; returns what went wrong, or None."""
+    with tempfile.TemporaryDirectory() as folder:
+        game = Play(Path(folder), seed, embedder)
+        try:
+            for number in steps:
+                game.step(number)
+            game.check_everything()
+            game.memory.close()
+            stale = stale_vectors(game.path, embedder, Path(folder))
+        except Exception as error:  # whatever is raised is what a play is to find
+            return f"{type(error).__name__}: {error}", game
+        finally:
+            game.memory.close()
+        return ("; ".join(stale[:3]) or None), game
+
+
+def shortest(seed: int, steps: Sequence[int], embedder: Embedder) -> tuple[str, list[str]]:
+    """Leaves out steps as long as something goes wrong; returns what, and what was done."""
+    kept = list(steps)
+    problem, game = play(seed, kept, embedder)
+    assert problem is not None
+    size = len(kept) // 2
+    while size:
+        start = 0
+        while start < len(kept):
+            fewer = kept[:start] + kept[start + size :]
+            still, shorter = play(seed, fewer, embedder)
+            if still is None:
+                start += size
+            else:
+                kept, problem, game = fewer, still, shorter
+        size //= 2
+    return problem, game.log
+
+
+def check_play(seed: int, embedder: Embedder, steps: int = STEPS) -> int:
+    """Plays; returns how many questions were asked.
+
+    Raises:
+        AssertionError: If anything went wrong, with the shortest play that shows it.
+    """
+    problem, game = play(seed, range(steps), embedder)
+    if problem is not None:
+        problem, log = shortest(seed, range(steps), embedder)
+        raise AssertionError(f"seed {seed}:\n" + "\n".join(log) + f"\n{problem}")
+    return game.checker.queries
+
+
+@pytest.mark.parametrize("seed", range(PLAYS))
+def test_a_play_agrees_with_the_model(seed: int, gem: Embedder) -> None:
+    assert check_play(seed, gem) > STEPS
+
+
+def test_plays_do_every_operation(gem: Embedder, tmp_path: Path) -> None:
+    """A model that is asked to do little proves little."""
+    game = Play(tmp_path, 1, gem)
+    for number in range(120):
+        game.step(number)
+    game.memory.close()
+    done = {line.split(": ", 1)[1].split("(")[0] for line in game.log}
+    written = {
+        "add_turns",
+        "add_fact",
+        "add_lore",
+        "add_summary",
+        "update",
+        "pin",
+        "unpin",
+        "retract",
+        "forget",
+    }
+    assert done >= written | {"mark_used", "decay", "branch", "exchange", "close and open"}
+    assert sum(len(entries) for entries in game.model.shared.values()) > 10
+
+
+def test_what_a_user_exported_is_restored(gem: Embedder, tmp_path: Path) -> None:
+    """Into an empty file, with the ids and scopes it had; in the name of another user, nothing is taken."""
+    game = Play(tmp_path, 5, gem, {**OPERATIONS, "branch": 0, "exchange": 0})
+    for number in range(STEPS):
+        game.step(number)
+    scopes = [Scope(user=user, character="Mira", chat=chat) for user in WORDS for chat in ("t0", "t1")]
+    exported = tmp_path / "exported.jsonl"
+    for scope in scopes:
+        count = game.memory.export_jsonl(exported, scope)
+        with RoleplayMemory(":memory:", embedder=gem) as restored:
+            if count:
+                with pytest.raises(FormatError):
+                    restored.import_jsonl(exported, user="dee")
+                assert restored.stats(Scope(user="dee", character="Mira", chat=scope.chat)).total == 0
+            assert restored.import_jsonl(exported, user=scope.user) == count
+            assert by_id(restored.list(scope)) == by_id(game.memory.list(scope))
+            assert restored.import_jsonl(exported, user=scope.user) == 0
+    game.memory.close()
+
+
+def by_id(memories: Sequence[Memory]) -> list[Memory]:
+    return sorted(memories, key=lambda memory: memory.id)
