@@ -277,7 +277,7 @@ class Database:
 
     def _checkpoint(self, connection: sqlite3.Connection, patience: float) -> bool:
         # SQLite waits in there with writers held off, so that readers leave one by one and none begins anew
-        connection.execute(f"PRAGMA busy_timeout = {max(int(patience * 1000), 0):d}")
+        _wait_up_to(connection, patience)
         try:
             (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.OperationalError as error:
@@ -285,7 +285,7 @@ class Database:
                 raise
             return False
         finally:
-            connection.execute(f"PRAGMA busy_timeout = {int(self._timeout * 1000):d}")
+            _wait_up_to(connection, self._timeout)
         return not busy
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
@@ -311,3 +311,8 @@ class Database:
                 time.sleep(_RETRY_SECONDS)
             else:
                 return
+
+
+def _wait_up_to(connection: sqlite3.Connection, seconds: float) -> None:
+    milliseconds = int(min(max(seconds, 0.0) * 1000, 2**31 - 1))
+    connection.execute(f"PRAGMA busy_timeout = {milliseconds:d}")
