@@ -30,7 +30,7 @@ from romaine.memory.sqlite_errors import in_words, is_busy
 
 _PAGE_SIZE = 16384  # two 384-d float32 vectors and their terms, without a chain of overflow pages
 _WRITER_CACHE_KIB = 32768
-_READER_CACHE_KIB = 8192
+_READER_CACHE_KIB = 2048  # pages come back from the system's cache as fast: 32 MiB gained nothing
 _RETRY_SECONDS = 0.02
 _OPENINGS = 3  # a file may be replaced just when it is opened; not again and again
 
