@@ -319,6 +319,30 @@ def test_a_deleted_log_is_saved_by_closing(path: Path) -> None:
         assert kept(database) == {"before", "after"}
 
 
+def test_a_file_that_was_moved_takes_its_log_along(path: Path) -> None:
+    with opened(path) as database:
+        keep(database, "before")
+        path.rename(path.with_name("moved.db"))
+    with opened(path.with_name("moved.db")) as database:
+        assert kept(database) == {"before"}
+    assert not Path(f"{path}-wal").exists() or not Path(f"{path}-wal").stat().st_size
+
+
+def test_a_backup_put_in_place_of_an_open_file_is_not_mixed_with_it(path: Path) -> None:
+    with opened(path) as database:
+        keep(database, "in both")
+    shutil.copy(path, path.with_name("backup.db"))
+    with opened(path) as database:
+        keep(database, "in the old one")
+        path.with_name("backup.db").rename(path)
+        with pytest.raises(StorageReplacedError, match="replaced"):
+            keep(database, "lost")
+    with opened(path) as database:
+        assert kept(database) == {"in both"}
+        keep(database, "after")
+        assert kept(database) == {"in both", "after"}
+
+
 def test_a_deleted_log_is_not_opened_anew_beside_the_old_one(path: Path) -> None:
     with opened(path) as database:
         keep(database, "before")

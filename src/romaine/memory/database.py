@@ -30,7 +30,7 @@ from romaine.memory.sqlite_errors import in_words, is_busy
 
 _PAGE_SIZE = 16384  # two 384-d float32 vectors and their terms, without a chain of overflow pages
 _WRITER_CACHE_KIB = 32768
-_READER_CACHE_KIB = 8192
+_READER_CACHE_KIB = 2048  # pages come back from the system's cache as fast: 32 MiB gained nothing
 _RETRY_SECONDS = 0.02
 _OPENINGS = 3  # a file may be replaced just when it is opened; not again and again
 
@@ -281,7 +281,7 @@ class Database:
 
     def _checkpoint(self, connection: sqlite3.Connection, patience: float) -> bool:
         # SQLite waits in there with writers held off, so that readers leave one by one and none begins anew
-        connection.execute(f"PRAGMA busy_timeout = {max(int(patience * 1000), 0):d}")
+        _wait_up_to(connection, patience)
         try:
             (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.OperationalError as error:
@@ -289,7 +289,7 @@ class Database:
                 raise
             return False
         finally:
-            connection.execute(f"PRAGMA busy_timeout = {int(self._timeout * 1000):d}")
+            _wait_up_to(connection, self._timeout)
         return not busy
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
@@ -315,3 +315,8 @@ class Database:
                 time.sleep(_RETRY_SECONDS)
             else:
                 return
+
+
+def _wait_up_to(connection: sqlite3.Connection, seconds: float) -> None:
+    milliseconds = int(min(max(seconds, 0.0) * 1000, 2**31 - 1))
+    connection.execute(f"PRAGMA busy_timeout = {milliseconds:d}")

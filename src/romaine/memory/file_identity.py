@@ -93,11 +93,21 @@ class OpenFile:
             # Closing would copy our log over what others wrote since, and delete theirs by its name
             _keep_for_good(self)
             return
+        if not self.is_as_held():
+            self._bring_home()
         self._seen[1] = None  # the log goes with the last connection
         for connection in self.connections:
             connection.close()
         self.connections.clear()
         _held.discard(self)
+
+    def _bring_home(self) -> None:
+        # The file has moved and SQLite would leave its log behind: written into it, what the log holds is
+        # not lost, nor taken for the log of whatever has the name now.
+        for connection in self.connections[:1]:
+            with suppress(sqlite3.Error):
+                connection.execute("PRAGMA busy_timeout = 1000")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _has_foreign_log(self) -> bool:
         return any(
