@@ -124,7 +124,7 @@ class Checker:
         lines = path.read_text(encoding="utf-8").splitlines()
         if len(lines) != count:
             raise Mismatch(f"export({scope}) told {count} of {len(lines)} lines")
-        exported = [from_json(json.loads(line), None) for line in lines]
+        exported = [from_json(json.loads(line)) for line in lines]
         self._same(f"export({scope})", exported, self.model.seen(scope), scope)
 
     # --- searching -----------------------------------------------------------------------------------------

@@ -192,6 +192,14 @@ class Change:
             self._update(row)
             self._unembedded[row.no] = row
 
+    def reword(self, row: StoredMemory) -> None:
+        """Makes the terms of a row anew."""
+        terms = terms_blob(row)
+        self.connection.execute(
+            "UPDATE vector SET terms = ?, changed = ? WHERE no = ?", (terms, self.number, row.no)
+        )
+        self._update(row)
+
     def settle(self) -> None:
         """Embeds what is new or has another turn before it. To be called when the rows are as they shall be.
 

@@ -18,6 +18,7 @@ from romaine.memory.records import Scope, check_scope
 from romaine.memory.reembedding import Progress
 from romaine.memory.store import Bound, Store
 from romaine.memory.twins import twin
+from romaine.memory.upgrade import bring_up_to_date
 from romaine.memory.writing import MemoryWriting
 
 _GIGABYTE = 1 << 30
@@ -64,6 +65,11 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
             lock_timeout=lock_timeout,
             read_only=read_only,
         )
+        try:
+            bring_up_to_date(self._store)
+        except BaseException:
+            self._store.close()
+            raise
         self._recaller = Recaller(self._store, cache_bytes=cache_bytes)
 
     def __enter__(self) -> RoleplayMemory:  # noqa: PYI034 - Self needs Python 3.11

@@ -118,7 +118,9 @@ def from_version_1(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM meta WHERE key = 'next_embedder'")
     connection.execute(NEXT_VECTOR_TABLE)
     connection.execute("INSERT INTO meta VALUES ('terms', 1)")
+    connection.execute("INSERT INTO meta VALUES ('renewed', 0)")  # see upgrade.py
     connection.execute("PRAGMA legacy_alter_table = OFF")
+    _mend_positions(connection)
     _add_next_positions(connection)
     _add_checksums_of_branches(connection)
     _drop_unseen(connection)
@@ -147,14 +149,25 @@ def _with_checksums(rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
     return [(*row, content_checksum(tuple(row))) for row in rows]
 
 
+def _mend_positions(connection: sqlite3.Connection) -> None:
+    """Gives turns beyond all positions the next ones: the first release took up to 2**53, and none was left."""
+    far = connection.execute(
+        "SELECT no, space FROM memory WHERE position > ? ORDER BY space, position, no", (MAX_POSITION,)
+    ).fetchall()
+    for no, space in far:
+        connection.execute(
+            """UPDATE memory SET position = (SELECT coalesce(max(position) + 1, 0) FROM memory
+                WHERE space = ? AND position <= ?) WHERE no = ?""",
+            (space, MAX_POSITION, no),
+        )
+
+
 def _add_next_positions(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE space ADD COLUMN next_position INTEGER NOT NULL DEFAULT 0")
     connection.execute("ALTER TABLE space ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0")
-    # the first release took any position up to 2**53, after which no further one could be given
     connection.execute(
         """UPDATE space SET next_position =
-            (SELECT coalesce(max(position) + 1, 0) FROM memory m WHERE m.space = space.no AND position <= ?)""",
-        (MAX_POSITION,),
+            (SELECT coalesce(max(position) + 1, 0) FROM memory m WHERE m.space = space.no)"""
     )
     rows = connection.execute("SELECT no, user, chat, next_position FROM space").fetchall()
     connection.executemany(

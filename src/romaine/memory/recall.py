@@ -78,6 +78,7 @@ class Recaller:
         vector: ArrayLike | None = None,
     ) -> Explanation:
         """Finds what fits; `explain` decides whether what was left out is told."""
+        self._store.database.check_process()  # a fork may have left the locks of indexes locked for good
         while True:
             serving = self._current()
             try:
