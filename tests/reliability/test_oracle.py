@@ -15,7 +15,7 @@ from .drawing import WORDS
 from .play import OPERATIONS, Play, play, shortest
 
 STEPS = 40
-PLAYS = 12
+PLAYS = 8
 
 
 def check_play(seed: int, embedder: Embedder, steps: int = STEPS) -> int:
