@@ -38,7 +38,11 @@ def kill_lives(path: Path, gem: Embedder, kills: int, nursery: Nursery, seed: in
     chance, result = random.Random(f"lives {seed}"), Killed()
     held: dict[int, int] = {}
     for life in range(kills):
-        done = len(nursery.raise_and_kill("live", path, life, chance.uniform(0, 0.06)))
+        done = len(
+            nursery.raise_and_kill(
+                "live", path, life=life, after=chance.randint(0, 9), seconds=chance.uniform(0, 0.02)
+            )
+        )
         result.kills += 1
         result.acknowledged += done
         with RoleplayMemory(path, embedder=gem) as memory:
@@ -75,7 +79,9 @@ def kill_embedding(path: Path, gem: Embedder, kills: int, nursery: Nursery, seed
             said = [f"line {n} of the song" for n in range(40)]
             with RoleplayMemory(path, embedder=gem) as memory:
                 memory.add_turns(scope, [Turn(text, speaker="x", role="user") for text in said])
-        done = nursery.raise_and_kill("embed again", path, 0, chance.uniform(0, 0.1))
+        done = nursery.raise_and_kill(
+            "embed again", path, after=chance.randint(0, 24), seconds=chance.uniform(0, 0.01)
+        )
         result.kills += 1
         result.acknowledged += len(done)
         holder, memory = _open(path, gem, other)
@@ -111,7 +117,7 @@ def kill_opening(path: Path, gem: Embedder, kills: int, nursery: Nursery, seed: 
         for stale in path.parent.glob(f"{path.name}*"):
             stale.unlink()
         shutil.copyfile(OLD_FILE, path)
-        result.acknowledged += len(nursery.raise_and_kill("open", path, 0, chance.uniform(0, 0.03)))
+        result.acknowledged += len(nursery.raise_and_kill("open", path, seconds=chance.uniform(0, 0.03)))
         result.kills += 1
         with RoleplayMemory(path, embedder=gem) as memory:
             check_old_lists(memory)

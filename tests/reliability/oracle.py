@@ -105,6 +105,11 @@ class Model:
                     return (entries, fork, entry) if knows(scope.character, entry.memory) else None
         return None
 
+    def texts(self) -> set[str]:
+        """All texts that some scope may see."""
+        lists = (*self.said.values(), *self.shared.values())
+        return {entry.memory.text for entries in lists for entry in entries}
+
     # --- writing -------------------------------------------------------------------------------------------
 
     def add(self, memory: Memory) -> None:

@@ -5,9 +5,9 @@ Steps can be left out without changing what the others draw, which is how a fail
 
 from __future__ import annotations
 
-import inspect
 import json
 import random
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -16,12 +16,14 @@ from typing import Any
 
 from romaine.embedder import Embedder
 from romaine.errors import MemoryNotFoundError
-from romaine.memory import Kind, Lifecycle, Memory, RoleplayMemory, Scope, Turn
+from romaine.memory import Kind, Lifecycle, RoleplayMemory, Scope, Turn
 from romaine.memory.records import utc_now
 
-from .checks import ALL, Checker, Mismatch
-from .drawing import START, WORDS, Drawing
-from .oracle import Model, edited, knows
+from .both_sides import BothSides, brief
+from .checks import Checker, Mismatch
+from .drawing import START, WORDS
+from .oracle import Model
+from .vectors import stale_vectors, stored_texts
 
 LIFECYCLE = Lifecycle(hot_tokens=120, max_entries=7, decay=0.2)
 OPERATIONS = {
@@ -31,7 +33,7 @@ OPERATIONS = {
 """Operations and how often each is drawn."""
 
 
-class Play(Drawing):
+class Play(BothSides):
     """One memory, the model of it, and what is done to both.
 
     Args:
@@ -154,7 +156,7 @@ class Play(Drawing):
         fields = {name: every[name]() for name in chance.sample(sorted(every), chance.randint(1, 2))}
         if chance.random() < 0.2:
             fields |= self._validity(chance)
-        self._say(f"update({_brief(scope)}, {memory.id[-4:]}, {fields})")
+        self._say(f"update({brief(scope)}, {memory.id[-4:]}, {fields})")
         returned = self.memory.update(scope, memory.id, **fields)
         values = dict(fields)
         if "text" in values:
@@ -166,7 +168,7 @@ class Play(Drawing):
         if not seen:
             return
         memory, pinned = chance.choice(seen), chance.random() < 0.6
-        self._say(f"{'pin' if pinned else 'unpin'}({_brief(scope)}, {memory.id[-4:]})")
+        self._say(f"{'pin' if pinned else 'unpin'}({brief(scope)}, {memory.id[-4:]})")
         returned = (self.memory.pin if pinned else self.memory.unpin)(scope, memory.id)
         self._changed(
             scope,
@@ -180,7 +182,7 @@ class Play(Drawing):
         if not sources:
             return
         chosen = chance.sample(sources, min(len(sources), chance.randint(1, 2)))
-        self._say(f"retract({_brief(scope)}, {chosen})")
+        self._say(f"retract({brief(scope)}, {chosen})")
         self._equal("retract", self.memory.retract(scope, chosen), self.model.retract(scope, chosen))
 
     def _forget(self, chance: random.Random, scope: Scope) -> None:
@@ -189,17 +191,26 @@ class Play(Drawing):
             return
         ids = [m.id for m in chance.sample(seen, min(len(seen), chance.choice([1, 1, 2])))]
         derived = chance.random() < 0.6
-        self._say(f"forget({_brief(scope)}, {[i[-4:] for i in ids]}, derived={derived})")
+        self._say(f"forget({brief(scope)}, {[i[-4:] for i in ids]}, derived={derived})")
         copies = self._copies_of_copies(scope)
+        known = self.model.texts()
         forgotten = self.memory.forget(scope, ids, derived=derived)
         gone = self.model.forget(scope, ids, derived=derived)
-        self._equal("forget", getattr(forgotten, "memories", forgotten), len(gone))
+        self._equal("forget", (forgotten.memories, forgotten.pending), (len(gone), False))
         for other, memory_id in copies:  # whether a copy of a copy goes along is left open
             if memory_id in gone and self.model.find(other, memory_id) is not None:
                 try:
                     self.memory.get(other, memory_id)
                 except MemoryNotFoundError:
                     self.model.forget(other, [memory_id], derived=False)
+        self._erased(known - self.model.texts())
+
+    def _erased(self, texts: set[str]) -> None:
+        """What nobody may see any more must not stand in the file or its log either."""
+        data = b"".join(part.read_bytes() for part in self.folder.glob(f"{self.path.name}*"))
+        left = [text for text in texts if text.encode() in data]
+        if left:
+            raise Mismatch(f"forgotten, and still in the file: {left}")
 
     def _copies_of_copies(self, scope: Scope) -> list[tuple[Scope, str]]:
         own = {(scope.user, scope.chat, scope.character), (scope.user, scope.chat, None)}
@@ -217,12 +228,9 @@ class Play(Drawing):
         if other and chance.random() < 0.4:
             hits.append(chance.choice(other))
         ids = [getattr(hit, "memory", hit).id for hit in hits]
-        self._say(f"mark_used({_brief(scope)}, {[i[-4:] for i in ids]})")
+        self._say(f"mark_used({brief(scope)}, {[i[-4:] for i in ids]})")
         start = utc_now()
-        if "scope" in inspect.signature(self.memory.mark_used).parameters:
-            count = self.memory.mark_used(scope, hits)
-        else:
-            count = self.memory.mark_used(hits)
+        count = self.memory.mark_used(scope, hits)
         end = utc_now()
         self._equal("mark_used", count, self.model.mark_used(scope, ids, LIFECYCLE, start))
         for memory_id in ids:
@@ -233,7 +241,7 @@ class Play(Drawing):
                 self.model.change(scope, memory_id, lambda m, at=at: replace(m, last_used_at=at))
 
     def _decay(self, chance: random.Random, scope: Scope) -> None:
-        self._say(f"decay({_brief(scope)})")
+        self._say(f"decay({brief(scope)})")
         result = self.memory.decay(scope)
         expected = self.model.decay(scope, LIFECYCLE)
         self._equal("decay", (result.decayed, result.cooled, result.trimmed), expected)
@@ -250,7 +258,7 @@ class Play(Drawing):
         if self.model.is_taken(scope, name) or (scope.character is None and told_apart):
             return  # what a fork for all shows of one character's own past is left open
         at = chance.randint(0, max([m.position or 0 for m in own]))
-        self._say(f"branch({_brief(scope)}, at={at}, to_chat={name!r})")
+        self._say(f"branch({brief(scope)}, at={at}, to_chat={name!r})")
         fork = self.memory.branch(scope, at=at, to_chat=name)
         self._equal("branch", fork, replace(scope, chat=name))
         self.model.branch(scope, at, name)
@@ -260,7 +268,7 @@ class Play(Drawing):
         if len({room for room in self.model.said if str(room[1]).startswith("i")}) >= 3:
             return
         target = Scope(user=chance.choice(list(WORDS)), character=scope.character, chat=f"i{self._step}")
-        self._say(f"exchange({_brief(scope)} -> {_brief(target)})")
+        self._say(f"exchange({brief(scope)} -> {brief(target)})")
         path = self.folder / "exchanged.jsonl"
         count = self.memory.export_jsonl(path, scope)
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -268,26 +276,6 @@ class Play(Drawing):
         # texts of another user must not look like a leak, so the model takes what is told of the lines
         stored = [m for m in self.memory.list(target) if m.scope == target]
         self._import(scope, target, lines, stored)
-
-    def _import(self, scope: Scope, target: Scope, lines: list[Any], stored: list[Memory]) -> None:
-        new_ids: dict[str, str] = {}
-        by_text = {(m.text, m.kind, m.speaker, m.position): m for m in stored}
-        seen = {m.id: m for m in self._seen(scope)}
-        for line in lines:
-            old = seen[line["id"]]
-            new = by_text.get((old.text, old.kind, old.speaker, old.position))
-            if new is None:
-                raise Mismatch(f"import into {target} lost {old}")
-            held = (target.user, old.id) in self.model.rooted
-            if not held and new.id != old.id:
-                raise Mismatch(f"import renamed {old.id}, which {target.user} had not")
-            new_ids[old.id] = new.id
-            self.model.add(replace(old, id=new.id, scope=target, superseded_by=None))
-        for line in lines:
-            newer = line.get("superseded_by")
-            if newer in new_ids:
-                pairs = self.model.corrections.setdefault(target.user, [])
-                pairs.append((new_ids[line["id"]], new_ids[newer]))
 
     def _reopen(self, chance: random.Random, scope: Scope) -> None:
         """Closes the file; what is found and how well must not change."""
@@ -301,18 +289,13 @@ class Play(Drawing):
             if new.keys() != old.keys() or any(abs(new[i] - old[i]) > 1e-6 for i in old):
                 raise Mismatch(f"recall({s}) differs once the file is opened anew: {old}, {new}")
 
-    def _scores(self, scope: Scope) -> dict[str, float]:
-        self.checker.queries += 1
-        hits = self.memory.recall(["what did you say", "where is the key"], scope, k=ALL)
-        return {hit.memory.id: hit.score for hit in hits}
-
     def _unknown(self, chance: random.Random, scope: Scope) -> None:
         """Writes to what the scope does not see: an error of ours that tells nothing, and no change."""
         hidden = [pair for pair in sorted(self.model.rooted) if self.model.find(scope, pair[1]) is None]
         if not hidden:
             return
         memory_id = chance.choice(hidden)[1]
-        self._say(f"touches unseen {memory_id[-4:]} from {_brief(scope)}")
+        self._say(f"touches unseen {memory_id[-4:]} from {brief(scope)}")
         for action in (
             lambda: self.memory.update(scope, memory_id, importance=0.5),
             lambda: self.memory.forget(scope, memory_id),
@@ -325,91 +308,43 @@ class Play(Drawing):
                 continue
             raise Mismatch(f"{scope} changed {memory_id}, which it does not see")
 
-    # --- both sides ----------------------------------------------------------------------------------------
 
-    def _add_turns(self, scope: Scope, turns: Sequence[Turn], *, known_by: Sequence[str]) -> None:
-        told = [(turn.source_id, turn.text) for turn in turns]
-        self._say(f"add_turns({_brief(scope)}, {told}, known_by={list(known_by)})")
-        result = self.memory.add_turns(scope, turns, known_by=known_by)
-        new = 0
-        for turn, memory_id in zip(turns, result.ids, strict=True):
-            assert turn.source_id is not None
-            old = self.model.turn_of_source(scope, turn.source_id)
-            tokens = self._tokens(turn.text)
-            if old is not None:
-                self._equal(f"id of {turn.source_id}", memory_id, old.id)
-                new_memory = edited(old, turn, tokens)
-                if new_memory != old:
-                    self.model.change(scope, old.id, lambda m, t=turn, n=tokens: edited(m, t, n))
-                continue
-            new += 1
-            position = self._placed(scope, memory_id, self.model.next_positions(scope))
-            self.model.add(
-                Memory(
-                    scope=scope, kind=Kind.TURN, text=turn.text, speaker=turn.speaker, role=turn.role,
-                    id=memory_id, position=position, created_at=turn.at or utc_now(),
-                    source_id=turn.source_id, parent_id=turn.parent_id, known_by=frozenset(known_by),
-                    token_count=tokens, metadata=turn.metadata or {},
-                )
-            )  # fmt: skip
-        self._equal("turns added", result.added, new)
-
-    def _add_note(self, scope: Scope, kind: Kind, text: str, options: dict[str, Any]) -> None:
-        self._say(f"add_{kind.value}({_brief(scope)}, {text!r}, {options})")
-        result = getattr(self.memory, f"add_{kind.value}")(scope, text, **options)
-        if not result.stored:
-            twin = next((m for m in self._seen(scope) if m.id == result.twin_id), None)
-            if twin is None or twin.text != text:
-                raise Mismatch(f"{text!r} was rejected ({result.reason}) for {result.twin_id}: {twin}")
-            return
-        given = {k: v for k, v in options.items() if k not in ("supersedes", "at")}
-        memory = result.memory
-        allowed = self._note_positions(scope, kind, options.get("parent_id"))
-        expected = Memory(
-            scope=scope, kind=kind, text=text, id=memory.id, created_at=options.get("at", memory.created_at),
-            token_count=memory.token_count, position=memory.position, **given,
-        )  # fmt: skip
-        if memory.position not in allowed:
-            raise Mismatch(f"a {kind.value} of {scope} stands at {memory.position}, allowed are {allowed}")
-        self._equal("note", memory, expected)
-        self.model.add(replace(expected, token_count=self._tokens(text)))
-        pairs = self.model.corrections.setdefault(scope.user, [])
-        pairs += [(old, memory.id) for old in options.get("supersedes", ())]
-
-    def _note_positions(self, scope: Scope, kind: Kind, parent_id: str | None) -> set[int | None]:
-        if scope.chat is None or kind is Kind.LORE:
-            return {None}
-        told = [m for m in self._seen(scope) if m.scope.chat is not None]
-        parents = [
-            e.memory
-            for e in self.model.entries(scope, witnessed=False)
-            if parent_id in (e.memory.source_id, e.memory.id) and parent_id is not None
-        ]
-        found: set[int | None] = {m.position for m in parents if m.position is not None}
-        if not any(knows(scope.character, m) and m.position is not None for m in parents):
-            found.add(max((m.position for m in told if m.kind is Kind.TURN), default=None))
-        return found
-
-    def _placed(self, scope: Scope, memory_id: str, allowed: set[int]) -> int | None:
-        """Where a new turn stands, which the model may leave open."""
-        position = self.memory.get(scope, memory_id).position
-        if position not in allowed and scope.chat is not None:
-            raise Mismatch(f"a new turn of {scope} stands at {position}, allowed are {allowed}")
-        return position
-
-    def _changed(
-        self, scope: Scope, memory_id: str, returned: Memory, edit: Callable[[Memory], Memory]
-    ) -> None:
-        expected = self.model.change(scope, memory_id, edit)
-        self._equal("what was changed", replace(returned, superseded_by=None), expected)
-
-    def _equal(self, what: str, found: object, expected: object) -> None:
-        if found != expected:
-            raise Mismatch(f"{what}: {found}, true is {expected}")
-
-    def _say(self, line: str) -> None:
-        self.log.append(f"{self._step}: {line}")
+# --- whole plays --------------------------------------------------------------------------------------------
 
 
-def _brief(scope: Scope) -> str:
-    return f"{scope.user}/{scope.character or '*'}/{scope.chat or '-'}"
+def play(seed: int, steps: Sequence[int], embedder: Embedder) -> tuple[str | None, Play]:
+    """Plays steps; returns what went wrong, or None."""
+    with tempfile.TemporaryDirectory() as folder:
+        game = Play(Path(folder), seed, embedder)
+        try:
+            for number in steps:
+                game.step(number)
+            game.check_everything()
+            game.memory.close()
+            stale = stale_vectors(game.path, embedder, Path(folder))
+            kept = stored_texts(game.path) - game.model.texts()
+            stale += [f"{text!r} is in the file, and no scope can see it" for text in kept]
+        except Exception as error:  # whatever is raised is what a play is to find
+            return f"{type(error).__name__}: {error}", game
+        finally:
+            game.memory.close()
+        return ("; ".join(stale[:3]) or None), game
+
+
+def shortest(seed: int, steps: Sequence[int], embedder: Embedder) -> tuple[str, list[str]]:
+    """Leaves out steps as long as something goes wrong; returns what, and what was done."""
+    kept = list(steps)
+    problem, game = play(seed, kept, embedder)
+    assert problem is not None
+    size = len(kept) // 2
+    while size:
+        start = 0
+        while start < len(kept):
+            fewer = kept[:start] + kept[start + size :]
+            still, shorter = play(seed, fewer, embedder)
+            if still is None:
+                start += size
+            else:
+                kept, problem, game = fewer, still, shorter
+        size //= 2
+    return problem, game.log

@@ -11,7 +11,7 @@ from romaine.embedder import Embedder
 
 from .flips import flip_bits
 
-FLIPS = 60
+FLIPS = 50
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="a trial's time is limited by a signal")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,47 +11,11 @@ from romaine.embedder import Embedder
 from romaine.errors import FormatError
 from romaine.memory import Memory, RoleplayMemory, Scope
 
-from .play import OPERATIONS, WORDS, Play
-from .vectors import stale_vectors
+from .drawing import WORDS
+from .play import OPERATIONS, Play, play, shortest
 
 STEPS = 40
-PLAYS = 12
-
-
-def play(seed: int, steps: Sequence[int], embedder: Embedder) -> tuple[str | None, Play]:
-    """Plays steps; returns what went wrong, or None."""
-    with tempfile.TemporaryDirectory() as folder:
-        game = Play(Path(folder), seed, embedder)
-        try:
-            for number in steps:
-                game.step(number)
-            game.check_everything()
-            game.memory.close()
-            stale = stale_vectors(game.path, embedder, Path(folder))
-        except Exception as error:  # whatever is raised is what a play is to find
-            return f"{type(error).__name__}: {error}", game
-        finally:
-            game.memory.close()
-        return ("; ".join(stale[:3]) or None), game
-
-
-def shortest(seed: int, steps: Sequence[int], embedder: Embedder) -> tuple[str, list[str]]:
-    """Leaves out steps as long as something goes wrong; returns what, and what was done."""
-    kept = list(steps)
-    problem, game = play(seed, kept, embedder)
-    assert problem is not None
-    size = len(kept) // 2
-    while size:
-        start = 0
-        while start < len(kept):
-            fewer = kept[:start] + kept[start + size :]
-            still, shorter = play(seed, fewer, embedder)
-            if still is None:
-                start += size
-            else:
-                kept, problem, game = fewer, still, shorter
-        size //= 2
-    return problem, game.log
+PLAYS = 8
 
 
 def check_play(seed: int, embedder: Embedder, steps: int = STEPS) -> int:

@@ -45,6 +45,11 @@ def stale_vectors(path: Path, embedder: Embedder, folder: Path) -> list[str]:
     return wrong
 
 
+def stored_texts(path: Path) -> set[str]:
+    """Returns the texts of all memories in a closed file, seen or not."""
+    return {text for text, *_ in _read(path).values()}
+
+
 def _read(path: Path) -> dict[int, tuple[str, str | None, bytes, bytes, bytes]]:
     connection = sqlite3.connect(path)
     try:

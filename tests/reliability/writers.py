@@ -25,6 +25,8 @@ from romaine.embedder import Embedder
 from romaine.memory import RoleplayMemory, Scope, Turn, reembed
 
 BATCH = 5
+_PATIENCE = 20.0
+"""Seconds after which a writer is killed that does not get on."""
 ROOT = Path(__file__).parents[2]
 State = dict[str, list[tuple[str, str]]]
 """What each chat of a life holds: source ids and texts, in order."""
@@ -145,14 +147,8 @@ def _raise_and_kill(job: dict[str, Any], embedder: Embedder) -> dict[str, Any]:
         os.close(reading)
         _write(job, embedder)
     os.close(writing)
-    told = os.read(reading, 3)  # "go\n"
-    deadline = time.monotonic() + job["seconds"]
-    while (left := deadline - time.monotonic()) > 0:
-        if select.select([reading], [], [], left)[0]:
-            more = os.read(reading, 65536)
-            if not more:
-                break
-            told += more
+    told = _listen(reading, job["after"] + 1, _PATIENCE)  # "go" is a line, too
+    told += _listen(reading, None, job["seconds"])
     os.kill(child, signal.SIGKILL)
     while more := os.read(reading, 65536):
         told += more
@@ -161,6 +157,20 @@ def _raise_and_kill(job: dict[str, Any], embedder: Embedder) -> dict[str, Any]:
     _, _, error = told.decode().partition("error\n")
     numbers = [int(line) for line in told.decode().partition("error\n")[0].split("\n")[1:-1]]
     return {"done": numbers, "error": error}
+
+
+def _listen(reading: int, lines: int | None, seconds: float) -> bytes:
+    """What is told until there are so many lines, the time is over, or the writer has ended."""
+    told, deadline = b"", time.monotonic() + seconds
+    while lines is None or told.count(b"\n") < lines:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([reading], [], [], left)[0]:
+            break
+        more = os.read(reading, 65536)
+        if not more:
+            break
+        told += more
+    return told
 
 
 def _serve() -> None:
@@ -193,13 +203,15 @@ class Nursery:
         self._process.wait()
         self._process.stdout.close()  # type: ignore[union-attr]
 
-    def raise_and_kill(self, work: str, path: Path, life: int, seconds: float) -> list[int]:
-        """Lets a writer live for so long; returns what it was told is done.
+    def raise_and_kill(
+        self, work: str, path: Path, *, life: int = 0, after: int = 0, seconds: float
+    ) -> list[int]:
+        """Lets a writer do so much, and then live for so long; returns what it was told is done.
 
         Raises:
             AssertionError: If the writer failed before it was killed.
         """
-        job = {"work": work, "path": str(path), "life": life, "seconds": seconds}
+        job = {"work": work, "path": str(path), "life": life, "after": after, "seconds": seconds}
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
