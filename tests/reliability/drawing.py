@@ -40,6 +40,12 @@ class Drawing:
         shared = [entries for fork, entries in self.model.shared.items() if fork[:2] == (user, chat)]
         return [entry for entries in (self.model.said.get((user, chat), []), *shared) for entry in entries]
 
+    def _sources(self, user: str) -> set[str]:
+        lists = (*self.model.said.items(), *self.model.shared.items())
+        return {
+            e.memory.source_id for key, held in lists if key[0] == user for e in held if e.memory.source_id
+        }
+
     @staticmethod
     def _has(scope: Scope, memory: Memory) -> bool:
         return memory.scope.character == scope.character and (

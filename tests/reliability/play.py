@@ -104,11 +104,30 @@ class Play(BothSides):
                 )
             else:
                 turns.append(self._turn(chance, scope, memory.source_id))
+        if chance.random() < 0.2:  # the same message twice, in the end perhaps as it was: the later counts
+            turns.append(self._later(chance, scope, turns[0]))
         if chance.random() < 0.3:
             turns.insert(chance.randint(0, len(turns)), self._turn(chance, scope, f"s{self._step}"))
-        if chance.random() < 0.15:
-            turns.append(self._turn(chance, scope, turns[0].source_id))
+        gone = sorted(self._sources(scope.user) - {m.source_id for m in self._seen(scope, witnessed=False)})
+        if gone and chance.random() < 0.3:
+            turns.append(self._turn(chance, scope, chance.choice(gone)))
         self._add_turns(scope, turns, known_by=())
+
+    def _later(self, chance: random.Random, scope: Scope, first: Turn) -> Turn:
+        assert first.source_id is not None
+        stored = self.model.turn_of_source(scope, first.source_id)
+        assert stored is not None
+        assert stored.speaker is not None
+        assert stored.role is not None
+        return Turn(
+            chance.choice([stored.text, self._text(chance, scope)]),
+            speaker=stored.speaker,
+            role=stored.role,
+            at=stored.created_at,
+            source_id=first.source_id,
+            parent_id=first.parent_id or stored.parent_id,
+            metadata=stored.metadata,
+        )
 
     def _note(self, chance: random.Random, scope: Scope) -> None:
         seen = self._seen(scope)

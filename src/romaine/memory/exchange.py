@@ -204,7 +204,7 @@ def _holders(connection: sqlite3.Connection, id_: str, user: str) -> list[Scope 
 def _supersede(change: Change, memory: Memory, newer: str) -> None:
     view = view_of(change.connection, memory.scope)
     old = view.row_of_id(change.connection, encode_id(memory.id))
-    for id_ in (newer, _renamed(newer, memory.scope)):
+    for id_ in (_renamed(newer, memory.scope), newer):
         new = view.row_of_id(change.connection, encode_id(id_))
         if old is not None and new is not None:
             change.supersede([old], new)

@@ -6,6 +6,7 @@ import re
 import sqlite3
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from romaine.arrays import FloatArray
 from romaine.errors import OptionError
 from romaine.memory.change import Change
-from romaine.memory.checks import check_position
+from romaine.memory.checks import check_id, check_position
 from romaine.memory.codec import encode_id, encode_optional, encode_text
 from romaine.memory.encoder import Draft, Encoder, duplicate_threshold
 from romaine.memory.records import Kind, Memory
@@ -195,11 +196,20 @@ def _placed(connection: sqlite3.Connection, view: View, note: Memory) -> Memory:
     if note.position is not None or note.scope.chat is None or note.kind is Kind.LORE:
         return note
     if note.parent_id is not None:
-        parents = view.rows_of_source(connection, encode_optional(note.parent_id) or "")
-        positions = [row.position for row in parents if row.position is not None]
-        if positions:
+        positions = [row.position for row in _parents(connection, view, note.parent_id) if row.in_chat]
+        if positions and positions[-1] is not None:
             return replace(note, position=positions[-1])
     return replace(note, position=last_position(connection, view))
+
+
+def _parents(connection: sqlite3.Connection, view: View, parent_id: str) -> list[StoredMemory]:
+    """What a note was drawn from, named by its `source_id` or its id."""
+    rows = view.rows_of_source(connection, encode_text(parent_id))
+    with suppress(OptionError):  # no id
+        check_id(parent_id)
+        row = view.row_of_id(connection, encode_id(parent_id))
+        rows += [] if row is None else [row]
+    return rows
 
 
 def _known_notes(connection: sqlite3.Connection, view: View, kind: Kind, store: Store) -> list[_Known]:
