@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import hashlib
+import json
 import pickle
+import shutil
+import tempfile
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from romaine import Embedder, TruncationWarning
 from romaine.errors import (
@@ -254,3 +259,118 @@ def test_a_copy_shares_the_model(static_embedding_folder):
     for copied in (copy.copy(embedder), copy.deepcopy(embedder)):
         assert copied.card is embedder.card
         np.testing.assert_array_equal(copied.embed_query("Where?"), embedder.embed_query("Where?"))
+
+
+# --- fingerprint -------------------------------------------------------------------------------------------
+
+
+def edited(path, **changes):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def with_other_weights(folder):
+    path, rng = folder / "model.safetensors", np.random.default_rng(0)
+    tensors = load_file(path)
+    noisy = {name: tensor + 0.1 * rng.standard_normal(tensor.shape) for name, tensor in tensors.items()}
+    save_file({name: tensor.astype(np.float32) for name, tensor in noisy.items()}, path)
+
+
+def with_other_tokenizer(folder):
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["normalizer"]["lowercase"] = False
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+
+
+def stated(**changes):
+    return lambda folder: edited(folder / "romaine.json", **changes)
+
+
+@pytest.fixture
+def stating_card(modernbert_folder, tmp_path, monkeypatch):
+    """A small ModernBERT with a card that states what is done with it."""
+    monkeypatch.setenv("ROMAINE_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "model"
+    shutil.copytree(modernbert_folder, folder)
+    with_other_weights(folder)  # or the last norm leaves nothing for a layer norm to do
+    card = {"id": "m", "kind": "ModernBERT", "full_dim": 64, "dims": [64], "max_tokens": 64}
+    (folder / "romaine.json").write_text(json.dumps({**card, "files": {}}))
+    return folder
+
+
+def fingerprint_of(folder, tmp_path, monkeypatch, **options):
+    monkeypatch.setenv("ROMAINE_CACHE", tempfile.mkdtemp(dir=tmp_path))  # as after 'romaine models forget'
+    return Embedder(folder, backend="torch", **options).fingerprint
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(with_other_weights, id="weights"),
+        pytest.param(with_other_tokenizer, id="tokenizer"),
+        pytest.param(stated(pooling="cls"), id="pooling"),
+        pytest.param(stated(layer_norm=True), id="layer norm"),
+        pytest.param(stated(max_tokens=32), id="window"),
+        pytest.param(stated(prompts={"query": "q: "}), id="query prompt"),
+        pytest.param(stated(prompts={"document": "d: "}), id="document prompt"),
+        pytest.param(lambda folder: edited(folder / "config.json", norm_eps=0.1), id="config"),
+    ],
+)
+def test_the_fingerprint_follows_what_changes_a_vector(change, stating_card, tmp_path, monkeypatch):
+    texts = ["The Key is under the third step. " * 12]  # more than either window
+
+    def vectors():
+        embedder = Embedder(stating_card, backend="torch")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TruncationWarning)
+            return np.concatenate([embedder.embed_documents(texts), embedder.embed_queries(texts)])
+
+    before, first = fingerprint_of(stating_card, tmp_path, monkeypatch), vectors()
+    change(stating_card)
+    after = fingerprint_of(stating_card, tmp_path, monkeypatch)
+    assert not np.allclose(first, vectors(), atol=1e-6)
+    assert after != before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda folder: (folder / "README.md").write_text("words"), id="readme"),
+        pytest.param(lambda folder: edited(folder / "romaine.json", note="words"), id="note"),
+        pytest.param(stated(unit_output=True), id="what others need not normalise"),
+        pytest.param(stated(duplicate_threshold=0.9), id="threshold"),
+        pytest.param(stated(int8_ranges={"64": 0.2}), id="int8 ranges"),
+    ],
+)
+def test_the_fingerprint_stays_for_the_rest(change, stating_card, tmp_path, monkeypatch):
+    before = fingerprint_of(stating_card, tmp_path, monkeypatch)
+    change(stating_card)
+    assert fingerprint_of(stating_card, tmp_path, monkeypatch) == before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"truncate": "pool"},
+        {"batch_size": 1},
+        {"batch_tokens": 64},
+        {"threads": 1},
+        {"precision": "int8"},
+        {"dtype": "bfloat16"},
+        {"allow_untrained_dim": True, "dim": 50},
+    ],
+)
+def test_the_fingerprint_is_not_of_one_run(options, stating_card, tmp_path, monkeypatch):
+    plain = fingerprint_of(stating_card, tmp_path, monkeypatch)
+    assert fingerprint_of(stating_card, tmp_path, monkeypatch, **options) == plain
+
+
+def test_what_the_fingerprint_was_in_earlier_versions(static_embedding_folder):
+    embedder = Embedder(static_embedding_folder)
+    weights = static_embedding_folder / "0_StaticEmbedding" / "model.safetensors"
+    parts = [static_embedding_folder.name, [hashlib.sha256(weights.read_bytes()).hexdigest()], 64, "", ""]
+    first = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    assert embedder.legacy_fingerprints == (first,)
+    assert embedder.with_dim(32).legacy_fingerprints == (first,)
+    assert pickle.loads(pickle.dumps(embedder)).legacy_fingerprints == (first,)
+    assert embedder.fingerprint not in embedder.legacy_fingerprints
+    assert embedder.with_prompts(query="q: ").legacy_fingerprints != (first,)

@@ -204,12 +204,24 @@ class Embedder:
 
     @property
     def fingerprint(self) -> str:
-        """Identifies the vector space: a hash of model id, weights, full_dim and prompts, not of dim.
+        """Identifies the vector space: a hash of the model's id, files and settings and of both prompts.
 
-        Two embedders of one fingerprint may share stored vectors.
+        Files are all that its backend reads (weights, tokenizer, configs), settings are full_dim, window,
+        pooling and layer norm. Neither `dim` nor `truncate`, backend, device, dtype or batches enter it. Two
+        embedders of one fingerprint may share stored vectors.
         """
         query, document = self._role_prompts()
         return self._model.get().fingerprint(query_prompt=query, document_prompt=document)
+
+    @property
+    def legacy_fingerprints(self) -> tuple[str, ...]:
+        """What earlier versions of this package gave as the `fingerprint` of this embedder, the latest first.
+
+        For opening once what was stored under one of them; from then on `fingerprint` should stand there. The
+        one there is covers id, weights, full_dim and prompts only.
+        """
+        query, document = self._role_prompts()
+        return self._model.get().legacy_fingerprints(query_prompt=query, document_prompt=document)
 
     @property
     def int8_limit(self) -> float:

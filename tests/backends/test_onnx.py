@@ -191,6 +191,15 @@ def test_metadata_of_our_own_files(tmp_path: Path, minilm_folder: Path) -> None:
     assert (backend.uniform_above, backend.max_tokens) == (64, 128)
 
 
+@pytest.mark.parametrize("value", ["0", "-1", "1e9", "", "9" * 16, "9" * 5000])
+def test_metadata_that_names_no_window(value: str, tmp_path: Path, minilm_folder: Path) -> None:
+    facts = {METADATA_UNIFORM_ABOVE: value, METADATA_MAX_TOKENS: value}
+    inputs, outputs = {"input_ids": TensorProto.INT64}, {"states": 3}
+    path = write_graph(tmp_path, inputs=inputs, outputs=outputs, nodes=[gather()], metadata=facts)
+    backend = open_graph(path, minilm_folder, max_tokens=512)
+    assert (backend.uniform_above, backend.max_tokens) == (None, 512)
+
+
 def test_empty_batch(tokens_graph: Path, minilm_folder: Path) -> None:
     backend = open_graph(tokens_graph, minilm_folder)
     assert encode(backend, []).shape == (0, DIM)

@@ -1,12 +1,20 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import sys
+import tempfile
 import types
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tokenizers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import save
 
 from romaine.backends import spec as spec_module
 from romaine.backends.base import LoadOptions
@@ -18,12 +26,14 @@ from romaine.backends.registry import (
     resolve_model,
     spec,
 )
+from romaine.embedder import Embedder
 from romaine.errors import (
     BackendError,
     MissingExtraError,
     ModelFormatError,
     OptionError,
     RejectedModelError,
+    RomaineError,
     UnknownNameError,
     UnsafeModelError,
 )
@@ -56,7 +66,7 @@ def without(monkeypatch):
 @pytest.fixture
 def both(tmp_path):
     """Weights for torch beside fp32 and int8 ONNX files."""
-    onnx = {"onnx/model.fp32.onnx": b"fp32", "onnx/model.int8.onnx": b"int8"}
+    onnx = {"onnx/model.fp32.onnx": b"\x12\x04fp32", "onnx/model.int8.onnx": b"\x12\x04int8"}
     return write_files(tmp_path / "both", {**transformer_files(), **onnx})
 
 
@@ -247,3 +257,133 @@ def test_a_static_table_in_our_own_layout(tmp_path):
         (4, 8),
     )
     assert np.isclose(resolved.local.path("weights").stat().st_size, len(safetensors("table")))
+
+
+# --- whatever the files hold -------------------------------------------------------------------------------
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from(
+        [0, -1, 5, 2**31, 2**63, 10**30, 0.5, float("inf"), float("nan"), "", "..", "/etc", "\0"]
+    ),
+    st.sampled_from(["", "[]", "{}"]).map(
+        lambda text: json.loads("[" * 900 + text + "]" * 900) if text else []
+    ),
+    st.lists(st.sampled_from([None, 1, "x", {}, []]), max_size=3),
+    st.dictionaries(st.sampled_from(["", "a", "type", "path"]), st.integers(), max_size=2),
+)
+
+
+def changed(draw: st.DrawFn, value: object) -> object:
+    """The same value with one thing in it, at any depth, left out or replaced by something odd."""
+    if not isinstance(value, (dict, list)) or not value or draw(st.integers(0, 3)) == 0:
+        return draw(ODD)
+    keys = list(value) if isinstance(value, dict) else range(len(value))
+    key = draw(st.sampled_from(keys))
+    copied = value.copy()
+    if isinstance(copied, dict) and draw(st.integers(0, 5)) == 0:
+        del copied[key]
+    else:
+        copied[key] = changed(draw, copied[key])
+    return copied
+
+
+def small_tokenizer() -> dict[str, object]:
+    rust = tokenizers.Tokenizer(tokenizers.models.WordPiece({"[UNK]": 0, "a": 1, "b": 2}, unk_token="[UNK]"))
+    steps = [tokenizers.normalizers.BertNormalizer(), tokenizers.normalizers.Replace("a", "b")]
+    rust.normalizer = tokenizers.normalizers.Sequence(steps)
+    rust.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    rust.post_processor = tokenizers.processors.TemplateProcessing(single="a $A", special_tokens=[("a", 1)])
+    rust.enable_padding(length=3)
+    return dict(json.loads(rust.to_str()))
+
+
+CARD = {
+    "schema": 1,
+    "id": "x",
+    "kind": "static",
+    "full_dim": 4,
+    "dims": [2, 4],
+    "max_tokens": None,
+    "pooling": "mean",
+    "prompts": {"query": "q"},
+    "files": {"weights": "model.safetensors"},
+    "backends": ["static"],
+    "quality": [{"name": "q", "value": 0.5}],
+    "sha256": {},
+    "bundled": False,
+    "int8_ranges": {"2": 0.4},
+    "layer_norm": False,
+    "duplicate_threshold": 0.9,
+}
+OURS = {"romaine.json": CARD}
+MODEL2VEC = {"config.json": {"model_type": "model2vec", "hidden_dim": 4, "max_length": 9}}
+STATIC_EMBEDDING = {
+    "modules.json": [
+        {"idx": 0, "path": "", "type": "sentence_transformers.models.StaticEmbedding"},
+        {"idx": 1, "path": "1_Normalize", "type": "sentence_transformers.models.Normalize"},
+    ],
+    "config_sentence_transformers.json": {"prompts": {"query": "q: "}, "matryoshka_dimensions": [2, 4]},
+    "config.json": {"model_type": "x"},
+}
+TABLE = np.arange(12, dtype=np.float32).reshape(3, 4)
+TENSORS = {
+    "table": TABLE,
+    "embedding.weight": TABLE,
+    "embeddings": TABLE,
+    "mapping": np.arange(3),
+    "weights": np.ones(3),
+    "dyt.alpha": np.ones(4, dtype=np.float32),
+}
+
+
+@st.composite
+def spoiled_folders(draw: st.DrawFn) -> dict[str, bytes]:
+    """A static model in one of three layouts, with something odd in one or two of its files."""
+    layout = draw(st.sampled_from([OURS, MODEL2VEC, STATIC_EMBEDDING]))
+    weights = save(TENSORS)
+    begin = 8 + int.from_bytes(weights[:8], "little")
+    values = {
+        **layout,
+        "tokenizer.json": small_tokenizer(),
+        "model.safetensors": json.loads(weights[8:begin]),
+    }
+    for _ in range(draw(st.integers(1, 2))):
+        name = draw(st.sampled_from(sorted(values)))
+        values[name] = changed(draw, values[name])
+    files = {name: json.dumps(value).encode() for name, value in values.items()}
+    header = files["model.safetensors"]
+    files["model.safetensors"] = len(header).to_bytes(8, "little") + header + weights[begin:]
+    return files
+
+
+@settings(max_examples=150)
+@given(spoiled_folders())
+def test_whatever_the_files_hold_only_our_errors_come_out(files):
+    with tempfile.TemporaryDirectory() as folder, suppress(RomaineError):
+        embedder = Embedder(write_files(Path(folder) / "model", files), backend="static")
+        vectors = embedder.embed_documents(["a b", "", "no such word"])
+        assert vectors.shape == (3, embedder.full_dim)
+        assert len(embedder.fingerprint) == 64
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"romaine.json": json.dumps({**CARD, "backends": 5}).encode()},
+        {"romaine.json": json.dumps(CARD).replace('"max_tokens": null', '"max_tokens": 1e999').encode()},
+        {"romaine.json": b'{"id": ' * 100_000},
+        {"tokenizer.json": b"[" * 100_000},
+        {"tokenizer.json": b'{"normalizer": ' * 100_000},
+        {"modules.json": b"[" * 100_000},
+        {"config.json": b"[" * 100_000},
+    ],
+)
+def test_odd_files_are_named(spoiled, tmp_path):
+    whole = {"romaine.json": CARD, "tokenizer.json": small_tokenizer()}
+    files = {name: json.dumps(value).encode() for name, value in whole.items()}
+    weights = {"model.safetensors": save({"table": TABLE})}
+    assert open_model(write_files(tmp_path / "whole", {**files, **weights})).backend.full_dim == 4
+    with pytest.raises(ModelFormatError):
+        Embedder(write_files(tmp_path / "odd", {**files, **weights, **spoiled})).warm_up()

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 
 from romaine.backends.base import Backend, LoadOptions, Truncate
 from romaine.backends.sentence_transformers import SentenceTransformersBackend, Texts, load
-from romaine.errors import ModelFormatError, OptionError, TextTooLongError, UnsafeModelError
+from romaine.embedder import Embedder
+from romaine.errors import IntegrityError, ModelFormatError, OptionError, TextTooLongError, UnsafeModelError
 from tests.backends.local import local_model
 
 TEXTS = ["The key is under the third step.", "x", "", "Where did she hide it? " * 6]
@@ -170,6 +171,100 @@ def test_pickles_in_any_module(copied: Path) -> None:
     with pytest.raises(UnsafeModelError, match="allow_pickle=True"):
         open_folder(copied, 48)
     assert vectors_of(open_folder(copied, 48, allow_pickle=True), TEXTS).shape == (4, 48)
+
+
+def without_safetensors(copied: Path, name: str) -> None:
+    """Has the dense layer's weights in a pickle of that name only."""
+    path = copied / "2_Dense" / "model.safetensors"
+    torch.save(load_file(path), copied / "2_Dense" / name)
+    path.unlink()
+
+
+@pytest.mark.parametrize("decoy", ["2_Dense/decoy.safetensors", "2_Dense/model.safetensors.index.json"])
+def test_no_decoy_makes_a_pickle_safe(decoy: str, copied: Path) -> None:
+    """The library opens `pytorch_model.bin` wherever `model.safetensors` is not in the same folder."""
+    without_safetensors(copied, "pytorch_model.bin")
+    shutil.copy(copied / "model.safetensors", copied / decoy)
+    with pytest.raises(UnsafeModelError, match=r"2_Dense/pytorch_model\.bin is a pickle without"):
+        open_folder(copied, 48)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "adapter_model.bin",
+        "2_Dense/weights.PT",
+        "2_Dense/inner/pytorch_model.bin",
+        "2_Dense/other.pkl",
+        "unlisted/pytorch_model.bin.index.json",
+        "unlisted/pytorch_model-00001-of-00002.bin",
+    ],
+)
+def test_a_pickle_without_its_safetensors_is_refused(name: str, copied: Path) -> None:
+    (copied / name).parent.mkdir(exist_ok=True)
+    (copied / name).write_bytes(b"\x80pickle")
+    with pytest.raises(UnsafeModelError, match="allow_pickle=True"):
+        open_folder(copied, 48)
+    assert open_folder(copied, 48, allow_pickle=True).full_dim == 48
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pytorch_model.bin",
+        "pytorch_model.bin.index.json",
+        "pytorch_model-00001-of-00002.bin",
+        "2_Dense/pytorch_model.bin",
+        "training_args.bin",
+        "optimizer.pt",
+        "rng_state_0.pth",
+    ],
+)
+def test_a_pickle_that_safetensors_stand_in_for_is_passed_over(name: str, copied: Path) -> None:
+    (copied / name).write_bytes(b"\x80 whatever this is, nobody opens it")
+    assert vectors_of(open_folder(copied, 48), TEXTS).shape == (4, 48)
+
+
+def test_the_embedder_refuses_a_later_modules_pickle_before_reading_it(copied: Path) -> None:
+    without_safetensors(copied, "pytorch_model.bin")
+    with pytest.raises(UnsafeModelError, match="allow_pickle=True"):
+        Embedder(copied).warm_up()
+    allowed = Embedder(copied, allow_pickle=True)
+    first = allowed.fingerprint
+    assert allowed.opened.local.path("module:2_Dense:file:pytorch_model.bin").is_file()
+    weights = torch.load(copied / "2_Dense" / "pytorch_model.bin", weights_only=True)
+    torch.save({name: -tensor for name, tensor in weights.items()}, copied / "2_Dense" / "pytorch_model.bin")
+    with pytest.raises(IntegrityError, match="has changed"):
+        Embedder(copied, allow_pickle=True).warm_up()
+    assert first
+
+
+@pytest.mark.parametrize("name", ["2_Dense/model.safetensors", "vocab.txt", "unlisted.json", "2_Dense"])
+def test_what_is_really_elsewhere_is_refused(name: str, copied: Path, tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere"
+    path = copied / name
+    if path.exists():
+        path.rename(target)
+    else:
+        target.touch()
+    path.symlink_to(target)
+    with pytest.raises(ModelFormatError, match="outside the model's folder"):
+        open_folder(copied, 48)
+
+
+def test_a_tokenizer_that_grows_without_bound_is_refused(copied: Path) -> None:
+    tenfold = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 10}
+    edit(copied / "tokenizer.json", normalizer={"type": "Sequence", "normalizers": [tenfold] * 20})
+    with pytest.raises(ModelFormatError, match="are allowed"):
+        open_folder(copied, 48)
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "5", '["x"]', '[{"type": {}}, 3]', "null"])
+@pytest.mark.parametrize("name", ["modules.json", "config.json"])
+def test_odd_json_is_our_error(name: str, content: str, copied: Path) -> None:
+    (copied / name).write_text(content)
+    with pytest.raises((ModelFormatError, UnsafeModelError)):
+        open_folder(copied, 48)
 
 
 def test_truncated_weights(copied: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging as std_logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from romaine import arrays
 from romaine.arrays import Pooling
 from romaine.backends.base import Backend, LoadOptions, Truncate
-from romaine.backends.torch import TorchBackend, load_module, pool
+from romaine.backends.torch import TorchBackend, load, load_module, pool
 from romaine.errors import BackendError, ModelFormatError, OptionError, TextTooLongError, UnsafeModelError
 from romaine.models.files import LocalModel
 from tests.backends.local import local_model
@@ -286,3 +287,32 @@ def test_load_module_is_quiet_and_leaves_settings_alone(
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
     assert said == []
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "5", "null"])
+@pytest.mark.parametrize("name", ["config.json", "modules.json"])
+def test_odd_json_is_our_error(name: str, content: str, copied: Path) -> None:
+    (copied / name).write_text(content)
+    model = local_model(copied, full_dim=64)
+    with pytest.raises(ModelFormatError, match=name.replace(".", r"\.")):
+        load(model, model.card, LoadOptions())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[" * 100_000,
+        "[]",
+        "{}",
+        '{"weight_map": 5}',
+        '{"weight_map": {"a": {}}}',
+        '{"weight_map": {"a": "../x"}}',
+    ],
+)
+def test_an_odd_index_of_shards_is_our_error(content: str, copied: Path) -> None:
+    index = copied / "model.safetensors.index.json"
+    index.write_text(content)
+    model = local_model(copied, full_dim=64)
+    model = replace(model, files={**model.files, "weights": index})
+    with pytest.raises(ModelFormatError, match=r"index\.json"):
+        load(model, model.card, LoadOptions())

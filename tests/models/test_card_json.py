@@ -59,6 +59,14 @@ def test_unknown_keys_are_left_alone():
         ("quality", [{"name": "x"}]),
         ("quality", [3]),
         ("int8_ranges", {"x": 1.0}),
+        ("int8_ranges", {"64": 0}),
+        ("int8_ranges", {"64": float("inf")}),
+        ("int8_ranges", {"64": 10**400}),
+        ("duplicate_threshold", float("nan")),
+        ("max_tokens", 10**30),
+        ("size", 2**64),
+        ("backends", 5),
+        ("note", ["x"] * 10_000),
         ("duplicate_threshold", None),
     ],
 )
@@ -73,7 +81,13 @@ def test_what_is_no_card(values):
         card_from_json(values)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]"])
+def test_a_wrong_value_is_shown_in_short():
+    with pytest.raises(ModelFormatError) as refused:
+        card_from_json({**MINIMAL, "note": ["x"] * 10_000})
+    assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"[" * 100_000, b'{"dims": ' * 100_000])
 def test_a_damaged_file(content, tmp_path):
     (tmp_path / "romaine.json").write_bytes(content)
     with pytest.raises(ModelFormatError, match=r"romaine.json"):

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -8,14 +11,14 @@ import pytest
 from romaine.backends.registry import resolve_model
 from romaine.errors import IntegrityError, ModelFormatError, ModelNotFoundError, OfflineError, OptionError
 from romaine.models.card_json import read_card, write_card
-from romaine.models.files import forget_hashes, model_fingerprint
+from romaine.models.files import first_fingerprint, forget_hashes, model_fingerprint
 from romaine.models.from_files import card_from_files
 from romaine.models.integrity import sha256_of
 from romaine.models.matching import matches
 from romaine.models.names import parse_name
 from romaine.models.tree import FileTree
 
-from .conftest import COMMIT, transformer_files, write_files
+from .conftest import COMMIT, safetensors, transformer_files, write_files
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 3\n"
@@ -171,7 +174,7 @@ def test_a_folder_has_no_revision(folder):
         resolve_model(folder, revision="main")
 
 
-def test_the_fingerprint_follows_weights_and_prompts_only(folder, tmp_path):
+def test_the_fingerprint_follows_files_and_prompts_only(folder, tmp_path):
     def fingerprint(path, query=""):
         local = resolve_model(path, backend="torch").local
         return model_fingerprint(local, query_prompt=query, document_prompt="")
@@ -184,3 +187,66 @@ def test_the_fingerprint_follows_weights_and_prompts_only(folder, tmp_path):
     other = transformer_files()
     other["model.safetensors"] = other["model.safetensors"][:-1] + b"\x40"
     assert fingerprint(write_files(tmp_path / "other" / folder.name, other)) != first
+
+
+def test_torch_and_sentence_transformers_share_a_fingerprint(folder):
+    write_files(folder, {"1_Pooling/config.json": b'{"pooling_mode": "cls"}'})
+    prints = {
+        model_fingerprint(resolve_model(folder, backend=name).local, query_prompt="", document_prompt="")
+        for name in ("torch", "sentence-transformers")
+    }
+    assert len(prints) == 1
+
+
+def test_the_first_form_of_the_fingerprint_is_what_it_was(folder, tmp_path):
+    local = resolve_model(folder, backend="torch").local
+    weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    parts = json.dumps([folder.name, [weights], 8, "q: ", ""]).encode()
+    first = first_fingerprint(local, query_prompt="q: ", document_prompt="")
+    assert first == hashlib.sha256(parts).hexdigest()
+
+
+# --- what a folder may not do ------------------------------------------------------------------------------
+
+
+def test_a_folder_cannot_say_that_it_is_bundled(static_folder):
+    card = resolve_model(static_folder).local.card
+    layout = {"backends": ["static"], "full_dim": 64, "dims": [64], "id": card.id, "kind": "static"}
+    (static_folder / "model.safetensors").write_bytes(safetensors("table", rows=30522, columns=64))
+    shutil.copy(static_folder / "0_StaticEmbedding" / "tokenizer.json", static_folder)
+    (static_folder / "romaine.json").write_text(json.dumps({**layout, "bundled": True}))
+    first = resolve_model(static_folder)
+    assert (first.local.layout, first.local.card.bundled) == ("romaine", False)
+    path = static_folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x40")
+    with pytest.raises(IntegrityError, match="has changed"):
+        resolve_model(static_folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "tokenizer.json", "config.json", "1_Pooling/config.json"]
+)
+def test_a_link_out_of_the_folder_is_refused(name, folder, tmp_path):
+    write_files(folder, {"1_Pooling/config.json": b'{"pooling_mode": "mean"}'})
+    target = tmp_path / "elsewhere"
+    (folder / name).rename(target)
+    (folder / name).symlink_to(target)
+    with pytest.raises(
+        ModelFormatError, match=r"link to a file outside the model's folder; refused\. Allowed"
+    ):
+        resolve_model(folder)
+
+
+def test_a_folder_that_is_a_link_out_is_refused(folder, tmp_path):
+    outside = write_files(tmp_path / "elsewhere", {"config.json": b'{"pooling_mode": "cls"}'})
+    (folder / "1_Pooling").symlink_to(outside)
+    with pytest.raises(ModelFormatError, match="outside the model's folder"):
+        resolve_model(folder)
+
+
+def test_links_inside_the_folder_and_to_the_folder_are_no_escape(folder, tmp_path):
+    (folder / "model.safetensors").rename(folder / "weights")
+    (folder / "model.safetensors").symlink_to("weights")
+    (tmp_path / "link").symlink_to(folder)
+    resolve_model(folder)
+    resolve_model(tmp_path / "link")

@@ -88,6 +88,7 @@ def test_pooling(config, pooling, tmp_path):
         {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": True},
         {"pooling_mode": "median"},
         {"pooling_mode": ["cls", "mean"]},
+        {"pooling_mode": [{}]},
     ],
 )
 def test_a_pooling_there_is_none_of_lists_the_allowed(config, tmp_path):
@@ -108,6 +109,7 @@ def test_a_backend_that_pools_may_have_any_pooling(tmp_path):
         ({}, {"model_max_length": 512}, {"max_position_embeddings": 1024}, 512),
         ({}, {"model_max_length": int(1e30)}, {"n_positions": 2048}, 2048),
         ({"max_seq_length": None}, {}, {}, None),
+        ({"max_seq_length": 10**30}, {}, {"n_positions": 2048}, 2048),
         ({}, {"model_max_length": 1e30}, {}, None),
     ],
 )

@@ -29,9 +29,9 @@ from .conftest import COMMIT, transformer_files, write_files
 REMOTE = {
     **transformer_files(),
     "README.md": b"words",
-    "onnx/model.onnx": b"fp32",
-    "onnx/model_int8.onnx": b"int8",
-    "onnx/model_q4.onnx": b"q4",
+    "onnx/model.onnx": b"\x12\x04fp32",
+    "onnx/model_int8.onnx": b"\x12\x04int8",
+    "onnx/model_q4.onnx": b"\x12\x02q4",
     "pytorch_model.bin": b"\x80pickle",
     "tf_model.h5": b"tensorflow",
     "modeling_custom.py": b"raise SystemExit",
@@ -83,6 +83,19 @@ def test_exactly_what_the_backend_needs_is_downloaded(hub):
     assert sorted(hub.sent) == ["config.json", "onnx/model.onnx", "tokenizer.json"]
     resolve_model("some/model", backend="onnx")
     assert len(hub.sent) == 3
+
+
+def test_files_that_a_graph_keeps_tensors_in_are_downloaded_with_it(hub):
+    location = b"\x0a\x08location\x12\x05extra"  # a tensor of the graph: external_data {key, value}
+    tensor = b"\x6a" + bytes([len(location)]) + location
+    graph = b"\x2a" + bytes([len(tensor)]) + tensor
+    hub.files |= {"onnx/model.onnx": b"\x3a" + bytes([len(graph)]) + graph, "onnx/extra": b"numbers"}
+    resolved = resolve_model("some/model", backend="onnx")
+    assert sorted(hub.sent) == ["config.json", "onnx/extra", "onnx/model.onnx", "tokenizer.json"]
+    assert resolved.local.path("onnx:fp32:data:0").read_bytes() == b"numbers"
+    del hub.files["onnx/extra"]
+    with pytest.raises(ModelFormatError, match="keeps tensors in onnx/extra, which is missing"):
+        resolve_model("some/other", backend="onnx")
 
 
 def test_a_token_goes_to_the_hub_and_nowhere_else(hub):

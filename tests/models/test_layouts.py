@@ -155,6 +155,55 @@ def test_pickles_are_a_layout_of_their_own(name, tmp_path):
     assert layouts["pickle"].is_pickle
 
 
+@pytest.mark.parametrize("index", ["pytorch_model.bin.index.json", "model.safetensors.index.json"])
+def test_shards_that_are_pickles_make_the_weights_one(index, tmp_path):
+    """The index itself is JSON, and its name may say what it likes."""
+    shards = json.dumps({"weight_map": {"a": "part.bin"}}).encode()
+    files = {**TRANSFORMER, index: shards, "part.bin": b"\x80"}
+    del files["model.safetensors"]
+    match = next(iter(found(write_files(tmp_path / "m", files)).values()))
+    assert match.is_pickle
+
+
+def test_all_files_of_later_modules_belong_to_the_model(tmp_path):
+    dense = {
+        "2_Dense/config.json": b"{}",
+        "2_Dense/model.safetensors": safetensors(),
+        "2_Dense/inner/vocab.txt": b"a",
+    }
+    beside = {"2_Dense/README.md": b"words", "2_Dense/pytorch_model.bin": b"\x80"}
+    listed = [{"type": "x.Transformer", "path": ""}, {"type": "x.Dense", "path": "2_Dense"}]
+    files = {**TRANSFORMER, **dense, **beside, "modules.json": json.dumps(listed).encode()}
+    paths = found(write_files(tmp_path / "m", files))["sentence-transformers"].paths
+    assert {use: path for use, path in paths.items() if use.startswith("module:")} == {
+        "module:2_Dense:config": "2_Dense/config.json",
+        "module:2_Dense:model": "2_Dense/model.safetensors",
+        "module:2_Dense:file:inner/vocab.txt": "2_Dense/inner/vocab.txt",
+    }
+
+
+def test_a_routers_modules_belong_to_the_model(tmp_path):
+    routed = {"router_config.json": b"{}", "query_0_Dense/pytorch_model.bin": b"\x80"}
+    listed = [{"type": "sentence_transformers.models.Router", "path": ""}]
+    files = {**TRANSFORMER, **routed, "modules.json": json.dumps(listed).encode()}
+    match = found(write_files(tmp_path / "m", files))["sentence-transformers"]
+    assert {"router_config.json", "query_0_Dense/pytorch_model.bin"} <= set(match.paths.values())
+    assert match.is_pickle
+
+
+@pytest.mark.parametrize("path", ["checkpoints", "a/.git", "a/b/c"])
+def test_a_module_where_nobody_looks_is_refused(path, tmp_path):
+    files = {**TRANSFORMER, "modules.json": json.dumps([{"type": "x.Transformer", "path": path}]).encode()}
+    with pytest.raises(ModelFormatError, match="move the module"):
+        found(write_files(tmp_path / "m", files))
+
+
+@pytest.mark.parametrize("backends", [5, None, "static", {"static": 1}, [["static"]]])
+def test_backends_of_a_card_that_are_no_list(backends, tmp_path):
+    files = {**TRANSFORMER, "romaine.json": json.dumps({"backends": backends}).encode()}
+    assert "romaine" not in found(write_files(tmp_path / "m", files))
+
+
 @pytest.mark.parametrize("path", ["../other", "/etc", "a/../../b", "..", "C:\\x", "a\0b", 5, None])
 def test_a_module_outside_the_folder_is_refused(path, tmp_path):
     files = {**TRANSFORMER, "modules.json": json.dumps([{"type": "x.Transformer", "path": path}]).encode()}

@@ -185,3 +185,19 @@ def test_garbage_and_nothing(tmp_path: Path) -> None:
 def test_tensors_that_make_no_table(tmp_path: Path, tensors: dict[str, NDArray[Any]], words: str) -> None:
     with pytest.raises(ModelFormatError, match=words):
         read(tmp_path, **tensors)
+
+
+def test_a_small_mapping_that_makes_a_huge_table_is_refused(tmp_path: Path) -> None:
+    wide = np.ones((1, 4096), dtype=np.float32)
+    with pytest.raises(
+        ModelFormatError, match=r"makes a table of 32768000000 bytes of 2000000 tokens; \d+ are"
+    ):
+        read(tmp_path, embeddings=wide, mapping=np.zeros(2_000_000, dtype=np.uint8))
+
+
+@pytest.mark.parametrize("length", ["1e999", "[" * 100_000, "true", str(10**30), '"512"', "0"])
+def test_model2vec_with_a_window_that_is_none(tmp_path: Path, length: str) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(f'{{"max_length": {length}}}')
+    with pytest.raises(ModelFormatError, match=r"config\.json"):
+        read(tmp_path, config, embeddings=MATRIX)

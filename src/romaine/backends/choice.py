@@ -17,7 +17,9 @@ from romaine.errors import (
 from romaine.models.card import ModelCard
 from romaine.models.card_json import CARD_FILE, card_from_json
 from romaine.models.matching import Match, matches
-from romaine.models.tree import FileTree
+from romaine.models.onnx_data import external_data
+from romaine.models.soundness import check_sound
+from romaine.models.tree import FileTree, check_inside, join
 
 _FITS_NO_LAYOUT = {
     "static": "no static embedding table",
@@ -74,7 +76,7 @@ def choose(
     for backend in backends:
         match, reason = _best(backend, found, options)
         if match is not None and match.is_pickle and not options.allow_pickle:
-            pickled, reason = True, f"{match.paths['weights']} is a pickle"
+            pickled, reason = True, f"{match.pickle} is a pickle"
         elif match is not None and not backend.installed:
             absent.append(backend)
             reason = f"not installed (pip install 'romaine[{backend.extra or 'all'}]')"
@@ -138,9 +140,30 @@ def _needed(
         f"onnx:{options.variant}" if options.variant else _default_variant(present, tree, known_card, options)
     )
     kept = {chosen, f"{chosen}:data"}
-    return MappingProxyType(
-        {use: path for use, path in match.paths.items() if not use.startswith("onnx:") or use in kept}
-    )
+    paths = {use: path for use, path in match.paths.items() if not use.startswith("onnx:") or use in kept}
+    return MappingProxyType(paths | _external_data(chosen, paths, tree))
+
+
+def _external_data(use: str, paths: Mapping[str, str], tree: FileTree) -> dict[str, str]:
+    """By use, the files besides `<use>:data` in which a graph keeps tensors; none before it is downloaded.
+
+    Raises:
+        ModelFormatError: If one is outside the model's folder or missing, or the graph cannot be read.
+    """
+    graph = tree.folder / paths[use]
+    if not graph.is_file():
+        return {}
+    check_inside(graph, tree.folder)
+    check_sound(graph, repair="Download the model again.")
+    folder = paths[use].rpartition("/")[0]
+    found = [tree.inner(join(folder, tree.inner(location))) for location in external_data(graph)]
+    for path in found:
+        if path not in tree.paths and not (tree.folder / path).is_file():
+            raise ModelFormatError(
+                f"{graph} keeps tensors in {path}, which is missing; download the model again"
+            )
+    others = [path for path in found if path != paths.get(f"{use}:data")]
+    return {f"{use}:data:{number}": path for number, path in enumerate(others)}
 
 
 def _default_variant(

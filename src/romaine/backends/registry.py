@@ -11,7 +11,7 @@ from romaine.backends.resolve import ResolvedModel, download_model, refuse, reso
 from romaine.backends.spec import BackendSpec, available_backends, backend_names, spec
 from romaine.errors import BackendError, ModelFormatError
 from romaine.models.card import ModelCard
-from romaine.models.files import LocalModel, model_fingerprint
+from romaine.models.files import LocalModel, first_fingerprint, model_fingerprint
 
 __all__ = [
     "BackendSpec",
@@ -45,6 +45,10 @@ class OpenModel:
     def fingerprint(self, *, query_prompt: str, document_prompt: str) -> str:
         """Identifies its vector space with these prompts; see `romaine.models.files.model_fingerprint`."""
         return model_fingerprint(self.local, query_prompt=query_prompt, document_prompt=document_prompt)
+
+    def legacy_fingerprints(self, *, query_prompt: str, document_prompt: str) -> tuple[str, ...]:
+        """What earlier versions called the same space, the latest first."""
+        return (first_fingerprint(self.local, query_prompt=query_prompt, document_prompt=document_prompt),)
 
 
 def open_model(

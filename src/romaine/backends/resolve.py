@@ -15,7 +15,7 @@ from romaine.models import integrity
 from romaine.models.card import ModelCard
 from romaine.models.files import Found, LocalModel, checked_hashes, fetch_files, find_files, repository
 from romaine.models.from_files import card_from_files
-from romaine.models.layouts import PICKLE_SUFFIXES
+from romaine.models.layouts import is_pickle
 from romaine.models.names import ModelName, parse_name
 from romaine.models.tree import FileTree
 
@@ -174,7 +174,7 @@ def refuse(card: ModelCard, *, allow_rejected: bool, allow_pickle: bool) -> None
             " allow_rejected=True to use it all the same."
         )
     weights = card.files.get("weights", "")
-    if weights.endswith(PICKLE_SUFFIXES) and not allow_pickle:
+    if is_pickle(weights) and not allow_pickle:
         raise UnsafeModelError(
             f"{card.id} keeps its weights in {weights}, a pickle, and opening a pickle can run any code that"
             " its author put there. Use a model with safetensors or ONNX files, or pass allow_pickle=True if"

@@ -7,7 +7,8 @@ after another; torch uses all of its threads in each.
 
 from __future__ import annotations
 
-import json
+import os
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +30,10 @@ from romaine.errors import (
 )
 from romaine.models.card import ModelCard
 from romaine.models.files import LocalModel
+from romaine.models.layouts import is_pickle
+from romaine.models.tree import check_inside, read_json, read_json_object
 from romaine.text.char_windows import char_windows
+from romaine.text.growth import check_growth
 from romaine.text.pieces import Pieces, Truncate
 
 try:
@@ -45,7 +49,10 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("backend 'sentence-transformers'", "sentence-transformers") from error
 
 _OWN_MODULES = "sentence_transformers."
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+_LEFT_OVERS = re.compile(r"(training_args|optimizer|scheduler|scaler|rng_state\w*|openvino_model\w*)\.\w+")
+"""Files of a training or of another runtime that may lie beside a model. Its loaders never look at them."""
+
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 _LARGEST_WINDOW = 10**7  # beyond it, the library means "no limit"
 _LONE_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
@@ -196,8 +203,7 @@ def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> SentenceTr
     modules = _modules(model.folder)
     if not options.trust_remote_code:
         _refuse_foreign_code(model, modules)
-    if not options.allow_pickle:
-        _refuse_pickles(model, modules)
+    _check_files(model, modules, allow_pickle=options.allow_pickle)
     try:
         with quiet_loading():
             loaded = SentenceTransformer(
@@ -231,9 +237,8 @@ def _modules(folder: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        modules = json.loads(path.read_text(encoding="utf-8"))
-        return [{"type": str(module["type"]), "path": str(module.get("path", ""))} for module in modules]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return [{"type": str(item["type"]), "path": str(item.get("path", ""))} for item in read_json(path)]
+    except (TypeError, KeyError, AttributeError) as error:
         raise ModelFormatError(f"{path} is not a readable list of modules ({error})") from error
 
 
@@ -246,10 +251,7 @@ def _refuse_foreign_code(model: LocalModel, modules: list[dict[str, Any]]) -> No
         )
     first = modules[0]["path"] if modules else ""
     path = model.folder / first / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except (OSError, ValueError) as error:
-        raise ModelFormatError(f"{path} is not readable as JSON ({error}). Download it again.") from error
+    config = read_json_object(path) if path.is_file() else {}
     if config.get("model_type") == nomic.MODEL_TYPE and nomic.has_original_keys(config):
         raise ModelFormatError(
             f"{model.id} has its config in NomicBERT's original keys, which sentence-transformers reads only"
@@ -257,15 +259,39 @@ def _refuse_foreign_code(model: LocalModel, modules: list[dict[str, Any]]) -> No
         )
 
 
-def _refuse_pickles(model: LocalModel, modules: list[dict[str, Any]]) -> None:
-    for path in dict.fromkeys(module["path"] for module in modules):
-        folder = model.folder / path
-        pickles = [found for pattern in _PICKLES for found in folder.glob(pattern)]
-        if pickles and not any(folder.glob("*.safetensors")):
+def _check_files(model: LocalModel, modules: list[dict[str, Any]], *, allow_pickle: bool) -> None:
+    """Refuses files that the library, which looks for them itself, could open and should not.
+
+    Raises:
+        UnsafeModelError: If it would open a pickle, and that is not allowed.
+        ModelFormatError: If one is really outside the folder, or a tokenizer makes texts grow without bound.
+    """
+    first = modules[0]["path"] if modules else ""
+    for parent, folders, names in os.walk(model.folder):
+        for name in (*folders, *names):
+            check_inside(Path(parent, name), model.folder)
+        if "tokenizer.json" in names:
+            check_growth(Path(parent, "tokenizer.json"))
+        is_first = Path(parent) == model.folder / first
+        exposed = [name for name in names if is_pickle(name) and not _is_passed_over(name, names, is_first)]
+        if exposed and not allow_pickle:
             raise UnsafeModelError(
-                f"{pickles[0]} is a pickle, and opening one can run code that came with it. Use a model with"
-                " safetensors files, or pass allow_pickle=True to read its tensors."
+                f"{Path(parent, exposed[0])} is a pickle without the safetensors file that would be opened in"
+                " its place, and opening one can run code that came with it. Use a model with safetensors"
+                " files, delete the file if nothing needs it, or pass allow_pickle=True to read its tensors."
             )
+
+
+def _is_passed_over(pickle: str, beside: list[str], is_first: bool) -> bool:
+    """Whether the library opens another file in place of a pickle, or never opens one of this name.
+
+    It looks for `model.safetensors` in each module's own folder and takes `pytorch_model.bin` where that is
+    not there, whatever else is. Only the first module, which is told to, reads safetensors in shards.
+    """
+    stem = _SHARD.sub("", pickle.removesuffix(".index.json").rpartition(".")[0])
+    safe = f"{'model' if stem == 'pytorch_model' else stem}.safetensors"
+    in_place = safe in beside or (is_first and f"{safe}.index.json" in beside)
+    return in_place or _LEFT_OVERS.fullmatch(pickle) is not None
 
 
 def _refuse_hidden_prompt(model: LocalModel, loaded: SentenceTransformer) -> None:

@@ -22,6 +22,7 @@ dataclass's defaults. A key this version does not know is left alone, so that a 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -32,10 +33,13 @@ from typing import Any
 from romaine.arrays import Pooling
 from romaine.errors import ModelFormatError, OptionError
 from romaine.models.card import Measure, ModelCard, Prompts
+from romaine.models.tree import read_json
 
 CARD_FILE = "romaine.json"
 SCHEMA = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_LARGEST_COUNT = 2**53  # every JSON reader takes it, and int64 holds it
+_SHOWN = 200
 
 
 def card_to_json(card: ModelCard) -> dict[str, Any]:
@@ -68,8 +72,10 @@ def card_from_json(values: object, *, source: str = CARD_FILE) -> ModelCard:
         if key in values:
             try:
                 known[key] = read(values[key])
-            except (TypeError, ValueError, KeyError, AttributeError) as error:
-                raise ModelFormatError(f"{source}: {key}={values[key]!r} is not allowed ({error})") from None
+            except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+                raise ModelFormatError(
+                    f"{source}: {key}={_shown(values[key])} is not allowed ({error})"
+                ) from None
     try:
         return ModelCard(**known)
     except OptionError as error:
@@ -82,11 +88,7 @@ def read_card(path: Path) -> ModelCard:
     Raises:
         ModelFormatError: If it cannot be read.
     """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelFormatError(f"{path} cannot be read ({error}); write it again or install again") from None
-    return card_from_json(values, source=str(path))
+    return card_from_json(read_json(path), source=str(path))
 
 
 def write_card(card: ModelCard, folder: Path) -> Path:
@@ -126,15 +128,32 @@ def _flag(value: Any) -> bool:
     return value
 
 
+def _shown(value: object) -> str:
+    """A value as an error shows it, at any size."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        return f"(a {type(value).__name__} nested too deeply)"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
 def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise TypeError("a whole number is needed")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST_COUNT:
+        raise TypeError(f"a whole number from 0 to {_LARGEST_COUNT} is needed")
     return value
 
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError("a number is needed")
+    if not math.isfinite(value):
+        raise ValueError("a finite number is needed")
+    return float(value)
+
+
+def _positive(value: Any) -> float:
+    if _number(value) <= 0:
+        raise ValueError("a number above 0 is needed")
     return float(value)
 
 
@@ -206,7 +225,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "quality": _tuple_of(_measure),
     "measured": _tuple_of(_measure),
     "sha256": _mapping_of(_inner_path, _digest),
-    "int8_ranges": _mapping_of(int, _number),
+    "int8_ranges": _mapping_of(int, _positive),
     "duplicate_threshold": _number,
     "note": _text,
     "bundled": _flag,

@@ -16,7 +16,7 @@ from romaine.models.card import ModelCard
 from romaine.models.hub import HubRepository, hub_cache, is_offline
 from romaine.models.names import ModelName, check_revision
 from romaine.models.soundness import check_sound
-from romaine.models.tree import FileTree
+from romaine.models.tree import FileTree, check_inside
 
 _SMALL_FILES = frozenset(
     {
@@ -33,6 +33,10 @@ _SMALL_FILES = frozenset(
 )
 """What is fetched first of a hub model that was never seen: enough to recognise its layout."""
 
+_FINGERPRINT_FORM = 2
+_READ_BY_VALUE = frozenset({"card", "prompts"})
+"""Uses of files that say something of vectors only in values which are hashed as such."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LocalModel:
@@ -45,7 +49,8 @@ class LocalModel:
         card: What is known about it, from the catalog or read from its files.
         files: Path by use, of the files its backend needs: "weights", "tokenizer", "config", "onnx:fp32" or
             "onnx:int8" (never both), "modules", "pooling", ... For sharded weights "weights" is their index
-            and "weights:0", "weights:1", ... are the shards.
+            and "weights:0", "weights:1", ... are the shards; "onnx:fp32:data:0", ... are the files in which
+            that graph keeps tensors.
         hashes: sha256 of each of `files`, by use.
     """
 
@@ -83,9 +88,35 @@ class LocalModel:
 def model_fingerprint(model: LocalModel, *, query_prompt: str, document_prompt: str) -> str:
     """Identifies a vector space, so that stored vectors are never compared with another model's.
 
-    The sha256 of the model's id, the hashes of its weight files, full_dim and the prompts. Neither backend
-    nor `dim` enter it. An ONNX file and the torch weights it was exported from are different files and have
-    different fingerprints, although their vectors agree.
+    The sha256 of all that decides on a vector: the model's id, the hashes of its files (weights wherever they
+    lie, tokenizer, the configs of its modules), full_dim, window, pooling, layer norm and the prompts. Of
+    the card's own file and that of the prompts only what they say counts, not how it is written.
+
+    What a caller chooses for one run does not enter it: backend, `dim`, device, dtype, batches, and
+    `truncate`, which says what becomes of texts over the window. An ONNX file and the torch weights it was
+    exported from are different files and have different fingerprints, although their vectors agree.
+
+    Returns:
+        64 hex digits.
+    """
+    card = model.card
+    parts = {
+        "form": _FINGERPRINT_FORM,
+        "id": card.id,
+        "files": {use: model.sha256(use) for use in model.files if use not in _READ_BY_VALUE},
+        "full_dim": card.full_dim,
+        "max_tokens": card.max_tokens,
+        "pooling": card.pooling.value,
+        "layer_norm": card.layer_norm,
+        "prompts": [query_prompt, document_prompt],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("ascii")).hexdigest()
+
+
+def first_fingerprint(model: LocalModel, *, query_prompt: str, document_prompt: str) -> str:
+    """The fingerprint's first form, under which older files are kept: of id, weights, full_dim and prompts.
+
+    Two models of which only tokenizer, pooling or layer norm differ share it.
 
     Returns:
         64 hex digits.
@@ -96,9 +127,10 @@ def model_fingerprint(model: LocalModel, *, query_prompt: str, document_prompt: 
 
 
 def _is_weights(use: str) -> bool:
-    return use.startswith(("weights", "codes", "onnx:")) or (
-        use.startswith("module:") and use.endswith(":model")
-    )
+    """Whether the fingerprint's first form covers a file."""
+    if use.startswith("onnx:"):
+        return not use.rpartition(":")[2].isdecimal()  # it knew data files only by their usual names
+    return use.startswith(("weights", "codes")) or (use.startswith("module:") and use.endswith(":model"))
 
 
 class Selection(Protocol):
@@ -121,11 +153,13 @@ class Found:
         tree: Its files.
         key: Under which its hashes are recorded: hub id and commit, or absolute folder.
         repair: One sentence on how to get whole files.
+        in_wheel: Whether the files came with this package, which need no record of their own.
     """
 
     tree: FileTree
     key: str
     repair: str
+    in_wheel: bool = False
 
 
 def repository(
@@ -214,8 +248,13 @@ def fetch_files(
     listing = repo.listing()
     small = [path for path in listing if path.rpartition("/")[2] in _SMALL_FILES and path.count("/") <= 1]
     folder = repo.download(small, force=force, show_progress=show_progress)
-    selected = choose(FileTree(folder, frozenset(listing)))
-    folder = repo.download(selected.paths.values(), force=force, show_progress=show_progress)
+    tree = FileTree(folder, frozenset(listing))
+    fetched: set[str] = set()
+    # What has come may name more: an index its shards, a graph the files it keeps tensors in.
+    while more := set(choose(tree).paths.values()) - fetched:
+        tree = tree.with_folder(repo.download(more, force=force, show_progress=show_progress))
+        fetched |= more
+    folder = tree.folder
     found = snapshot_found(repo, folder)
     return found, choose(found.tree)
 
@@ -226,6 +265,7 @@ def folder_found(name: ModelName, folder: Path) -> Found:
     return Found(
         tree=FileTree.of_folder(folder),
         key=f"folder:{folder.resolve()}",
+        in_wheel=bundled,
         repair=(
             "Install romaine again."
             if bundled
@@ -250,7 +290,7 @@ def checked_hashes(found: Found, paths: Mapping[str, str], card: ModelCard) -> M
         sha256 by use.
 
     Raises:
-        ModelFormatError: If a file is missing, empty, cut off or a git-lfs pointer.
+        ModelFormatError: If a file is missing, empty, cut off, a git-lfs pointer or a link out of the folder.
         IntegrityError: If a file differs from its card or from what was recorded.
     """
     hashes: dict[str, str] = {}
@@ -258,11 +298,12 @@ def checked_hashes(found: Found, paths: Mapping[str, str], card: ModelCard) -> M
     for use, relative in paths.items():
         if relative not in by_path:
             path = found.tree.folder / relative
+            check_inside(path, found.tree.folder)
             check_sound(path, repair=found.repair)
             by_path[relative] = integrity.sha256_of(path)
             if relative in card.sha256:
                 integrity.check_stated(path, by_path[relative], card.sha256[relative], repair=found.repair)
-            elif not card.bundled:
+            elif not found.in_wheel:
                 integrity.check_recorded(found.key, relative, path, by_path[relative], repair=found.repair)
         hashes[use] = by_path[relative]
     return MappingProxyType(hashes)

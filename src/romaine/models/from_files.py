@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from romaine.errors import ModelFormatError
 from romaine.models.card import ModelCard, Prompts
 from romaine.models.card_json import CARD_FILE, card_from_json
 from romaine.models.matching import Match
+from romaine.models.soundness import read_header
 from romaine.models.tree import FileTree, join
 
 UNKNOWN_DIM = 1
@@ -41,6 +42,7 @@ _DOCUMENT_PROMPTS = (
 )
 _TABLE_TENSORS = ("table", "codes", "embedding.weight", "embeddings.weight", "embeddings")
 _CODES_A_BYTE = 2  # 4-bit tables
+_MAX_COUNT = 2**53  # beyond it, numbers in a config mean nothing
 _MAX_PLAUSIBLE_WINDOW = 10**7  # tokenizers write 1e30 where they mean "no limit"
 _KINDS = {
     "nomic_bert": "NomicBERT",
@@ -64,7 +66,10 @@ def card_from_files(model_id: str, tree: FileTree, match: Match, *, backend_pool
         ModelFormatError: If a config is malformed or asks for a pooling there is none of here.
     """
     if "card" in match.paths:
-        return card_from_json(tree.json(match.paths["card"]), source=str(tree.folder / CARD_FILE))
+        card = card_from_json(tree.json(match.paths["card"]), source=str(tree.folder / CARD_FILE))
+        return replace(
+            card, bundled=False
+        )  # only the wheel's own files are; a folder cannot say so of itself
     is_static = "static" in match.layout.backends
     full_dim = _full_dim(tree, match, is_static=is_static)
     return ModelCard(
@@ -73,7 +78,7 @@ def card_from_files(model_id: str, tree: FileTree, match: Match, *, backend_pool
         full_dim=full_dim,
         dims=_dims(tree, full_dim),
         max_tokens=None if is_static else _max_tokens(tree, match),
-        pooling=Pooling.MEAN if is_static or backend_pools else _pooling(tree),
+        pooling=Pooling.MEAN if is_static else _pooling(tree, any_kind=backend_pools),
         prompts=_prompts(tree),
         files=match.paths,
         backends=match.layout.backends,
@@ -102,8 +107,7 @@ def _full_dim(tree: FileTree, match: Match, *, is_static: bool) -> int:
 def _table_dim(weights: Path) -> int | None:
     """Components of a static table, from the header of its safetensors file; None if it does not say."""
     try:
-        with weights.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        header, _ = read_header(weights, weights.stat().st_size, "")
         columns = [
             header[name]["shape"][1] * (_CODES_A_BYTE if header[name]["dtype"] == "U8" else 1)
             for name in _TABLE_TENSORS
@@ -112,7 +116,7 @@ def _table_dim(weights: Path) -> int | None:
         # A table kept in another file still has one parameter of its dynamic tanh for each component.
         tanh = [entry["shape"][0] for name, entry in header.items() if name.endswith("dyt.alpha")]
         return next(_counts([*columns, *tanh]), None)
-    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError):
+    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None  # `soundness` says what is wrong with the file
 
 
@@ -134,24 +138,32 @@ def _max_tokens(tree: FileTree, match: Match) -> int | None:
     """The sentence model's own window; without one, the smallest that tokenizer or positions allow."""
     sentence_config = tree.json_object(match.paths.get("sentence_bert_config", ""))
     tokenizer_config = tree.json_object(match.paths.get("tokenizer_config", ""))
-    own = next(_counts([sentence_config.get("max_seq_length")]), None)
+    own = next(_windows([sentence_config.get("max_seq_length")]), None)
     others = [tokenizer_config.get("model_max_length"), *(tree.config.get(key) for key in _WINDOW_KEYS)]
-    return own or min((size for size in _counts(others) if size < _MAX_PLAUSIBLE_WINDOW), default=None)
+    return own or min(_windows(others), default=None)
 
 
-def _pooling(tree: FileTree) -> Pooling:
+def _windows(values: Iterable[Any]) -> Iterator[int]:
+    return (value for value in _counts(values) if value < _MAX_PLAUSIBLE_WINDOW)
+
+
+def _pooling(tree: FileTree, *, any_kind: bool) -> Pooling:
+    """The pooling that the files state; of a kind there is none of here, MEAN where `any_kind` will do."""
     folder = next((module.path for module in tree.modules if module.kind == "Pooling"), "1_Pooling")
     config = tree.json_object(join(folder, "config.json"))
     named = config.get("pooling_mode")
     modes = [named] if isinstance(named, str) else named
     if not isinstance(modes, list):
         modes = [mode for key, mode in _POOLING_KEYS.items() if config.get(key)] or ["mean"]
-    if len(modes) != 1 or modes[0] not in _POOLINGS:
+    named_modes = [mode if isinstance(mode, str) else type(mode).__name__ for mode in modes]
+    if len(modes) != 1 or named_modes[0] not in _POOLINGS:
+        if any_kind:
+            return Pooling.MEAN
         raise ModelFormatError(
-            f"{tree.folder / folder}: pooling {' and '.join(map(str, modes))} is not supported; "
+            f"{tree.folder / folder}: pooling {' and '.join(named_modes)} is not supported; "
             f"allowed: one of {', '.join(_POOLINGS)}. backend='sentence-transformers' runs any."
         )
-    return _POOLINGS[modes[0]]
+    return _POOLINGS[named_modes[0]]
 
 
 def _prompts(tree: FileTree) -> Prompts:
@@ -171,4 +183,4 @@ def _counts(values: Iterable[Any]) -> Iterator[int]:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < _MAX_COUNT

@@ -116,7 +116,7 @@ def _read(record: Path) -> str | None:
     """The recorded hash; None if there is none or the record is damaged, which counts as a first use."""
     try:
         value = json.loads(record.read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
     return value if isinstance(value, str) else None
 

@@ -14,13 +14,20 @@ from types import MappingProxyType
 from romaine.models.card_json import CARD_FILE
 from romaine.models.tree import FileTree
 
-PICKLE_SUFFIXES = (".pt", ".bin", ".pkl", ".pickle", ".pth", ".ckpt")
-"""Weight files whose format can run code when opened."""
+PICKLE_SUFFIXES = (".pt", ".bin", ".pkl", ".pickle", ".pth", ".ckpt", ".joblib", ".dill")
+"""Weight files whose format can run code when opened; see `is_pickle`."""
 
 VARIANTS = ("fp32", "int8")
 _PLAIN_MODULES = frozenset({"Transformer", "Pooling", "Normalize"})
 
 Candidates = Mapping[str, tuple[str, ...]]
+
+
+def is_pickle(path: str) -> bool:
+    """Whether a weight file of this name would be unpickled, or is the index of shards that would."""
+    return path.lower().removesuffix(".index.json").endswith(PICKLE_SUFFIXES)
+
+
 Condition = Callable[[FileTree], bool]
 
 
@@ -64,7 +71,8 @@ def _in_module(name: str, usual_folder: str) -> tuple[str, ...]:
 
 
 def _is_romaine_static(tree: FileTree) -> bool:
-    return CARD_FILE in tree.paths and "static" in tree.json_object(CARD_FILE).get("backends", [])
+    backends = tree.json_object(CARD_FILE).get("backends") if CARD_FILE in tree.paths else None
+    return isinstance(backends, list) and "static" in backends
 
 
 def _is_static_without_modules(tree: FileTree) -> bool:
@@ -120,6 +128,9 @@ _DETAILS: Candidates = {
     "special_tokens_map": ("{module}special_tokens_map.json", "special_tokens_map.json"),
     "added_tokens": ("{module}added_tokens.json", "added_tokens.json"),
     "vocab": ("{module}vocab.txt",),
+    "merges": ("{module}merges.txt",),
+    "adapter_config": ("{module}adapter_config.json",),
+    "adapter": ("{module}adapter_model.safetensors",),
     "sentence_bert_config": ("{module}sentence_bert_config.json", "sentence_bert_config.json"),
     "modules": ("modules.json",),
     "pooling": ("1_Pooling/config.json",),

@@ -6,8 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from romaine.models.layouts import LAYOUTS, PICKLE_SUFFIXES, Layout
+from romaine.models.layouts import LAYOUTS, Layout, is_pickle
 from romaine.models.tree import FileTree, Module, join
+
+_ROUTERS = ("Router", "Asym")
+_MODULE_SUFFIXES = (".json", ".safetensors", ".txt", ".model")
+_NO_MODULE_FILES = ("romaine.json", "romaine-verdict.json", "config_sentence_transformers.json")
+_NAMED_BY_STEM = ("config.json", "model.safetensors", "sentence_bert_config.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +35,15 @@ class Match:
         return not self.missing
 
     @property
+    def pickle(self) -> str | None:
+        """The first of its weight files that would be unpickled, those of later modules included."""
+        weights = (path for use, path in self.paths.items() if use.startswith(("weights", "module:")))
+        return next(filter(is_pickle, weights), None)
+
+    @property
     def is_pickle(self) -> bool:
-        """Whether its weights would be unpickled."""
-        return self.paths.get("weights", "").endswith(PICKLE_SUFFIXES)
+        """Whether any of its weights would be unpickled."""
+        return self.pickle is not None
 
 
 def matches(tree: FileTree, known: Mapping[str, str]) -> list[Match]:
@@ -51,9 +62,7 @@ def _match(layout: Layout, tree: FileTree, known: Mapping[str, str]) -> Match:
 
     def find(use: str, candidates: tuple[str, ...]) -> str | None:
         stated = known.get(use, "")
-        wanted = (
-            [stated] if stated and stated.endswith(PICKLE_SUFFIXES) == (pickled and use == "weights") else []
-        )
+        wanted = [stated] if stated and is_pickle(stated) == (pickled and use == "weights") else []
         wanted += [path.replace("{module}", f"{first}/" if first else "") for path in candidates]
         return next((path for path in wanted if path in tree.paths), None)
 
@@ -74,12 +83,28 @@ def _match(layout: Layout, tree: FileTree, known: Mapping[str, str]) -> Match:
 
 
 def _module_files(tree: FileTree) -> Iterator[tuple[str, str]]:
-    """Config and weights of the modules after the first, each in a folder of its own."""
-    for module in tree.modules[1:]:
-        for name in ("config.json", "model.safetensors", "sentence_bert_config.json"):
-            path = join(module.path, name)
-            if module.path and path in tree.paths:
-                yield f"{module_use(module)}:{name.partition('.')[0]}", path
+    """All that the library may read of the modules after the first, each in a folder of its own.
+
+    A router's modules are in folders below its own, wherever it stands; a pickle counts where nothing takes
+    its place.
+    """
+    for number, module in enumerate(tree.modules):
+        is_router = module.kind in _ROUTERS
+        if not is_router and (not number or not module.path):
+            continue
+        prefix = join(module.path, "") if module.path else ""
+        for path in sorted(tree.paths):
+            name = path.removeprefix(prefix)
+            if path.startswith(prefix) and _is_module_file(tree, path):
+                stem = name.partition(".")[0] if name in _NAMED_BY_STEM else f"file:{name}"
+                yield f"{module_use(module)}:{stem}", path
+
+
+def _is_module_file(tree: FileTree, path: str) -> bool:
+    if path.endswith(_MODULE_SUFFIXES):
+        return not path.endswith(_NO_MODULE_FILES)
+    folder = path.rpartition("/")[0]
+    return is_pickle(path) and join(folder, "model.safetensors") not in tree.paths
 
 
 def module_use(module: Module) -> str:

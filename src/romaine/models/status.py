@@ -12,7 +12,7 @@ from romaine.models import catalog
 from romaine.models.card import ModelCard
 from romaine.models.card_json import card_to_json
 from romaine.models.files import repository
-from romaine.models.layouts import PICKLE_SUFFIXES
+from romaine.models.layouts import is_pickle
 from romaine.models.matching import matches
 from romaine.models.names import ModelName
 from romaine.models.tree import FileTree
@@ -65,7 +65,7 @@ def listing(name: str, *, cache_folder: Path | None = None) -> Listing:
 
 
 def _status(card: ModelCard, cache_folder: Path | None) -> Status:
-    if card.rejection is not None or card.files.get("weights", "").endswith(PICKLE_SUFFIXES):
+    if card.rejection is not None or is_pickle(card.files.get("weights", "")):
         return Status.REJECTED
     if card.bundled:
         return Status.READY if _is_complete(catalog.BUNDLED_FOLDER, card) else Status.DAMAGED

@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from romaine.arrays import FloatArray, as_float_array
 from romaine.errors import ModelFormatError, OptionError, VectorError
 from romaine.models import lowbit
+from romaine.models.tree import read_json_object
 
 BITS = (4, 8, 16, 32)
 """Bits a component may be stored in."""
@@ -31,6 +31,9 @@ SSE_CODES = "embedding.q4_k_m.bin"
 """The 4-bit codes of a quantised SSE model: a raw array, not a pickle."""
 
 _MODEL2VEC_MAX_LENGTH = 512  # what Model2Vec assumes where a config says nothing
+_LONGEST = 2**53
+_MOST_BYTES = 16 << 30
+"""Of a table in memory. The largest published one, 500,000 tokens of 1024 components, has 2 GB."""
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -97,8 +100,10 @@ def read_table(
             drops_unknown=is_model2vec,
             max_tokens=_max_length(config) if is_model2vec else None,
         )
-    except VectorError as error:
-        raise ModelFormatError(f"{path} is damaged: {error}") from error
+    except MemoryError:
+        raise ModelFormatError(f"{path} needs more memory than there is; use a smaller model") from None
+    except (VectorError, TypeError, ValueError, OverflowError) as error:  # odd dtypes and shapes
+        raise ModelFormatError(f"{path} is damaged: {error}. Download the model's files again.") from error
 
 
 def write_table(
@@ -219,6 +224,10 @@ def _folded(tensors: Tensors) -> FloatArray:
             )
         if mapping.min() < 0 or mapping.max() >= len(matrix):
             raise VectorError(f"'mapping' leads to rows {mapping.min()} to {mapping.max()} of {len(matrix)}")
+        if (size := 4 * mapping.size * matrix.shape[1]) > _MOST_BYTES:
+            raise VectorError(
+                f"'mapping' makes a table of {size} bytes of {mapping.size} tokens; {_MOST_BYTES} are allowed"
+            )
         matrix = matrix[mapping]
     if (weights := tensors.get("weights")) is not None:
         if weights.shape != (len(matrix),):
@@ -271,13 +280,10 @@ def _dyt(tensors: Tensors, dim: int) -> DyT | None:
 def _max_length(config: str | Path | None) -> int | None:
     if config is None:
         return _MODEL2VEC_MAX_LENGTH
-    try:
-        settings = json.loads(Path(config).read_bytes())
-        length = settings.get("max_length", _MODEL2VEC_MAX_LENGTH)
-    except (OSError, ValueError, AttributeError) as error:
-        raise ModelFormatError(f"{config} is not a readable config.json ({error})") from error
-    if length is not None and (not isinstance(length, int) or length < 1):
+    length = read_json_object(Path(config)).get("max_length", _MODEL2VEC_MAX_LENGTH)
+    if length is not None and (type(length) is not int or not 0 < length <= _LONGEST):
         raise ModelFormatError(
-            f"{config}: max_length is {length!r}; it must be a positive whole number or null"
+            f"{config}: max_length is {str(length)[:80]}; it must be a whole number from 1 to {_LONGEST},"
+            " or null"
         )
     return length

@@ -7,7 +7,7 @@ repository's listing, with only the small JSON files present.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -18,6 +18,38 @@ from romaine.errors import ModelFormatError
 _MAX_ENTRIES = 1_000  # of one folder; a folder with more is not a model, and walking on only takes time
 _SKIPPED_FOLDERS = frozenset({".git", ".cache", "__pycache__", "checkpoints"})
 _MAX_DEPTH = 2
+_MAX_JSON = 256 << 20  # bytes; the largest, a tokenizer.json with half a million tokens, have 40 MB
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file of a model. Whatever it holds, nothing but the error below is raised.
+
+    Raises:
+        ModelFormatError: If it cannot be read, is too large, or is not JSON.
+    """
+    try:
+        if (size := path.stat().st_size) > _MAX_JSON:
+            raise ValueError(f"{size} bytes; {_MAX_JSON} are allowed")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        problem = "it is nested too deeply"
+    except (OSError, ValueError, MemoryError) as error:
+        problem = str(error) or type(error).__name__
+    raise ModelFormatError(f"{path} is not readable JSON ({problem}); download the file again") from None
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Reads a JSON file of a model that has to hold an object.
+
+    Raises:
+        ModelFormatError: As `read_json`, or if it holds something else.
+    """
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise ModelFormatError(
+            f"{path}: a JSON object is needed, got {type(values).__name__}; download the file again"
+        )
+    return values
 
 
 @dataclass(frozen=True)
@@ -45,24 +77,20 @@ class FileTree:
             raise ModelFormatError(f"the folder {folder} cannot be read: {error.strerror}") from None
         return cls(folder, found)
 
-    def with_paths(self, paths: Iterable[str]) -> FileTree:
-        """The same folder with other paths."""
-        return FileTree(self.folder, frozenset(paths))
+    def with_folder(self, folder: Path) -> FileTree:
+        """The same paths, with more of the files there."""
+        return FileTree(folder, self.paths)
 
     def json(self, path: str) -> Any:
         """The JSON file at `path`, or None if there is none.
 
         Raises:
-            ModelFormatError: If it is not JSON.
+            ModelFormatError: If it is not JSON, or a link that leaves the model's folder.
         """
         if path not in self.paths or not (self.folder / path).is_file():
             return None
-        try:
-            return json.loads((self.folder / path).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise ModelFormatError(
-                f"{self.folder / path} is not readable JSON ({error}); download the file again"
-            ) from None
+        check_inside(self.folder / path, self.folder)
+        return read_json(self.folder / path)
 
     def json_object(self, path: str) -> Mapping[str, Any]:
         """The JSON object at `path`, empty if there is no such file.
@@ -99,9 +127,19 @@ class FileTree:
                 f"{self.folder / 'modules.json'}: a list of modules is needed; download it again"
             )
         return tuple(
-            Module(kind=str(item.get("type", "")).rpartition(".")[2], path=self.inner(item.get("path", "")))
+            Module(kind=str(item.get("type", "")).rpartition(".")[2], path=self._module(item.get("path", "")))
             for item in listed
         )
+
+    def _module(self, path: object) -> str:
+        """A module's folder, where this tree has looked: what is elsewhere would be read unchecked."""
+        folder = PurePosixPath(self.inner(path))
+        if len(folder.parts) > _MAX_DEPTH or not _SKIPPED_FOLDERS.isdisjoint(folder.parts):
+            raise ModelFormatError(
+                f"{self.folder / 'modules.json'} names the module folder {path!r}; allowed are at most"
+                f" {_MAX_DEPTH} levels, none called {' or '.join(sorted(_SKIPPED_FOLDERS))}: move the module"
+            )
+        return "" if str(folder) == "." else str(folder)
 
     def inner(self, path: object) -> str:
         """A path that a file of the model names, as a normal relative path.
@@ -152,9 +190,28 @@ def containing_root(folder: Path) -> Path:
     return real.parent.parent if is_snapshot else real
 
 
+def check_inside(path: Path, folder: Path) -> None:
+    """Refuses a file that a link takes out of the model's folder: it could be swapped, or be anyone's.
+
+    Args:
+        path: The file, as the folder names it.
+        folder: The model's folder; see `containing_root`.
+
+    Raises:
+        ModelFormatError: If the file is really elsewhere.
+    """
+    if not _is_inside(path, folder):
+        raise ModelFormatError(
+            f"{path} is a link to a file outside the model's folder; refused. Allowed are links inside"
+            f" {containing_root(folder)}: put the file itself there"
+        )
+
+
 def _is_inside(path: Path, folder: Path) -> bool:
     try:
-        return path.resolve().is_relative_to(containing_root(folder))
+        # Only files are links to the hub cache's blobs; a folder there would be read without being seen
+        root = folder.resolve() if path.is_dir() else containing_root(folder)
+        return path.resolve().is_relative_to(root)
     except (OSError, ValueError, RuntimeError):  # a loop of links, a name too long
         return False
 

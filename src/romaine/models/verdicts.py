@@ -20,7 +20,7 @@ from typing import Any
 
 from romaine.errors import ModelNotFoundError, RejectedModelError, UnverifiedModelError
 from romaine.models import catalog
-from romaine.models.files import LocalModel, model_fingerprint
+from romaine.models.files import LocalModel, first_fingerprint
 from romaine.models.integrity import cache_folder, write_whole
 from romaine.models.names import parse_name
 
@@ -73,7 +73,8 @@ def verdict_key(local: LocalModel, backend: str) -> str:
     card = local.card
     prompts = card.prompts
     parts = {
-        "fingerprint": model_fingerprint(local, query_prompt=prompts.query, document_prompt=prompts.document),
+        # The first form will do beside all files; with it, verdicts stay valid that were given under it.
+        "fingerprint": first_fingerprint(local, query_prompt=prompts.query, document_prompt=prompts.document),
         "files": {use: local.sha256(use) for use in sorted(local.files) if use != "card"},
         "backend": backend,
         **{name: getattr(card, name) for name in _SETTINGS},

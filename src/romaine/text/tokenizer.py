@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import tokenizers
 from romaine.errors import ModelFormatError
 from romaine.text.batching import batches
 from romaine.text.chunks import ChunkTokenizer, splits_at_spaces
+from romaine.text.growth import check_growth
 from romaine.text.pieces import Pieces, Truncate
 from romaine.text.ragged import Ragged
 from romaine.text.windows import split, wrap
@@ -67,15 +69,11 @@ class Tokenizer:
         """Reads a `tokenizer.json`.
 
         Raises:
-            ModelFormatError: If the file is missing or damaged.
+            ModelFormatError: If the file is missing or damaged, or may make texts grow without bound.
         """
-        try:
-            rust = tokenizers.Tokenizer.from_file(str(path))
-        except Exception as error:  # the Rust side raises bare Exception
-            raise ModelFormatError(
-                f"{path} is not a readable tokenizer.json ({error}). Download the model's files again."
-            ) from error
-        return cls(rust)
+        check_growth(Path(path))
+        with _rust_errors(f"{path} is not a readable tokenizer.json", "Download the model's files again."):
+            return cls(tokenizers.Tokenizer.from_file(str(path)))
 
     def encode(self, texts: Sequence[str], *, add_special_tokens: bool = True) -> Ragged:
         """Tokenises texts.
@@ -112,12 +110,10 @@ class Tokenizer:
         return Ragged.concatenate([self._encode_group(texts[group[0] : group[-1] + 1]) for group in groups])
 
     def _encode_group(self, texts: Sequence[str]) -> Ragged:
-        try:
+        with _rust_errors("the tokenizer cannot encode a text", "Use the tokenizer of this very model."):
             if self._chunks is not None:
                 return self._chunks.encode(texts)
             return Ragged.from_lists(self._encode_exactly(texts))
-        except Exception as error:  # the Rust side raises bare Exception
-            raise ModelFormatError(f"the tokenizer cannot encode a text: {error}") from error
 
     def _encode_exactly(self, texts: Sequence[str]) -> list[list[int]]:
         """What the tokenizer itself says, without special tokens."""
@@ -125,6 +121,17 @@ class Tokenizer:
         # "fast" leaves out character offsets, which nothing here needs: a third of the time on long texts
         encodings = self._rust.encode_batch_fast(whole, add_special_tokens=False)
         return [encoding.ids for encoding in encodings]
+
+
+@contextmanager
+def _rust_errors(what: str, remedy: str) -> Iterator[None]:
+    """Turns what the Rust side raises into our error: bare Exception, and panics, which are not even that."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise ModelFormatError(f"{what} ({str(error)[:300]}). {remedy}") from error
 
 
 def _pad_id(rust: tokenizers.Tokenizer) -> int:

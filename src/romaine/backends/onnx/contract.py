@@ -15,6 +15,7 @@ from romaine.errors import ModelFormatError
 METADATA_UNIFORM_ABOVE = "romaine.uniform_above"
 METADATA_MAX_TOKENS = "romaine.max_tokens"
 
+_MOST_DIGITS = 15  # more than any window has, and what int64 holds
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 _POOLED_NAMES = ("sentence_embedding", "sentence_embeddings", "embedding", "embeddings")
 _DTYPES: Mapping[str, type[np.generic]] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
@@ -73,7 +74,7 @@ def read_contract(session: ort.InferenceSession) -> Contract:
 def metadata_int(session: ort.InferenceSession, key: str) -> int | None:
     """A positive number the file carries under `key`, or None."""
     value = session.get_modelmeta().custom_metadata_map.get(key, "")
-    return int(value) if value.isdecimal() and int(value) else None
+    return int(value) or None if value.isdecimal() and len(value) <= _MOST_DIGITS else None
 
 
 def _choose_output(session: ort.InferenceSession) -> tuple[str, bool]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from romaine.backends.torch.weights import read_weights
 from romaine.errors import ModelFormatError, RomaineError, UnsafeModelError
 from romaine.models.card import ModelCard
 from romaine.models.files import LocalModel
+from romaine.models.tree import read_json, read_json_object
 
 _DROPPED_CONFIG_KEYS = {
     "auto_map",
@@ -92,13 +92,7 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         ModelFormatError: If it is not a JSON object.
     """
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelFormatError(f"{path} is not readable as JSON ({error}). Download it again.") from error
-    if not isinstance(config, dict):
-        raise ModelFormatError(f"{path} must hold a JSON object, not {type(config).__name__}")
-    return config
+    return read_json_object(path)
 
 
 def refuse_further_modules(model: LocalModel) -> None:
@@ -111,9 +105,8 @@ def refuse_further_modules(model: LocalModel) -> None:
     if not path.is_file():
         return
     try:
-        modules = json.loads(path.read_text(encoding="utf-8"))
-        names = [str(module["type"]).rpartition(".")[2] for module in modules]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        names = [str(module["type"]).rpartition(".")[2] for module in read_json(path)]
+    except (TypeError, KeyError) as error:
         raise ModelFormatError(f"{path} is not a readable list of modules ({error})") from error
     further = sorted(set(names) - _TRANSFORMER_ONLY)
     if further:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,8 @@ from safetensors.torch import load_file
 
 from romaine.errors import ModelFormatError, UnsafeModelError
 from romaine.models.files import LocalModel
+from romaine.models.layouts import is_pickle
+from romaine.models.tree import read_json_object
 
 _CANDIDATES = (
     "model.safetensors",
@@ -20,7 +21,6 @@ _CANDIDATES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-_PICKLES = {".bin", ".pt", ".pth", ".ckpt"}
 
 
 def read_weights(model: LocalModel, *, allow_pickle: bool) -> dict[str, torch.Tensor]:
@@ -55,22 +55,21 @@ def _weights_file(model: LocalModel) -> Path:
 def _shards(path: Path) -> list[Path]:
     if not path.name.endswith(".index.json"):
         return [path]
-    try:
-        names = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelFormatError(f"{path} is not a readable list of weight shards ({error})") from error
-    for name in names:
+    listed = read_json_object(path).get("weight_map")
+    names: set[str] = set()
+    for name in listed.values() if isinstance(listed, dict) else [listed]:
         if not isinstance(name, str) or Path(name).name != name:
             raise ModelFormatError(f"{path} names the shard {name!r}; a shard must lie in the same folder")
-    return [path.parent / name for name in names]
+        names.add(name)
+    return [path.parent / name for name in sorted(names)]
 
 
 def _read(path: Path, *, allow_pickle: bool) -> Mapping[str, torch.Tensor]:
-    if path.suffix.lower() in _PICKLES:
+    if is_pickle(path.name):
         return _read_pickle(path, allow_pickle=allow_pickle)
     try:
         return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, MemoryError) as error:
         raise ModelFormatError(
             f"{path} is not a complete safetensors file ({error}). Delete it and download it again."
         ) from error
