@@ -97,16 +97,16 @@ class Recaller:
     def rank(self, view: ScopeView, query: Query, candidates: Candidates) -> Ranking:
         """Scores candidates of a view."""
         rows = candidates.rows
-        attributes = view.index.attributes[rows]
+        attributes = view.index.attributes
         names = {name for name in view.speakers if name is not None}
         named = named_speakers(query.text, names)
-        codes = [code for code, name in enumerate(view.speakers) if name in named]
+        is_named = np.array([name in named for name in view.speakers])
         signals = Signals(
-            speaker_named=np.isin(attributes["speaker"], codes),
-            importance=attributes["importance"],
+            speaker_named=is_named[attributes["speaker"][rows]],
+            importance=attributes["importance"][rows],
             recency=(rows / max(len(view.index.ids) - 1, 1)).astype(np.float32),
-            pinned=attributes["pinned"],
-            cold=attributes["cold"],
+            pinned=attributes["pinned"][rows],
+            cold=attributes["cold"][rows],
         )
         return rank(candidates, signals, self._weights)
 
