@@ -27,7 +27,8 @@ _SAMPLE = 512  # rows whose cosines say how cosines spread in a large scope
 _PRIOR_ROWS, _PRIOR_SPREAD = 8, 0.1  # keeps the spread of a handful of rows from being nothing
 _COMPACT_SHARE = 0.25  # removed rows, as a share of all, that are worth getting rid of
 _COMPACT_SHARE_LARGE = 0.5  # in a scope of more than two blocks of vectors, where that copies so much
-_NONE = -1
+_NONE = -1  # where an id is asked for
+_NOWHERE = 0  # where a place is: that of row 0 is 1, so that what is read there needs no mask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +129,12 @@ class ScopeIndex:
         self._attributes = Table(attributes_dtype)
         self._ids = Column(np.int64)
         self._alive = Column(np.bool_)
-        self._asks = Column(np.bool_)
         self._previous_ids = Column(np.int64)  # as given, whether it is here or not
-        self._previous = Column(np.int32)  # row of the turn before, or -1
-        self._next = Column(np.int32)  # the other way round
+        self._previous = Column(np.intp)  # by place: place of the turn before
+        self._next = Column(np.intp)  # the other way round
+        self._asks = Column(np.bool_)  # by place
+        for column in (self._previous, self._next, self._asks):
+            column.append(np.zeros(1, dtype=column.values.dtype))
         self._row_of: dict[int, int] = {}
         self._awaited: dict[int, int] = {}  # ids that are not here, and the id of what follows each
         self._ascending = True  # whether rows stand in the order of their ids
@@ -164,8 +167,8 @@ class ScopeIndex:
 
     @property
     def _columns(self) -> tuple[Column | Table, ...]:
-        links = (self._previous_ids, self._previous, self._next)
-        return (self._attributes, self._ids, self._alive, self._asks, *links)
+        by_row = (self._attributes, self._ids, self._alive, self._previous_ids)
+        return (*by_row, self._previous, self._next, self._asks)
 
     def rows_of(self, ids: NDArray[np.int64]) -> NDArray[np.intp]:
         """Row of each id, intp (n,); ids that are not here are left out."""
@@ -190,7 +193,7 @@ class ScopeIndex:
         self._asks.append(holding(entries.terms, QUESTION_MARK))
         self._previous_ids.append(entries.previous)
         for column in (self._previous, self._next):
-            column.append(np.full(len(entries), _NONE, dtype=np.int32))
+            column.append(np.full(len(entries), _NOWHERE, dtype=np.intp))
         ids = entries.ids.tolist()
         self._row_of.update(zip(ids, range(start, start + len(entries)), strict=True))
         self._link(np.arange(start, start + len(entries)), entries.previous)
@@ -207,7 +210,7 @@ class ScopeIndex:
         for row, index in zip(rows.tolist(), np.flatnonzero(known).tolist(), strict=True):
             self._lexical.replace(row, entries.terms[index])
         self._attributes.replace(rows, entries.attributes[known])
-        self._asks.values[rows] = holding(entries.terms, QUESTION_MARK)[known]
+        self._asks.values[rows + 1] = holding(entries.terms, QUESTION_MARK)[known]
         self._previous_ids.values[rows] = entries.previous[known]
         self._unlink(rows)
         self._link(rows, entries.previous[known])
@@ -218,14 +221,13 @@ class ScopeIndex:
         if not len(rows):
             return
         self._unlink(rows)
-        after = self._next.values[rows]
-        followed = after != _NONE
-        self._previous.values[after[followed]] = _NONE
-        self._next.values[rows] = _NONE
         gone = self._ids.values[rows]
-        self._awaited.update(
-            zip(gone[followed].tolist(), self._ids.values[after[followed]].tolist(), strict=True)
-        )
+        after = self._next.values[rows + 1]
+        followed = after != _NOWHERE
+        self._previous.values[after[followed]] = _NOWHERE
+        self._next.values[rows + 1] = _NOWHERE
+        following = self._ids.values[after[followed] - 1]
+        self._awaited.update(zip(gone[followed].tolist(), following.tolist(), strict=True))
         for i in gone.tolist():
             del self._row_of[i]
         self._alive.values[rows] = False
@@ -241,16 +243,18 @@ class ScopeIndex:
 
     def _link(self, rows: NDArray[np.intp], previous: NDArray[np.int64]) -> None:
         """Links `rows`, unlinked so far, with the turns `previous` as far as they are here."""
-        before = np.fromiter((self._row_of.get(i, _NONE) for i in previous.tolist()), np.int32, len(previous))
-        missing = (before == _NONE) & (previous != _NONE)
+        found = (self._row_of.get(i, _NONE) for i in previous.tolist())
+        before = np.fromiter(found, np.intp, len(previous)) + 1
+        missing = (before == _NOWHERE) & (previous != _NONE)
         if missing.any():
             ids = self._ids.values[rows[missing]]
             self._awaited.update(zip(previous[missing].tolist(), ids.tolist(), strict=True))
-        rows, before = rows[before != _NONE], before[before != _NONE]
+        linked = before != _NOWHERE
+        places, before = rows[linked] + 1, before[linked]
         ousted = self._next.values[before]  # by a turn between; it is told of its own, sooner or later
-        self._previous.values[ousted[ousted != _NONE]] = _NONE
-        self._previous.values[rows] = before
-        self._next.values[before] = rows
+        self._previous.values[ousted] = _NOWHERE
+        self._previous.values[places] = before
+        self._next.values[before] = places
 
     def _link_awaited(self, ids: list[int]) -> None:
         """Links what came before the turn it follows."""
@@ -260,15 +264,16 @@ class ScopeIndex:
                 self._link(np.array([row]), np.array([i]))
 
     def _unlink(self, rows: NDArray[np.intp]) -> None:
-        before = self._previous.values[rows]
-        self._next.values[before[before != _NONE]] = _NONE
-        self._previous.values[rows] = _NONE
+        before = self._previous.values[rows + 1]
+        self._next.values[before] = _NOWHERE
+        self._previous.values[rows + 1] = _NOWHERE
 
     def _compact(self) -> None:
-        mask = self._alive.values.copy()
-        numbers = np.append(np.cumsum(mask) - 1, _NONE).astype(np.int32)  # a link of -1 reads the last: -1
+        rows = self._alive.values.copy()
+        places = np.append(True, rows)
+        numbers = np.cumsum(places) - 1
         for part in (self._vectors, self._context, self._lexical, *self._columns):
-            part.keep(mask)
+            part.keep(rows if len(part) == len(rows) else places)
         for links in (self._previous, self._next):
             links.values[:] = numbers[links.values]
         self._row_of = {i: row for row, i in enumerate(self._ids.values.tolist())}
@@ -317,9 +322,9 @@ class ScopeIndex:
             dense=dense,
             context=context,
             lexical=lexical[rows],
-            window=self._window(lexical, here)[rows],
-            asks=self._asks.values[rows],
-            answers=self._answers(rows, here),
+            window=self._window(lexical, among)[rows],
+            asks=self._asks.values[rows + 1],
+            answers=self._answers(rows, among),
             dense_spread=self._spread(self._vectors, query, visible, dense),
             context_spread=self._spread(self._context, query, visible, context),
             best_possible=matches.best_possible,
@@ -343,8 +348,8 @@ class ScopeIndex:
             wordy = wordy[np.argpartition(lexical[wordy], len(wordy) - LEXICAL_POOL)[-LEXICAL_POOL:]]
         found = np.zeros(len(self._ids), dtype=np.bool_)
         for links in (self._previous.values, self._next.values):
-            beside = links[wordy]
-            found[beside[beside != _NONE]] = True
+            beside = links[wordy + 1]
+            found[beside[beside != _NOWHERE] - 1] = True
         found &= wanted
         found[wordy] = True
         found[self._vectors.pool(query.vector, visible, k=k, dim=dim)] = True
@@ -355,27 +360,30 @@ class ScopeIndex:
         """Rows in the order of their ids, so that no choice depends on the order they came in."""
         return rows if self._ascending else rows[np.argsort(self.ids[rows])]
 
-    def _window(self, lexical: FloatArray, here: NDArray[np.bool_]) -> FloatArray:
+    def _window(self, lexical: FloatArray, known: NDArray[np.bool_] | None) -> FloatArray:
         """Weighted sum of the BM25 of each row's neighbours, float32 (rows,).
 
-        It is handed on from the rows that have any, for they are few. A row that is not `here`, bool (rows,),
-        ends the chat as if there were nothing beyond.
+        It is handed on from the rows that have any, for they are few. A row that is not `known`, bool
+        (rows,), ends the chat as if there were nothing beyond.
         """
-        window = np.zeros(len(lexical), dtype=np.float32)
         wordy = np.flatnonzero(lexical)
+        scores = lexical[wordy]
+        reached: list[NDArray[np.intp]] = []
         for links in (self._next.values, self._previous.values):
-            at, scores = wordy, lexical[wordy]
-            for weight in WINDOW:
+            at = wordy + 1
+            for _ in WINDOW:
                 at = links[at]
-                linked = (at != _NONE) & here[at]
-                at, scores = at[linked], scores[linked]
-                window[at] += np.float32(weight) * scores  # no row is the next, or the previous one, of two
-        return window
+                if known is not None:
+                    at = at * known[at - 1]
+                reached.append(at)
+        shares = np.outer((*WINDOW, *WINDOW), scores).ravel()
+        window = np.bincount(np.concatenate(reached), weights=shares, minlength=len(lexical) + 1)
+        return window[1:].astype(np.float32)
 
-    def _answers(self, rows: NDArray[np.intp], here: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        before = self._previous.values[rows]
-        asks = self._asks.values & here
-        return np.asarray((before != _NONE) & asks[before], dtype=np.bool_)
+    def _answers(self, rows: NDArray[np.intp], known: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        before = self._previous.values[rows + 1]
+        answers: NDArray[np.bool_] = self._asks.values[before]
+        return answers if known is None else answers & known[before - 1]
 
     def _spread(
         self, vectors: VectorIndex, query: Query, visible: NDArray[np.intp], cosines: FloatArray
