@@ -68,7 +68,9 @@ class Segment:
 
     def only(self, holds: NDArray[np.bool_]) -> Segment:
         """The postings where `holds` (p,) is True."""
-        starts = np.append(0, np.cumsum(holds))[self.starts]
+        before = np.zeros(len(holds) + 1, dtype=np.int32)
+        np.cumsum(holds, out=before[1:])
+        starts = before[self.starts].astype(np.int64)
         return Segment(terms=self.terms, starts=starts, rows=self.rows[holds], counts=self.counts[holds])
 
 
