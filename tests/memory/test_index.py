@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from romaine.arrays import FloatArray, l2_normalize, slice_dim
+from romaine.arrays import FloatArray, l2_normalize, slice_dim, top_k
 from romaine.errors import DimensionError
+from romaine.memory import columns
 from romaine.memory import index as index_module
 from romaine.memory.index import VectorIndex
 
@@ -26,6 +28,21 @@ def filled(vectors: FloatArray, dim: int) -> VectorIndex:
     return index
 
 
+def nearest(
+    index: VectorIndex,
+    query: FloatArray,
+    k: int,
+    mask: NDArray[np.bool_] | None = None,
+    dim: int | None = None,
+) -> tuple[list[int], FloatArray]:
+    """The `k` nearest rows through the funnel, best first, and their cosines."""
+    visible = np.arange(len(index)) if mask is None else np.flatnonzero(mask)
+    rows = np.sort(index.pool(query, visible, k=k, dim=dim))
+    cosines = index.cosines(query, rows)
+    best = top_k(cosines, k)
+    return rows[best].tolist(), cosines[best]
+
+
 def exact(vectors: FloatArray, query: FloatArray, k: int) -> list[int]:
     return np.argsort(-(vectors @ query), kind="stable")[:k].tolist()
 
@@ -34,8 +51,8 @@ def test_few_rows_are_searched_exactly_at_any_dim() -> None:
     vectors = nested_vectors(500, 32)
     index = filled(vectors, 2)
     for query in vectors[:20]:
-        rows, cosines = index.search(query, k=7)
-        assert rows.tolist() == exact(vectors, query, 7)
+        rows, cosines = nearest(index, query, 7)
+        assert rows == exact(vectors, query, 7)
         np.testing.assert_allclose(cosines, (vectors @ query)[rows], rtol=1e-5)
 
 
@@ -44,7 +61,7 @@ def test_the_funnel_finds_what_the_exact_scan_finds(dim: int) -> None:
     vectors = nested_vectors(20_000, 128)
     index = filled(vectors, dim)
     queries = nested_vectors(60, 128, seed=1)
-    found = [len({*index.search(q, k=10)[0].tolist()} & {*exact(vectors, q, 10)}) / 10 for q in queries]
+    found = [len({*nearest(index, q, 10)[0]} & {*exact(vectors, q, 10)}) / 10 for q in queries]
     assert np.mean(found) >= 0.99
 
 
@@ -54,14 +71,14 @@ def test_scans_shorter_slices_than_it_keeps() -> None:
     np.testing.assert_allclose(
         index.scan(vectors[0], dim=8), slice_dim(vectors, 8) @ slice_dim(vectors[0], 8), rtol=1e-4, atol=1e-5
     )
-    assert index.search(vectors[5], k=1, dim=8)[0].tolist() == [5]
+    assert nearest(index, vectors[5], 1, dim=8)[0] == [5]
 
 
 def test_one_array_serves_when_nothing_is_sliced_off() -> None:
     vectors = nested_vectors(17_000, 16)
     index = filled(vectors, 16)
     assert index.nbytes == vectors.nbytes
-    assert index.search(vectors[9], k=3)[0].tolist() == exact(vectors, vectors[9], 3)
+    assert nearest(index, vectors[9], 3)[0] == exact(vectors, vectors[9], 3)
 
 
 def test_masked_rows_are_never_found_and_take_no_ones_place() -> None:
@@ -70,24 +87,24 @@ def test_masked_rows_are_never_found_and_take_no_ones_place() -> None:
     mask = np.arange(18_000) % 9 != 0
     for allowed in (mask, ~mask):
         query = vectors[18]
-        rows, _ = index.search(query, k=10, mask=allowed)
+        rows, _ = nearest(index, query, 10, mask=allowed)
         expected = [row for row in exact(vectors, query, 18_000) if allowed[row]][:10]
-        assert len(set(rows.tolist()) & set(expected)) >= 9
+        assert len(set(rows) & set(expected)) >= 9
         assert allowed[rows].all()
 
 
 def test_equal_cosines_keep_the_order_of_insertion() -> None:
     vectors = np.tile(nested_vectors(1, 16), (50, 1))
-    assert filled(vectors, 4).search(vectors[0], k=5)[0].tolist() == [0, 1, 2, 3, 4]
+    assert nearest(filled(vectors, 4), vectors[0], 5)[0] == [0, 1, 2, 3, 4]
 
 
 @settings(deadline=None)
 @given(st.integers(0, 30), st.integers(0, 40))
 def test_gives_as_many_as_there_are(count: int, k: int) -> None:
     vectors = nested_vectors(30, 8)[:count]
-    rows, cosines = filled(vectors, 4).search(np.ones(8, np.float32), k=k)
+    rows, cosines = nearest(filled(vectors, 4), np.ones(8, np.float32), k)
     assert len(rows) == len(cosines) == min(count, k)
-    assert len(set(rows.tolist())) == len(rows)
+    assert len(set(rows)) == len(rows)
 
 
 def test_rows_can_be_replaced_and_dropped() -> None:
@@ -95,26 +112,29 @@ def test_rows_can_be_replaced_and_dropped() -> None:
     index = filled(vectors[:50], 4)
     index.add(vectors[50:])
     index.replace(np.array([3]), -vectors[3:4])
-    assert index.search(-vectors[3], k=1)[0].tolist() == [3]
+    assert nearest(index, -vectors[3], 1)[0] == [3]
     index.keep(np.arange(100) >= 3)
     assert len(index) == 97
-    assert index.search(-vectors[3], k=1)[0].tolist() == [0]
+    assert nearest(index, -vectors[3], 1)[0] == [0]
 
 
-def test_room_made_beforehand_changes_nothing() -> None:
-    vectors = nested_vectors(60, 16)
-    index = VectorIndex(full_dim=16, dim=4)
-    index.reserve(60)
-    for start in range(0, 60, 20):
-        index.add(vectors[start : start + 20])
-    assert len(index) == 60
-    assert index.nbytes == filled(vectors, 4).nbytes
-    assert index.search(vectors[41], k=1)[0].tolist() == [41]
+def test_rows_in_many_blocks_are_searched_like_rows_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = nested_vectors(18_000, 32)
+    whole = filled(vectors, 8)
+    monkeypatch.setattr(columns, "BLOCK_ROWS", 1000)
+    parts = VectorIndex(full_dim=32, dim=8)
+    for start in range(0, 18_000, 300):
+        parts.add(vectors[start : start + 300])
+    visible = np.flatnonzero(np.arange(18_000) % 7 != 0)
+    for query in vectors[:5]:
+        np.testing.assert_array_equal(parts.scan(query), whole.scan(query))
+        np.testing.assert_array_equal(parts.cosines(query, visible[:50]), whole.cosines(query, visible[:50]))
+        assert set(parts.pool(query, visible, k=5)) == set(whole.pool(query, visible, k=5))
 
 
 def test_zero_vectors_match_nothing() -> None:
     index = filled(np.zeros((3, 8), np.float32), 4)
-    assert index.search(np.ones(8, np.float32), k=3)[1].tolist() == [0, 0, 0]
+    assert index.cosines(np.ones(8, np.float32)).tolist() == [0, 0, 0]
 
 
 def test_a_crowd_within_reach_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

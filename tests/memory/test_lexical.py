@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from romaine.memory import lexical
-from romaine.memory.lexical import K1, B, LexicalIndex
+from romaine.memory.lexical import K1, B, LexicalIndex, Segment, holding
 from romaine.memory.terms import TermIds
 
 documents = st.lists(st.lists(st.integers(0, 12), max_size=6), max_size=12)
@@ -49,10 +50,9 @@ def test_scores_are_bm25(docs: list[list[int]], query: list[int]) -> None:
             st.tuples(st.just("add"), documents),
             st.tuples(st.just("replace"), st.integers(0, 40), st.lists(st.integers(0, 12), max_size=6)),
             st.tuples(st.just("remove"), st.integers(0, 40)),
-            st.tuples(st.just("merge")),
             st.tuples(st.just("search")),
         ),
-        max_size=12,
+        max_size=16,
     )
 )
 def test_any_history_of_changes_scores_like_a_new_index(steps: list[tuple]) -> None:
@@ -68,13 +68,13 @@ def test_any_history_of_changes_scores_like_a_new_index(steps: list[tuple]) -> N
         elif step[0] == "remove" and step[1] in rows:
             index.remove(np.array([step[1]]))
             del rows[step[1]]
-        elif step[0] == "merge":
-            index._merge()
-        index.match([1]) if step[0] == "search" else None
+        with pytest.MonkeyPatch.context() as patch:  # few rows go through all that many go through
+            patch.setattr(lexical, "_WAITING_ROWS", 3)
+            patch.setattr(lexical, "_MERGE_RATIO", 2)
+            index.match([1]) if step[0] == "search" else None
     query = [0, 1, 2, 3]
     np.testing.assert_allclose(index.match(query).scores, bm25(rows, count, query), rtol=1e-5, atol=1e-6)
     for term in query:
-        assert index.contains(term).tolist() == [term in rows.get(row, []) for row in range(count)]
         assert index.knows(term) == any(term in document for document in rows.values())
     kept = np.array([row in rows for row in range(count)], dtype=np.bool_)
     index.keep(kept)
@@ -82,17 +82,62 @@ def test_any_history_of_changes_scores_like_a_new_index(steps: list[tuple]) -> N
     np.testing.assert_allclose(index.match(query).scores, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_many_rows_are_merged_into_the_large_segment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lexical, "_MERGE_ROWS", 3)
+@settings(deadline=None)
+@given(documents, st.data())
+def test_rows_left_out_count_in_no_figure(docs: list[list[int]], data: st.DataObject) -> None:
+    among = np.array(data.draw(st.lists(st.booleans(), min_size=len(docs), max_size=len(docs))), np.bool_)
+    index, alone = LexicalIndex(), LexicalIndex()
+    index.add([as_terms(d) for d in docs])
+    alone.add([as_terms(d) for d, there in zip(docs, among, strict=True) if there])
+    query = [0, 1, 5, 99]
+    found, expected = index.match(query, among=among), alone.match(query)
+    np.testing.assert_allclose(found.scores[among], expected.scores, rtol=1e-5)
+    assert not found.scores[~among].any()
+    assert found.best_possible == pytest.approx(expected.best_possible)
+    assert found.known_share == pytest.approx(expected.known_share)
+    for term in query:
+        assert index.knows(term, among=among) == alone.knows(term)
+
+
+def test_no_write_sorts_everything_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lexical, "_MERGED_TOKENS", 4000)
+    sizes: list[int] = []
+    merge = lexical.merge_segments
+
+    def noted(segments: Sequence[Segment]) -> Segment:
+        merged = merge(segments)
+        sizes.append(len(merged.rows))
+        return merged
+
+    monkeypatch.setattr(lexical, "merge_segments", noted)
     index = LexicalIndex()
-    for i in range(10):
-        index.add([as_terms([i, 99])])
-        if i % 2:
-            index.warm_up()
-    assert len(index) == 10
+    index.add([as_terms([i, 99_999]) for i in range(20_000)])
+    for i in range(0, 4000, 10):
+        index.add([as_terms([20_000 + j, 99_999]) for j in range(i, i + 10)])
+        index.warm_up()
+    assert 0 < max(sizes) <= 4000
+    assert len(index._segments) <= 5
+    assert index.match([99_999]).scores.all()
     assert index.match([7]).scores.argmax() == 7
-    assert index.contains(99).all()
-    assert index.nbytes > 0
+    assert index.match([23_210]).scores.argmax() == 23_210
+
+
+def test_rows_replaced_again_and_again_leave_nothing_behind() -> None:
+    index = LexicalIndex()
+    index.add([as_terms([row, 9999]) for row in range(600)])
+    for turn in range(1, 9):
+        for row in range(600):
+            index.replace(row, as_terms([turn * 1000 + row, 9999]))
+        index.warm_up()
+    assert index.nbytes < 600 * 100
+    assert index.match([9999]).scores.all()
+    assert index.match([8000 + 77]).scores.argmax() == 77
+    assert not index.knows(7077)
+
+
+def test_tells_which_documents_hold_a_term() -> None:
+    assert holding([as_terms([1, 2]), as_terms([]), as_terms([2, 2])], 2).tolist() == [True, False, True]
+    assert holding([], 2).tolist() == []
 
 
 def test_says_how_much_of_a_query_is_known() -> None:

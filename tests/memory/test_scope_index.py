@@ -117,33 +117,101 @@ def test_attributes_stay_with_their_rows_through_compaction() -> None:
     assert found.window[[3, 5]].tolist() == pytest.approx([found.lexical.max()] * 2)
 
 
-@settings(max_examples=40, deadline=None)
+FIGURES = ("dense", "context", "lexical", "window", "asks", "answers")
+
+
+def assert_same(found: Candidates, expected: Candidates) -> None:
+    assert found.ids.tolist() == expected.ids.tolist()
+    for name in FIGURES:
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-5, atol=1e-5)
+    for name in ("best_possible", "known_share"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), abs=1e-5)
+    for name in ("dense_spread", "context_spread"):
+        for figure in ("mean", "deviation"):
+            value = getattr(getattr(expected, name), figure)
+            assert getattr(getattr(found, name), figure) == pytest.approx(value, abs=1e-5)
+    assert found.unknown_name == expected.unknown_name
+
+
+def loaded(texts: dict[int, str], previous: dict[int, int]) -> ScopeIndex:
+    """An index of everything at once, in the order of the ids, as it is read from a file."""
+    index = ScopeIndex(full_dim=DIM, dim=4, attributes_dtype=ATTRIBUTES)
+    if texts:
+        ids = sorted(texts)
+        index.add(entries(ids, [texts[i] for i in ids], previous=[previous.get(i, -1) for i in ids]))
+    return index
+
+
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["add", "update", "remove"]), st.integers(1, 12), st.sampled_from("abc")),
+        st.tuples(st.sampled_from(["add", "update", "remove"]), st.integers(1, 12), st.sampled_from("abc?")),
         max_size=25,
-    )
+    ),
+    st.permutations(range(1, 13)),
 )
-def test_any_history_of_changes_searches_like_a_new_index(steps: list[tuple[str, int, str]]) -> None:
+def test_any_history_of_changes_searches_like_a_new_index(
+    steps: list[tuple[str, int, str]], story: list[int]
+) -> None:
     index = ScopeIndex(full_dim=DIM, dim=4, attributes_dtype=ATTRIBUTES)
     texts: dict[int, str] = {}
+    previous = dict(zip(story[1:], story, strict=False))  # whether that turn is there or not
     for action, number, text in steps:
+        before = [previous.get(number, -1)]
         if action == "add" and number not in texts:
-            index.add(entries([number], [text], previous=[-1]))
+            index.add(entries([number], [text], previous=before))
             texts[number] = text
         elif action == "update" and number in texts:
-            index.update(entries([number], [text + " new"], previous=[-1]))
+            index.update(entries([number], [text + " new"], previous=before))
             texts[number] = text + " new"
         elif action == "remove":
             index.remove(np.array([number]))
             texts.pop(number, None)
-    fresh = ScopeIndex(full_dim=DIM, dim=4, attributes_dtype=ATTRIBUTES)
-    if texts:
-        fresh.add(entries(list(texts), list(texts.values()), previous=[-1] * len(texts)))
-    old, new = index.search(ask("a new", 5)), fresh.search(ask("a new", 5))
-    assert old.ids.tolist() == new.ids.tolist() == list(texts)
-    for name in ("dense", "context", "lexical", "window", "asks", "answers"):
-        np.testing.assert_allclose(getattr(old, name), getattr(new, name), rtol=1e-5, atol=1e-6)
+    fresh = loaded(texts, previous)
+    assert_same(index.search(ask("a Bold new", 5)), fresh.search(ask("a Bold new", 5)))
+
+
+def test_a_turn_put_between_two_others_parts_them() -> None:
+    index = chat("one", "two")
+    index.add(entries([3], ["silver"], previous=[1]))
+    index.update(entries([2], ["two"], previous=[3]))
+    fresh = loaded({1: "one", 2: "two", 3: "silver"}, {3: 1, 2: 3})
+    assert_same(index.search(ask("one silver")), fresh.search(ask("one silver")))
+
+
+words = st.lists(st.sampled_from(["silver", "key", "moss?", "Vale", "door"]), max_size=4).map(" ".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(words, st.booleans(), st.booleans()), max_size=12))
+def test_what_is_not_known_has_no_part_in_any_figure(rows: list[tuple[str, bool, bool]]) -> None:
+    texts = {i: text for i, (text, _, _) in enumerate(rows, 1)}
+    known = np.array([there for _, there, _ in rows], dtype=np.bool_)
+    mask = np.array([asked for _, _, asked in rows], dtype=np.bool_)
+    follows = {i: i - 1 for i in texts}
+    index = loaded(texts, follows)
+    alone = loaded({i: text for i, text in texts.items() if known[i - 1]}, follows)
+    query = ask("Is the key in the silver Vale?", 3)
+    assert_same(index.search(query, known=known), alone.search(query))
+    assert_same(index.search(query, known=known, mask=mask), alone.search(query, mask=mask[known]))
+
+
+def test_a_large_scope_grown_in_any_order_has_the_same_spread_as_one_loaded() -> None:
+    count = 17_000
+    ids = np.random.default_rng(0).permutation(np.arange(1, count + 1))
+    grown = ScopeIndex(full_dim=DIM, dim=6, attributes_dtype=ATTRIBUTES)
+    fresh = ScopeIndex(full_dim=DIM, dim=6, attributes_dtype=ATTRIBUTES)
+    for part in (ids[:9000], ids[9000:], np.arange(count + 1, count + 100)):
+        grown.add(entries(part.tolist(), ["moss"] * len(part), previous=[-1] * len(part)))
+    grown.remove(np.arange(count + 1, count + 100))
+    fresh.add(entries(range(1, count + 1), ["moss"] * count, previous=[-1] * count))
+    known = np.arange(count) % 200 != 3  # all but a few: still a large scope
+    query = ask("moss", 77)
+    assert_same(grown.search(query), fresh.search(query))
+    inside = (
+        known[grown.ids - 1] if len(grown.ids) == count else np.append(known, [False] * 99)[grown.ids - 1]
+    )
+    assert_same(grown.search(query, known=inside), fresh.search(query, known=known))
 
 
 def test_a_large_scope_offers_the_near_the_wordy_and_their_neighbours() -> None:

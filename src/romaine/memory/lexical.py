@@ -1,14 +1,17 @@
 """BM25 over the memories one scope sees, with statistics of that scope alone.
 
-Postings lie in two immutable segments: a large one, and a small one for rows that are new or were replaced,
-which is rebuilt at the next search after a change, or merged into the large one when it has outgrown it.
-Searching adds up the postings of the query's terms with numpy, and costs what those postings are long.
+Postings lie in immutable segments, each the older the larger, so that no write pays for more than its share:
+rows that are new or were replaced wait in a small one, which is rebuilt at the next search after a change and
+set down when it has outgrown that; segments set down are merged while they are of about one size and not too
+large. A row counts in the segment that took it last. Searching adds up the postings of the query's terms with
+numpy, and costs what those postings are long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -23,7 +26,10 @@ K1 = 0.5
 B = 0.3
 
 _ROW_BITS, _ROW_MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
-_MERGE_ROWS = 1024  # rows that wait in the small segment before they are merged
+_WAITING_ROWS = 256  # rows that wait in the small segment before it is set down
+_MERGE_RATIO = 8  # a segment is merged with all smaller ones unless it is so many times as large as they
+_MERGED_TOKENS = 2_000_000  # and only up to this size, so that no write has to wait long for it
+_NOWHERE = -1
 
 
 @dataclass(frozen=True)
@@ -47,43 +53,75 @@ class Segment:
         """Bytes of the arrays."""
         return self.terms.nbytes + self.starts.nbytes + self.rows.nbytes + self.counts.nbytes
 
-    def postings(self, term: int) -> slice:
-        """Where the postings of `term` lie in `rows` and `counts`; empty if it does not occur."""
-        at = int(np.searchsorted(self.terms, np.uint32(term)))
-        if at == len(self.terms) or self.terms[at] != term:
-            return slice(0, 0)
-        return slice(int(self.starts[at]), int(self.starts[at + 1]))
+    @property
+    def keys(self) -> NDArray[np.uint64]:
+        """The `posting_keys` of all postings, ascending, uint64 (p,)."""
+        return posting_keys(np.repeat(self.terms, np.diff(self.starts)), self.rows)
 
-    def occurrences(self, current: NDArray[np.bool_]) -> NDArray[np.uint64]:
-        """The occurrences this segment was built from, but for rows where `current` (rows,) is False."""
-        keys = occurrence_keys(np.repeat(self.terms, np.diff(self.starts)), self.rows)
-        holds = current[self.rows]
-        return np.repeat(keys[holds], self.counts[holds])
+    def postings(self, terms: TermIds) -> list[slice]:
+        """Where the postings of each of `terms` (n,) lie; nowhere if it does not occur."""
+        if not len(self.terms):
+            return [slice(0, 0)] * len(terms)
+        at = self.terms.searchsorted(terms)
+        ends = at + (self.terms.take(at, mode="clip") == terms)
+        return list(map(slice, self.starts[at].tolist(), self.starts[ends].tolist()))
+
+    def only(self, holds: NDArray[np.bool_]) -> Segment:
+        """The postings where `holds` (p,) is True."""
+        before = np.zeros(len(holds) + 1, dtype=np.int32)
+        np.cumsum(holds, out=before[1:])
+        starts = before[self.starts].astype(np.int64)
+        return Segment(terms=self.terms, starts=starts, rows=self.rows[holds], counts=self.counts[holds])
 
 
-def build_segment(occurrences: NDArray[np.uint64]) -> Segment:
-    """Sorts occurrences into postings.
+def build_segment(documents: Sequence[TermIds], rows: NDArray[np.int64]) -> Segment:
+    """Sorts the terms of documents into postings.
 
     Args:
-        occurrences: One number for each time a term stands in a row, of `occurrence_keys`, uint64 (o,).
+        documents: Terms of each row, as often as they stand there.
+        rows: Number of each row, (documents,).
     """
-    keys = np.sort(occurrences)
+    if not len(documents):
+        return _segment(np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.uint16))
+    lengths = np.fromiter(map(len, documents), np.int64, len(documents))
+    keys = posting_keys(np.concatenate(documents), np.repeat(rows, lengths))
+    keys.sort()
     first = _run_starts(keys)
-    counts = np.diff(np.r_[first, len(keys)])
-    keys = keys[first]
+    counts = np.diff(first, append=len(keys))
+    return _segment(keys[first], np.minimum(counts, np.iinfo(np.uint16).max).astype(np.uint16))
+
+
+def merge_segments(segments: Sequence[Segment]) -> Segment:
+    """Makes one segment of several that share no posting."""
+    keys = np.concatenate([segment.keys for segment in segments])
+    counts = np.concatenate([segment.counts for segment in segments])
+    order = np.argsort(keys, kind="stable")  # finds the sorted runs, and only merges them
+    return _segment(keys[order], counts[order])
+
+
+def holding(documents: Sequence[TermIds], term: int) -> NDArray[np.bool_]:
+    """Tells which of `documents` hold `term`, bool (documents,)."""
+    holds = np.zeros(len(documents), dtype=np.bool_)
+    if len(documents):
+        owners = np.repeat(np.arange(len(documents)), [len(document) for document in documents])
+        holds[owners[np.concatenate(documents) == term]] = True
+    return holds
+
+
+def posting_keys(terms: TermIds, rows: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
+    """Numbers that sort by term, then row: the term in the upper half, the row in the lower."""
+    return terms.astype(np.uint64) << _ROW_BITS | rows.astype(np.uint64)
+
+
+def _segment(keys: NDArray[np.uint64], counts: NDArray[np.uint16]) -> Segment:
     terms = (keys >> _ROW_BITS).astype(np.uint32)
     starts = _run_starts(terms)
     return Segment(
         terms=terms[starts],
-        starts=np.r_[starts, len(keys)],
+        starts=np.append(starts, len(keys)),
         rows=(keys & _ROW_MASK).astype(np.int32),
-        counts=np.minimum(counts, np.iinfo(np.uint16).max).astype(np.uint16),
+        counts=counts,
     )
-
-
-def occurrence_keys(terms: TermIds, rows: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
-    """Numbers that sort by term, then row: the term in the upper half, the row in the lower."""
-    return terms.astype(np.uint64) << _ROW_BITS | rows.astype(np.uint64)
 
 
 def _run_starts(values: NDArray[Any]) -> NDArray[np.int64]:
@@ -93,7 +131,7 @@ def _run_starts(values: NDArray[Any]) -> NDArray[np.int64]:
     return np.flatnonzero(changes).astype(np.int64)
 
 
-_EMPTY = build_segment(np.empty(0, dtype=np.uint64))
+_EMPTY = build_segment([], np.empty(0, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -119,10 +157,12 @@ class LexicalIndex:
 
     def __init__(self) -> None:
         self._lengths = Column(np.int32)
+        self._holders = Column(np.int32)  # number of the segment that holds the row
         self._documents = 0
         self._tokens = 0
-        self._base = _EMPTY
-        self._base_current = Column(np.bool_)  # whether the row's postings in the base still hold
+        self._segments: dict[int, Segment] = {}
+        self._outdated: set[int] = set()  # segments with postings of rows they hold no more
+        self._numbers = count()
         self._waiting: dict[int, TermIds] = {}
         self._recent: Segment | None = _EMPTY
 
@@ -133,116 +173,154 @@ class LexicalIndex:
     def nbytes(self) -> int:
         """Bytes of the postings and columns."""
         recent = self._recent.nbytes if self._recent is not None else 0
-        return self._base.nbytes + recent + self._lengths.nbytes + self._base_current.nbytes
+        held = sum(segment.nbytes for segment in self._segments.values())
+        return held + recent + self._lengths.nbytes + self._holders.nbytes
+
+    # --- changing ------------------------------------------------------------------------------------------
 
     def add(self, documents: Sequence[TermIds]) -> None:
         """Adds rows at the end."""
         start = len(self)
         lengths = np.fromiter(map(len, documents), dtype=np.int32, count=len(documents))
         self._lengths.append(lengths)
-        self._base_current.append(np.zeros(len(documents), dtype=np.bool_))
+        self._holders.append(np.full(len(documents), _NOWHERE, dtype=np.int32))
         self._documents += len(documents)
         self._tokens += int(lengths.sum())
-        self._wait(zip(range(start, start + len(documents)), documents, strict=True))
+        self._waiting.update(zip(range(start, start + len(documents)), documents, strict=True))
+        self._recent = None
 
     def replace(self, row: int, document: TermIds) -> None:
         """Gives a row other terms."""
         self._tokens += len(document) - int(self._lengths.values[row])
         self._lengths.values[row] = len(document)
-        self._base_current.values[row] = False
-        self._wait([(row, document)])
+        self._let_go(np.array([row]))
+        self._waiting[row] = document
 
     def remove(self, rows: NDArray[np.intp]) -> None:
         """Makes rows matchless; they keep their numbers and no longer count in any statistic. Each once."""
         self._documents -= len(rows)
         self._tokens -= int(self._lengths.values[rows].sum())
         self._lengths.values[rows] = 0
-        self._base_current.values[rows] = False
+        self._let_go(rows)
         for row in rows.tolist():
             self._waiting.pop(row, None)
-        self._recent = None
 
     def keep(self, mask: NDArray[np.bool_]) -> None:
         """Drops the removed rows, where `mask` (rows,) is False, and renumbers the others in order."""
-        self._merge()
         numbers = (np.cumsum(mask) - 1).astype(np.int32)
-        self._base = Segment(self._base.terms, self._base.starts, numbers[self._base.rows], self._base.counts)
+        for number in self._segments:
+            held = self._held_by(number)
+            self._segments[number] = replace(held, rows=numbers[held.rows])
+        self._waiting = {int(numbers[row]): document for row, document in self._waiting.items()}
+        self._outdated.clear()
+        self._recent = None
         self._lengths.keep(mask)
-        self._base_current.keep(mask)
+        self._holders.keep(mask)
 
     def warm_up(self) -> None:
         """Does the work that the first search after a change would do."""
-        self._recent_segment()
+        if self._recent is None:
+            if len(self._waiting) > _WAITING_ROWS:
+                self._set_down()
+            rows = np.fromiter(self._waiting, np.int64, len(self._waiting))
+            self._recent = build_segment(list(self._waiting.values()), rows)
 
-    def match(self, terms: Iterable[int]) -> Matches:
-        """Scores every row with BM25 (Robertson and Zaragoza 2009; idf as in Lucene, never negative).
+    def _let_go(self, rows: NDArray[np.intp]) -> None:
+        """Takes rows out of the segments that hold them."""
+        holders = self._holders.values[rows]
+        self._outdated.update(holders[holders != _NOWHERE].tolist())
+        self._holders.values[rows] = _NOWHERE
+        self._recent = None
+
+    def _set_down(self) -> None:
+        """Makes a segment of what waits, and one of those that are small by now, that one included."""
+        rows = np.fromiter(self._waiting, np.int64, len(self._waiting))
+        self._put(build_segment(list(self._waiting.values()), rows), rows)
+        self._waiting.clear()
+        held = np.bincount(self._holders.values + 1, minlength=max(self._segments) + 2)[1:]
+        most = _MERGED_TOKENS * self._documents / max(self._tokens, 1)
+        small: list[int] = []
+        total = 0
+        for number in sorted(self._segments, key=lambda number: int(held[number])):
+            if small and (held[number] > _MERGE_RATIO * total or total + held[number] > most):
+                break
+            small.append(number)
+            total += int(held[number])
+        if len(small) > 1:
+            rows = np.flatnonzero(np.isin(self._holders.values, small))
+            self._put(merge_segments([self._held_by(number) for number in small]), rows)
+            for number in small:
+                del self._segments[number]
+            self._outdated.difference_update(small)
+
+    def _put(self, segment: Segment, rows: NDArray[np.int64]) -> None:
+        number = next(self._numbers)
+        self._segments[number] = segment
+        self._holders.values[rows] = number
+
+    def _held_by(self, number: int) -> Segment:
+        """A segment without the postings of rows that it holds no more."""
+        segment = self._segments[number]
+        if number not in self._outdated:
+            return segment
+        return segment.only(self._holders.values[segment.rows] == number)
+
+    # --- searching -----------------------------------------------------------------------------------------
+
+    def match(self, terms: Iterable[int], *, among: NDArray[np.bool_] | None = None) -> Matches:
+        """Scores rows with BM25 (Robertson and Zaragoza 2009; idf as in Lucene, never negative).
 
         Args:
             terms: Distinct terms of the query.
+            among: The rows there are, bool (rows,), none of them removed; None for all. Others score 0 and
+                count in no statistic.
         """
-        scores = np.zeros(len(self), dtype=np.float32)
-        mean_length = self._tokens / max(self._documents, 1) or 1.0
-        best_possible = known = 0.0
-        for term in terms:
-            found = [self._postings(segment, term) for segment in self._segments()]
-            frequency = sum(len(rows) for rows, _ in found)
-            idf = float(np.log1p((self._documents - frequency + 0.5) / (frequency + 0.5)))
-            best_possible += idf
-            known += idf if frequency else 0.0
-            for rows, counts in found:
-                saturation = K1 * (1 - B) + (K1 * B / mean_length) * self._lengths.values[rows].astype(
-                    np.float32
-                )
-                # A row stands once in a term's postings, so plain indexed addition is right.
-                scores[rows] += np.float32(idf * (K1 + 1)) * counts / (counts + saturation)
+        wanted = np.fromiter(terms, np.uint32)
+        places, rows, counts = self._postings(wanted, among)
+        documents, tokens = self._documents, self._tokens
+        if among is not None:
+            documents, tokens = int(np.count_nonzero(among)), int(self._lengths.values[among].sum())
+        mean_length = tokens / max(documents, 1) or 1.0
+        frequencies = np.bincount(places, minlength=len(wanted))
+        idf = np.log1p((documents - frequencies + 0.5) / (frequencies + 0.5))
+        lengths = self._lengths.values[rows].astype(np.float32)
+        saturation = K1 * (1 - B) + (K1 * B / mean_length) * lengths
+        shares = (idf * (K1 + 1)).astype(np.float32)[places] * counts / (counts + saturation)
+        scores = np.bincount(rows, weights=shares, minlength=len(self)).astype(np.float32)
+        best_possible = float(idf.sum())
+        known = float(idf[frequencies > 0].sum())
         return Matches(scores, best_possible, known / best_possible if best_possible else 0.0)
 
-    def knows(self, term: int) -> bool:
-        """Tells whether any row holds `term`."""
-        return any(len(self._postings(segment, term)[0]) for segment in self._segments())
+    def knows(self, term: int, *, among: NDArray[np.bool_] | None = None) -> bool:
+        """Tells whether any row holds `term`, or any of those `among` which to look, bool (rows,)."""
+        return len(self._postings(np.array([term], dtype=np.uint32), among)[0]) > 0
 
-    def contains(self, term: int) -> NDArray[np.bool_]:
-        """Tells which rows hold `term`, bool (rows,)."""
-        found = np.zeros(len(self), dtype=np.bool_)
-        for segment in self._segments():
-            found[self._postings(segment, term)[0]] = True
-        return found
+    def _postings(
+        self, terms: TermIds, among: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.intp], NDArray[np.int32], FloatArray]:
+        """Postings of `terms` (t,): place of the term in `terms`, row and count of each."""
+        self.warm_up()
+        found = [
+            (place, number, segment, span)
+            for number, segment in self._searched()
+            for place, span in enumerate(segment.postings(terms))
+            if span.start < span.stop
+        ]
+        if not found:
+            return np.empty(0, np.intp), np.empty(0, np.int32), np.empty(0, np.float32)
+        lengths = [span.stop - span.start for *_, span in found]
+        places = np.repeat([place for place, *_ in found], lengths)
+        rows = np.concatenate([segment.rows[span] for *_, segment, span in found])
+        counts = np.concatenate([segment.counts[span] for *_, segment, span in found]).astype(np.float32)
+        holds: NDArray[np.bool_] | None = None
+        if self._outdated:
+            holds = self._holders.values[rows] == np.repeat([number for _, number, *_ in found], lengths)
+        if among is not None:
+            holds = among[rows] if holds is None else holds & among[rows]
+        return (places, rows, counts) if holds is None else (places[holds], rows[holds], counts[holds])
 
-    def _postings(self, segment: Segment, term: int) -> tuple[NDArray[np.int32], FloatArray]:
-        where = segment.postings(term)
-        rows, counts = segment.rows[where], segment.counts[where].astype(np.float32)
-        if segment is self._base:
-            current = self._base_current.values[rows]
-            if not current.all():
-                return rows[current], counts[current]
-        return rows, counts
-
-    def _wait(self, documents: Iterable[tuple[int, TermIds]]) -> None:
-        self._waiting.update(documents)
-        self._recent = None
-
-    def _segments(self) -> tuple[Segment, Segment]:
-        recent = self._recent_segment()  # may merge, so the base is read after it
-        return self._base, recent
-
-    def _recent_segment(self) -> Segment:
-        if self._recent is None and len(self._waiting) > _MERGE_ROWS:
-            self._merge()
-        recent = self._recent
-        if recent is None:
-            self._recent = recent = build_segment(self._waiting_occurrences())
-        return recent
-
-    def _waiting_occurrences(self) -> NDArray[np.uint64]:
-        if not self._waiting:
-            return np.empty(0, dtype=np.uint64)
-        rows = np.fromiter(self._waiting, np.int64, len(self._waiting))
-        lengths = np.fromiter(map(len, self._waiting.values()), np.int64, len(self._waiting))
-        return occurrence_keys(np.concatenate(list(self._waiting.values())), np.repeat(rows, lengths))
-
-    def _merge(self) -> None:
-        held = self._base.occurrences(self._base_current.values)
-        self._base = build_segment(np.concatenate([held, self._waiting_occurrences()]))
-        self._base_current.values[list(self._waiting)] = True
-        self._waiting.clear()
-        self._recent = _EMPTY
+    def _searched(self) -> Iterator[tuple[int, Segment]]:
+        """All segments by number; rows that wait are held by none."""
+        yield from self._segments.items()
+        if self._recent is not None:
+            yield _NOWHERE, self._recent

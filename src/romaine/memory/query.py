@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -116,4 +117,9 @@ def _says_something(text: str) -> bool:
 def named_speakers(text: str, speakers: Iterable[str]) -> frozenset[str]:
     """Tells which of `speakers` a text names, by any word of their name that is not a stop word."""
     words = set(tokens(text)) - STOP_WORDS
-    return frozenset(speaker for speaker in speakers if words & set(tokens(speaker)))
+    return frozenset(speaker for speaker in speakers if not words.isdisjoint(_name_words(speaker)))
+
+
+@lru_cache(maxsize=4096)
+def _name_words(name: str) -> frozenset[str]:
+    return frozenset(tokens(name))

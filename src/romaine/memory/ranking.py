@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,31 +106,29 @@ def rank(candidates: Candidates, signals: Signals, weights: Weights = DEFAULT_WE
     Returns:
         Scores, and the parts that add up to them.
     """
-    parts = {
-        "dense": weights.dense * standardised(candidates.dense, candidates.dense_spread),
-        "context": weights.context * standardised(candidates.context, candidates.context_spread),
-        "lexical": weights.lexical * candidates.lexical.astype(np.float64),
-        "window": weights.window * candidates.window.astype(np.float64),
-        "speaker": weights.speaker * signals.speaker_named.astype(np.float64),
-        "question": weights.asks * candidates.asks.astype(np.float64),
-        "answer": weights.answers * candidates.answers.astype(np.float64),
-        "importance": weights.importance * (signals.importance.astype(np.float64) - 1),
-        "recency": weights.recency * signals.recency.astype(np.float64),
-        "pinned": weights.pinned * signals.pinned.astype(np.float64),
+    facts: dict[str, tuple[float, NDArray[Any]]] = {
+        "dense": (weights.dense, standardised(candidates.dense, candidates.dense_spread)),
+        "context": (weights.context, standardised(candidates.context, candidates.context_spread)),
+        "lexical": (weights.lexical, candidates.lexical),
+        "window": (weights.window, candidates.window),
+        "speaker": (weights.speaker, signals.speaker_named),
+        "question": (weights.asks, candidates.asks),
+        "answer": (weights.answers, candidates.answers),
+        "importance": (weights.importance, np.subtract(signals.importance, 1, dtype=np.float64)),
+        "recency": (weights.recency, signals.recency),
+        "pinned": (weights.pinned, signals.pinned),
     }
-    warm = _total(parts)
+    parts = {name: np.multiply(fact, weight, dtype=np.float64) for name, (weight, fact) in facts.items()}
+    # In their order, so that whoever adds them up again gets the same number.
+    warm = parts["dense"].copy()
+    for part in list(parts.values())[1:]:
+        warm += part
     parts["cold"] = np.where(signals.cold, (weights.cold - 1) * np.abs(warm), 0.0)
-    return Ranking(scores=_total(parts), parts=parts)
+    return Ranking(scores=warm + parts["cold"], parts=parts)
 
 
 def standardised(cosines: FloatArray, spread: Spread) -> NDArray[np.float64]:
     """How many standard deviations each cosine is above the mean of the scope, float64 (c,)."""
-    return (cosines.astype(np.float64) - spread.mean) / spread.deviation
-
-
-def _total(parts: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Adds parts up in their order, so that whoever adds them up again gets the same number."""
-    total = np.zeros_like(next(iter(parts.values())))
-    for part in parts.values():
-        total = total + part
-    return total
+    away = np.subtract(cosines, spread.mean, dtype=np.float64)
+    away /= spread.deviation
+    return away

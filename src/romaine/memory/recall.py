@@ -145,16 +145,16 @@ class Recaller:
     def rank(self, view: ScopeView, query: Query, candidates: Candidates) -> Ranking:
         """Scores candidates of a view."""
         rows = candidates.rows
-        attributes = view.index.attributes[rows]
+        attributes = view.index.attributes
         names = {name for name in view.speakers if name is not None}
         named = named_speakers(query.text, names)
-        codes = [code for code, name in enumerate(view.speakers) if name in named]
+        is_named = np.array([name in named for name in view.speakers])
         signals = Signals(
-            speaker_named=np.isin(attributes["speaker"], codes),
-            importance=attributes["importance"],
-            recency=view.recency(attributes["created"]),
-            pinned=attributes["pinned"],
-            cold=attributes["cold"],
+            speaker_named=is_named[attributes["speaker"][rows]],
+            importance=attributes["importance"][rows],
+            recency=view.recency(attributes["created"][rows]),
+            pinned=attributes["pinned"][rows],
+            cold=attributes["cold"][rows],
         )
         return rank(candidates, signals, self._weights)
 

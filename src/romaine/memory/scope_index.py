@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
 from romaine.errors import VectorError
-from romaine.memory.columns import Column
+from romaine.memory.columns import BLOCK_ROWS, Column, Table
 from romaine.memory.index import EXACT_ROWS, VectorIndex
-from romaine.memory.lexical import LexicalIndex
+from romaine.memory.lexical import LexicalIndex, holding
 from romaine.memory.query import Query
 from romaine.memory.terms import QUESTION_MARK, TermIds
 
@@ -26,7 +26,9 @@ WINDOW = (1.0, 2 / 3, 1 / 3)
 _SAMPLE = 512  # rows whose cosines say how cosines spread in a large scope
 _PRIOR_ROWS, _PRIOR_SPREAD = 8, 0.1  # keeps the spread of a handful of rows from being nothing
 _COMPACT_SHARE = 0.25  # removed rows, as a share of all, that are worth getting rid of
-_NONE = -1
+_COMPACT_SHARE_LARGE = 0.5  # in a scope of more than two blocks of vectors, where that copies so much
+_NONE = -1  # where an id is asked for
+_NOWHERE = 0  # where a place is: that of row 0 is 1, so that what is read there needs no mask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,7 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidates:
-    """What may be recalled, `c` rows in order of insertion, with what speaks for each.
+    """What may be recalled, `c` rows in order of their ids, with what speaks for each.
 
     Attributes:
         rows: Row in the index, intp (c,).
@@ -107,9 +109,9 @@ class Candidates:
 
 
 class ScopeIndex:
-    """The memories that one scope sees. Rows keep the order of insertion.
+    """The memories that one scope sees. Rows keep the order of insertion; no figure depends on it.
 
-    Not safe for changing and searching at once; many threads may search.
+    Not safe for changing and searching at once; many threads may search after `warm_up`.
 
     Args:
         full_dim: Components of a vector.
@@ -124,12 +126,18 @@ class ScopeIndex:
         self._vectors = VectorIndex(full_dim=full_dim, dim=dim)
         self._context = VectorIndex(full_dim=full_dim, dim=dim)
         self._lexical = LexicalIndex()
+        self._attributes = Table(attributes_dtype)
         self._ids = Column(np.int64)
-        self._attributes = Column(attributes_dtype)
         self._alive = Column(np.bool_)
-        self._previous = Column(np.int32)  # row of the turn before, or -1
-        self._next = Column(np.int32)
+        self._previous_ids = Column(np.int64)  # as given, whether it is here or not
+        self._previous = Column(np.intp)  # by place: place of the turn before
+        self._next = Column(np.intp)  # the other way round
+        self._asks = Column(np.bool_)  # by place
+        for column in (self._previous, self._next, self._asks):
+            column.append(np.zeros(1, dtype=column.values.dtype))
         self._row_of: dict[int, int] = {}
+        self._awaited: dict[int, int] = {}  # ids that are not here, and the id of what follows each
+        self._ascending = True  # whether rows stand in the order of their ids
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -141,9 +149,9 @@ class ScopeIndex:
         return values
 
     @property
-    def attributes(self) -> NDArray[Any]:
-        """Attributes of each row, (rows,); a view until the next change, and may be written to."""
-        return self._attributes.values
+    def attributes(self) -> Table:
+        """Attributes of each row: columns by name, (rows,) each."""
+        return self._attributes
 
     @property
     def alive(self) -> NDArray[np.bool_]:
@@ -154,9 +162,13 @@ class ScopeIndex:
     @property
     def nbytes(self) -> int:
         """Bytes held, about."""
-        columns = (self._ids, self._attributes, self._alive, self._previous, self._next)
-        held = sum(column.nbytes for column in columns) + 100 * len(self._row_of)
+        held = sum(column.nbytes for column in self._columns) + 100 * len(self._row_of)
         return held + self._vectors.nbytes + self._context.nbytes + self._lexical.nbytes
+
+    @property
+    def _columns(self) -> tuple[Column | Table, ...]:
+        by_row = (self._attributes, self._ids, self._alive, self._previous_ids)
+        return (*by_row, self._previous, self._next, self._asks)
 
     def rows_of(self, ids: NDArray[np.int64]) -> NDArray[np.intp]:
         """Row of each id, intp (n,); ids that are not here are left out."""
@@ -170,21 +182,22 @@ class ScopeIndex:
         if len(entries) == 0:
             return
         start = len(self._ids)
+        last = self._ids.values[-1] if start else -1
+        self._ascending &= bool(entries.ids[0] > last and (np.diff(entries.ids) > 0).all())
         self._vectors.add(entries.vectors)
         self._context.add(entries.context_vectors)
         self._lexical.add(entries.terms)
-        self._ids.append(entries.ids)
         self._attributes.append(entries.attributes)
+        self._ids.append(entries.ids)
         self._alive.append(np.ones(len(entries), dtype=np.bool_))
+        self._asks.append(holding(entries.terms, QUESTION_MARK))
+        self._previous_ids.append(entries.previous)
         for column in (self._previous, self._next):
-            column.append(np.full(len(entries), _NONE, dtype=np.int32))
-        self._row_of.update(zip(entries.ids.tolist(), range(start, start + len(entries)), strict=True))
+            column.append(np.full(len(entries), _NOWHERE, dtype=np.intp))
+        ids = entries.ids.tolist()
+        self._row_of.update(zip(ids, range(start, start + len(entries)), strict=True))
         self._link(np.arange(start, start + len(entries)), entries.previous)
-
-    def reserve(self, rows: int) -> None:
-        """Makes room for `rows` more, so that loading a large scope in pieces copies nothing twice."""
-        self._vectors.reserve(rows)
-        self._context.reserve(rows)
+        self._link_awaited(ids)
 
     def update(self, entries: Entries) -> None:
         """Replaces all of memories that are here, in place; others are ignored."""
@@ -196,8 +209,10 @@ class ScopeIndex:
         self._context.replace(rows, entries.context_vectors[known])
         for row, index in zip(rows.tolist(), np.flatnonzero(known).tolist(), strict=True):
             self._lexical.replace(row, entries.terms[index])
-        self._attributes.values[rows] = entries.attributes[known]
-        self._unlink(rows, forwards=False)
+        self._attributes.replace(rows, entries.attributes[known])
+        self._asks.values[rows + 1] = holding(entries.terms, QUESTION_MARK)[known]
+        self._previous_ids.values[rows] = entries.previous[known]
+        self._unlink(rows)
         self._link(rows, entries.previous[known])
 
     def relink(self, ids: NDArray[np.int64], previous: NDArray[np.int64]) -> None:
@@ -205,7 +220,8 @@ class ScopeIndex:
         known = np.fromiter((i in self._row_of for i in ids.tolist()), np.bool_, len(ids))
         rows = self.rows_of(ids)
         if len(rows):
-            self._unlink(rows, forwards=False)
+            self._previous_ids.values[rows] = previous[known]
+            self._unlink(rows)
             self._link(rows, previous[known])
 
     def remove(self, ids: NDArray[np.int64]) -> None:
@@ -213,12 +229,21 @@ class ScopeIndex:
         rows = self.rows_of(np.unique(ids))
         if not len(rows):
             return
-        for i in self._ids.values[rows].tolist():
+        self._unlink(rows)
+        gone = self._ids.values[rows]
+        after = self._next.values[rows + 1]
+        followed = after != _NOWHERE
+        self._previous.values[after[followed]] = _NOWHERE
+        self._next.values[rows + 1] = _NOWHERE
+        following = self._ids.values[after[followed] - 1]
+        self._awaited.update(zip(gone[followed].tolist(), following.tolist(), strict=True))
+        for i in gone.tolist():
             del self._row_of[i]
-        self._unlink(rows, forwards=True)
         self._alive.values[rows] = False
         self._lexical.remove(rows)
-        if len(self._row_of) < (1 - _COMPACT_SHARE) * len(self._ids):
+        large = len(self._ids) > 2 * BLOCK_ROWS
+        share = _COMPACT_SHARE_LARGE if large else _COMPACT_SHARE
+        if len(self._row_of) < (1 - share) * len(self._ids):
             self._compact()
 
     def warm_up(self) -> None:
@@ -226,30 +251,40 @@ class ScopeIndex:
         self._lexical.warm_up()
 
     def _link(self, rows: NDArray[np.intp], previous: NDArray[np.int64]) -> None:
-        before = np.fromiter((self._row_of.get(i, _NONE) for i in previous.tolist()), np.int32, len(previous))
-        linked = before != _NONE
-        self._previous.values[rows] = before
-        self._next.values[before[linked]] = rows[linked]
+        """Links `rows`, unlinked so far, with the turns `previous` as far as they are here."""
+        found = (self._row_of.get(i, _NONE) for i in previous.tolist())
+        before = np.fromiter(found, np.intp, len(previous)) + 1
+        missing = (before == _NOWHERE) & (previous != _NONE)
+        if missing.any():
+            ids = self._ids.values[rows[missing]]
+            self._awaited.update(zip(previous[missing].tolist(), ids.tolist(), strict=True))
+        linked = before != _NOWHERE
+        places, before = rows[linked] + 1, before[linked]
+        ousted = self._next.values[before]  # by a turn between; it is told of its own, sooner or later
+        self._previous.values[ousted] = _NOWHERE
+        self._previous.values[places] = before
+        self._next.values[before] = places
 
-    def _unlink(self, rows: NDArray[np.intp], *, forwards: bool) -> None:
-        before = self._previous.values[rows]
-        self._next.values[before[before != _NONE]] = _NONE
-        self._previous.values[rows] = _NONE
-        if forwards:
-            after = self._next.values[rows]
-            self._previous.values[after[after != _NONE]] = _NONE
-            self._next.values[rows] = _NONE
+    def _link_awaited(self, ids: list[int]) -> None:
+        """Links what came before the turn it follows."""
+        for i in self._awaited.keys() & ids if self._awaited else ():
+            row = self._row_of.get(self._awaited.pop(i))
+            if row is not None and self._previous_ids.values[row] == i:
+                self._link(np.array([row]), np.array([i]))
+
+    def _unlink(self, rows: NDArray[np.intp]) -> None:
+        before = self._previous.values[rows + 1]
+        self._next.values[before] = _NOWHERE
+        self._previous.values[rows + 1] = _NOWHERE
 
     def _compact(self) -> None:
-        mask = self._alive.values.copy()
-        for part in (self._vectors, self._context, self._lexical):
-            part.keep(mask)
-        numbers = np.append(np.cumsum(mask) - 1, _NONE).astype(np.int32)  # a link of -1 reads the last: -1
+        rows = self._alive.values.copy()
+        places = np.append(True, rows)
+        numbers = np.cumsum(places) - 1
+        for part in (self._vectors, self._context, self._lexical, *self._columns):
+            part.keep(rows if len(part) == len(rows) else places)
         for links in (self._previous, self._next):
-            links.keep(mask)
             links.values[:] = numbers[links.values]
-        for column in (self._ids, self._attributes, self._alive):
-            column.keep(mask)
         self._row_of = {i: row for row, i in enumerate(self._ids.values.tolist())}
 
     # --- searching -----------------------------------------------------------------------------------------
@@ -259,6 +294,7 @@ class ScopeIndex:
         query: Query,
         *,
         mask: NDArray[np.bool_] | None = None,
+        known: NDArray[np.bool_] | None = None,
         k: int = 10,
         dim: int | None = None,
     ) -> Candidates:
@@ -268,78 +304,109 @@ class ScopeIndex:
             query: What is looked for.
             mask: Which rows may be found, bool (rows,), None for all. It holds before anything is chosen, and
                 the words of rows it leaves out count for no other row.
+            known: Which rows there are for who asks, bool (rows,), None for all. The others are as if they
+                were not here: they have no part in any figure.
             k: How many memories are wanted in the end.
             dim: Components of the funnel's first stage, up to the index's own; None for that.
 
         Returns:
             At least the best `k` by each measure; all visible rows where they are few.
         """
-        visible = np.flatnonzero(self.alive if mask is None else self.alive & mask)
-        matches = self._lexical.match(query.terms)
-        lexical = np.zeros_like(matches.scores)
-        lexical[visible] = matches.scores[visible]
+        among = None if known is None else self.alive & known
+        here = self.alive if among is None else among
+        wanted = here if mask is None else here & mask
+        visible = np.flatnonzero(wanted)
+        matches = self._lexical.match(query.terms, among=among)
+        lexical = matches.scores if mask is None else matches.scores * wanted
         few = len(visible) <= EXACT_ROWS
-        rows = visible if few else self._pool(query, visible, lexical, k=k, dim=dim)
+        rows = visible if few else self._pool(query, wanted, visible, lexical, k=k, dim=dim)
         dense = self._vectors.cosines(query.vector, rows)
         context = self._context.cosines(query.vector, rows)
-        asks = self._lexical.contains(QUESTION_MARK)
+        if not self._ascending:
+            order = np.argsort(self.ids[rows])
+            rows, dense, context = rows[order], dense[order], context[order]
         return Candidates(
             rows=rows,
             ids=self.ids[rows],
             dense=dense,
             context=context,
             lexical=lexical[rows],
-            window=self._window(lexical, rows),
-            asks=asks[rows],
-            answers=self._of_previous(asks, rows),
+            window=self._window(lexical, among)[rows],
+            asks=self._asks.values[rows + 1],
+            answers=self._answers(rows, among),
             dense_spread=self._spread(self._vectors, query, visible, dense),
             context_spread=self._spread(self._context, query, visible, context),
             best_possible=matches.best_possible,
             known_share=matches.known_share,
-            unknown_name=not all(map(self._lexical.knows, query.names)),
+            unknown_name=not all(self._lexical.knows(name, among=among) for name in query.names),
         )
 
     def _pool(
-        self, query: Query, visible: NDArray[np.intp], lexical: FloatArray, *, k: int, dim: int | None
+        self,
+        query: Query,
+        wanted: NDArray[np.bool_],
+        visible: NDArray[np.intp],
+        lexical: FloatArray,
+        *,
+        k: int,
+        dim: int | None,
     ) -> NDArray[np.intp]:
-        found = np.zeros(len(self._ids), dtype=np.bool_)
-        wordy = visible[lexical[visible] > 0]
+        wordy = np.flatnonzero(lexical)
         if len(wordy) > LEXICAL_POOL:
+            wordy = self._by_id(wordy)
             wordy = wordy[np.argpartition(lexical[wordy], len(wordy) - LEXICAL_POOL)[-LEXICAL_POOL:]]
+        found = np.zeros(len(self._ids), dtype=np.bool_)
         for links in (self._previous.values, self._next.values):
-            beside = links[wordy]
-            found[beside[beside != _NONE]] = True
-        seen = np.zeros_like(found)
-        seen[visible] = True
-        found &= seen
+            beside = links[wordy + 1]
+            found[beside[beside != _NOWHERE] - 1] = True
+        found &= wanted
         found[wordy] = True
         found[self._vectors.pool(query.vector, visible, k=k, dim=dim)] = True
         found[self._context.rough_pool(query.vector, visible, dim=dim)] = True
         return np.flatnonzero(found)
 
-    def _window(self, lexical: FloatArray, rows: NDArray[np.intp]) -> FloatArray:
-        """Weighted sum of the BM25 of the neighbours of `rows`, float32 (n,)."""
-        window = np.zeros(len(rows), dtype=np.float32)
-        for links in (self._previous.values, self._next.values):
-            at, places = rows, np.arange(len(rows))
-            for weight in WINDOW:
-                at = links[at]
-                linked = at != _NONE
-                at, places = at[linked], places[linked]
-                window[places] += np.float32(weight) * lexical[at]
-        return window
+    def _by_id(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Rows in the order of their ids, so that no choice depends on the order they came in."""
+        return rows if self._ascending else rows[np.argsort(self.ids[rows])]
 
-    def _of_previous(self, flags: NDArray[np.bool_], rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-        before = self._previous.values[rows]
-        return np.asarray((before != _NONE) & flags[before], dtype=np.bool_)
+    def _window(self, lexical: FloatArray, known: NDArray[np.bool_] | None) -> FloatArray:
+        """Weighted sum of the BM25 of each row's neighbours, float32 (rows,).
+
+        It is handed on from the rows that have any, for they are few. A row that is not `known`, bool
+        (rows,), ends the chat as if there were nothing beyond.
+        """
+        wordy = np.flatnonzero(lexical)
+        scores = lexical[wordy]
+        reached: list[NDArray[np.intp]] = []
+        for links in (self._next.values, self._previous.values):
+            at = wordy + 1
+            for _ in WINDOW:
+                at = links[at]
+                if known is not None:
+                    at = at * known[at - 1]
+                reached.append(at)
+        shares = np.outer((*WINDOW, *WINDOW), scores).ravel()
+        window = np.bincount(np.concatenate(reached), weights=shares, minlength=len(lexical) + 1)
+        return window[1:].astype(np.float32)
+
+    def _answers(self, rows: NDArray[np.intp], known: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        before = self._previous.values[rows + 1]
+        answers: NDArray[np.bool_] = self._asks.values[before]
+        return answers if known is None else answers & known[before - 1]
 
     def _spread(
         self, vectors: VectorIndex, query: Query, visible: NDArray[np.intp], cosines: FloatArray
     ) -> Spread:
+        """How a query's cosines spread over the visible rows, or over some from all among them."""
         if len(cosines) < len(visible):
-            cosines = vectors.cosines(query.vector, visible[:: max(1, len(visible) // _SAMPLE)])
+            sample = self._by_id(visible)[:: max(1, len(visible) // _SAMPLE)]
+            cosines = vectors.cosines(query.vector, np.sort(sample))
         if not len(cosines):
             return Spread(mean=0.0, deviation=_PRIOR_SPREAD)
         count = len(cosines)
-        variance = (count * float(cosines.var()) + _PRIOR_ROWS * _PRIOR_SPREAD**2) / (count + _PRIOR_ROWS)
-        return Spread(mean=float(cosines.mean()), deviation=variance**0.5)
+        away = cosines.astype(np.float64)
+        mean = float(away.sum()) / count
+        away -= mean
+        away *= away
+        variance = (float(away.sum()) + _PRIOR_ROWS * _PRIOR_SPREAD**2) / (count + _PRIOR_ROWS)
+        return Spread(mean=mean, deviation=variance**0.5)

@@ -213,11 +213,12 @@ class ScopeView:
             return []
         self._known.difference_update(doomed)
         nos = np.fromiter(doomed, np.int64, len(doomed))
-        held = self.index.attributes[self.index.rows_of(nos)]
+        rows = self.index.rows_of(nos)
+        kinds, positions = (self.index.attributes[name][rows] for name in ("kind", "position"))
         self.index.remove(nos)
-        turns = held[(held["kind"] == _KIND_CODES[Kind.TURN.value]) & (held["position"] != NOWHERE)]
+        turns = positions[(kinds == _KIND_CODES[Kind.TURN.value]) & (positions != NOWHERE)].tolist()
         # whether it stood in the chat is not told by an attribute; a look too many does no harm
-        return [(position, in_chat) for position in turns["position"].tolist() for in_chat in (True, False)]
+        return [(position, in_chat) for position in turns for in_chat in (True, False)]
 
     def _load(self, connection: sqlite3.Connection, segment: Segment) -> list[Place]:
         """Takes in what is new in a segment; returns where turns stand."""
