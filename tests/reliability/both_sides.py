@@ -82,7 +82,8 @@ class BothSides(Drawing):
             if parent_id in (e.memory.source_id, e.memory.id) and parent_id is not None
         ]
         found: set[int | None] = {m.position for m in parents if m.position is not None}
-        if not any(knows(scope.character, m) and m.position is not None for m in parents):
+        turns = [m for m in parents if m.kind is Kind.TURN and m.position is not None]
+        if not any(knows(scope.character, m) for m in turns):
             found.add(max((m.position for m in told if m.kind is Kind.TURN), default=None))
         return found
 

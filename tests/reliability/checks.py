@@ -239,8 +239,9 @@ class Checker:
                 raise Mismatch(f"{what}: {_differences(memory, true)}, of {true}")
 
     def _keeps_secrets(self, what: str, text: str, scope: Scope) -> None:
+        imported = {word for m in self.model.seen(scope) for word in m.text.split()}
         for user, word in self._words.items():
-            if user != scope.user and word in text:
+            if user != scope.user and word in text and word not in imported:
                 raise Mismatch(f"{what} tells of another user: {text}")
 
 
