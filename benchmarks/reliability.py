@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 # the attacks are found once the repository's root is on the path
 from tests.reliability import kills  # noqa: E402
 from tests.reliability.flips import flip_bits  # noqa: E402
-from tests.reliability.play import play, shortest  # noqa: E402
+from tests.reliability.whole_plays import play, shortest  # noqa: E402
 from tests.reliability.writers import Nursery  # noqa: E402
 
 from romaine import Embedder  # noqa: E402

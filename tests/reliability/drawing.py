@@ -25,7 +25,11 @@ class Drawing:
 
     def _scope(self, chance: random.Random) -> Scope:
         (user,) = chance.choices(list(WORDS), [6, 3, 1])
-        return chance.choice(self._scopes(user))
+        scopes = self._scopes(user)
+        rooms = [m.scope for held in self.model.said.values() for m in (e.memory for e in held)]
+        forks = [Scope(user=fork[0], chat=fork[1], character=fork[2]) for fork in self.model.shared]
+        busy = [scope for scope in scopes if scope in rooms or scope in forks]
+        return chance.choice(busy if busy and chance.random() < 0.6 else scopes)
 
     def _scopes(self, user: str) -> list[Scope]:
         forks = sorted({fork[1] for fork in self.model.shared if fork[0] == user})

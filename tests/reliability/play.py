@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +22,6 @@ from .both_sides import BothSides, brief
 from .checks import Checker, Mismatch
 from .drawing import START, WORDS
 from .oracle import Model
-from .vectors import stale_vectors, stored_texts
 
 LIFECYCLE = Lifecycle(hot_tokens=120, max_entries=7, decay=0.2)
 OPERATIONS = {
@@ -326,44 +324,3 @@ class Play(BothSides):
             except MemoryNotFoundError:
                 continue
             raise Mismatch(f"{scope} changed {memory_id}, which it does not see")
-
-
-# --- whole plays --------------------------------------------------------------------------------------------
-
-
-def play(seed: int, steps: Sequence[int], embedder: Embedder) -> tuple[str | None, Play]:
-    """Plays steps; returns what went wrong, or None."""
-    with tempfile.TemporaryDirectory() as folder:
-        game = Play(Path(folder), seed, embedder)
-        try:
-            for number in steps:
-                game.step(number)
-            game.check_everything()
-            game.memory.close()
-            stale = stale_vectors(game.path, embedder, Path(folder))
-            kept = stored_texts(game.path) - game.model.texts()
-            stale += [f"{text!r} is in the file, and no scope can see it" for text in kept]
-        except Exception as error:  # whatever is raised is what a play is to find
-            return f"{type(error).__name__}: {error}", game
-        finally:
-            game.memory.close()
-        return ("; ".join(stale[:3]) or None), game
-
-
-def shortest(seed: int, steps: Sequence[int], embedder: Embedder) -> tuple[str, list[str]]:
-    """Leaves out steps as long as something goes wrong; returns what, and what was done."""
-    kept = list(steps)
-    problem, game = play(seed, kept, embedder)
-    assert problem is not None
-    size = len(kept) // 2
-    while size:
-        start = 0
-        while start < len(kept):
-            fewer = kept[:start] + kept[start + size :]
-            still, shorter = play(seed, fewer, embedder)
-            if still is None:
-                start += size
-            else:
-                kept, problem, game = fewer, still, shorter
-        size //= 2
-    return problem, game.log

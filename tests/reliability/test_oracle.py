@@ -12,7 +12,8 @@ from romaine.errors import FormatError
 from romaine.memory import Memory, RoleplayMemory, Scope
 
 from .drawing import WORDS
-from .play import OPERATIONS, Play, play, shortest
+from .play import OPERATIONS, Play
+from .whole_plays import play, shortest
 
 STEPS = 40
 PLAYS = 8
