@@ -237,7 +237,7 @@ def test_an_old_file_finds_what_it_did(old: Path, gem: Embedder) -> None:
                 assert [hit.memory.text for hit in hits] == [hit["text"] for hit in asked["hits"]]
                 assert all(h.memory.id in e["ids"] for h, e in zip(hits, asked["hits"], strict=True))
                 told = [hit["score"] for hit in asked["hits"]]
-                assert [hit.score for hit in hits] == pytest.approx(told, abs=0.1)  # contexts are right now
+                assert [hit.score for hit in hits] == pytest.approx(told, abs=0.1)
 
 
 def test_an_old_files_vectors_are_those_of_the_present(old: Path, gem: Embedder) -> None:
