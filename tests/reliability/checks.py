@@ -233,6 +233,9 @@ class Checker:
             true = by_id.get(memory.id)
             if true is None:
                 raise Mismatch(f"{what} must not have {memory}; it may have {_brief(by_id.values())}")
+            if memory.scope == replace(scope, character=memory.scope.character):
+                # a fork has a copy of its own of a turn, too, where another one stands before it
+                true = replace(true, scope=memory.scope)
             if memory.superseded_by in superseders.get(memory.id, []):
                 true = replace(true, superseded_by=memory.superseded_by)  # any of several will do
             if memory != true:

@@ -39,12 +39,12 @@ class _Gap:
     Attributes:
         scope: Who sees that turns have another one before them.
         turn: What stands or stood there.
-        for_all: Whether inherited turns change for all who see them, and not only for the scope's fork.
+        erased_from: Spaces that what stood there is gone from; their turns change for all who see them.
     """
 
     scope: Scope
     turn: StoredMemory
-    for_all: bool = False
+    erased_from: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,13 @@ class _Embedding:
         row: The row.
         draft: Its words, and those before it.
         fork: View of the fork that needs a copy of its own for that, or None.
+        for_all: Whether forks that see the row are to see that, too.
     """
 
     row: StoredMemory
     draft: Draft
     fork: View | None = None
+    for_all: bool = False
 
 
 class Change:
@@ -174,12 +176,11 @@ class Change:
                 self._hide(view, row)
                 self._open_gap(view.scope, row)
                 continue
-            versions = list(fetch(self.connection, _OF_ROOT, {"root": row.root}))
-            if row.no != row.root:  # a fork's own copy: the parent's stays
-                below = descendants(self.connection, row.space)
-                versions = [version for version in versions if version.space in below]
+            below = descendants(self.connection, row.space)
+            # of a fork's own copy, the parent's stays
+            versions = [v for v in fetch(self.connection, _OF_ROOT, {"root": row.root}) if v.space in below]
             for version in versions:
-                self._open_gap_for_all(version)
+                self._open_gaps_of_erased(version, below)
             self._delete(versions)
 
     def renew(self, row: StoredMemory) -> None:
@@ -312,13 +313,11 @@ class Change:
     def _open_gap(self, scope: Scope, *turns: StoredMemory) -> None:
         self._gaps += [_Gap(scope, turn) for turn in turns if turn.is_turn]
 
-    def _open_gap_for_all(self, row: StoredMemory) -> None:
+    def _open_gaps_of_erased(self, row: StoredMemory, erased_from: frozenset[int]) -> None:
         """As `_open_gap`, for the row's own chat and every fork that sees it."""
-        if not row.is_turn:
-            return
-        self._open_gap(row.scope, row)
-        for fork in forks_that_see(self.connection, row):
-            self._gaps.append(_Gap(fork.scope(row), row, for_all=True))
+        if row.is_turn:
+            scopes = [row.scope, *(fork.scope(row) for fork in forks_that_see(self.connection, row))]
+            self._gaps += [_Gap(scope, row, erased_from) for scope in scopes]
 
     def _new(self) -> Iterator[_Embedding]:
         """What was stored or has other words, with the turn before it."""
@@ -337,33 +336,37 @@ class Change:
 
     def _shifted(self) -> Iterator[_Embedding]:
         """Turns after a gap, with what stands before them now."""
-        seen: set[int] = set()
+        seen: set[tuple[int, int | None]] = set()
         for gap in self._gaps:
             view = view_of(self.connection, gap.scope)
             for row in list(followers(self.connection, view.with_everyone(), gap.turn)):
-                if row.no not in seen:
-                    seen.add(row.no)
-                    yield from self._after_gap(gap, view, row)
+                found = self._after_gap(gap, view, row)
+                if found is not None:
+                    key = row.no, None if found.fork is None else found.fork.own
+                    if key not in seen:
+                        seen.add(key)
+                        yield found
 
-    def _after_gap(self, gap: _Gap, view: View, row: StoredMemory) -> Iterator[_Embedding]:
+    def _after_gap(self, gap: _Gap, view: View, row: StoredMemory) -> _Embedding | None:
+        for_all = row.space in gap.erased_from
         if row.space == view.own or not row.in_chat:
             at = view_of_row(self.connection, row)
-            yield _Embedding(row, draft_of(row, previous_turn(self.connection, at, row)))
-            return
+            return _Embedding(row, draft_of(row, previous_turn(self.connection, at, row)), for_all=for_all)
         assert view.fork is not None
         # in a fork, only its own character sees what all shared in the parent
         character = row.character or view.fork.character
         at = view_of(self.connection, replace(gap.scope, character=decode_optional(character)))
-        if at.fork is not None and at.fork.no == view.fork.no:
-            previous = previous_turn(self.connection, at, row._replace(character=character))
-            yield _Embedding(row, draft_of(row, previous), None if gap.for_all else at)
+        if at.fork is None or at.fork.no != view.fork.no:
+            return None
+        previous = previous_turn(self.connection, at, row._replace(character=character))
+        return _Embedding(row, draft_of(row, previous), None if for_all else at, for_all)
 
     def _own_row(self, embedding: _Embedding) -> StoredMemory:
         """The row that may take other vectors: forks that see it have kept a version."""
         row = embedding.row
         if embedding.fork is not None:
             return self._own_copy(embedding.fork, row, row.memory())
-        if row.retired is None and self._keep_version(row):
+        if not embedding.for_all and self._keep_version(row):
             row = row._replace(born=self.number)
         self._update(row)
         return row

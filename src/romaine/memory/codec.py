@@ -87,8 +87,15 @@ def encode_json(value: Any) -> SqlText:
 
 
 def decode_json(value: SqlText) -> Any:
-    """Undoes `encode_json`."""
-    return json.loads(decode_text(value))
+    """Undoes `encode_json`.
+
+    Raises:
+        StorageCorruptError: If it is no JSON.
+    """
+    try:
+        return json.loads(decode_text(value))
+    except (ValueError, RecursionError):
+        raise StorageCorruptError("the memory file holds JSON that is none; verify() says where") from None
 
 
 def encode_names(names: Collection[str]) -> SqlText | None:
@@ -97,8 +104,15 @@ def encode_names(names: Collection[str]) -> SqlText | None:
 
 
 def decode_names(value: SqlText | None) -> frozenset[str]:
-    """Undoes `encode_names`."""
-    return frozenset(decode_json(value)) if value else frozenset()
+    """Undoes `encode_names`.
+
+    Raises:
+        StorageCorruptError: If it is no list of names.
+    """
+    names = decode_json(value) if value else []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise StorageCorruptError("the memory file holds names that are none; verify() says where")
+    return frozenset(names)
 
 
 class VectorFormat(Choice):

@@ -94,8 +94,6 @@ def update(store: Store, scope: Scope, memory_id: str, edit: Callable[[Memory], 
         row = store.find(change.connection, view, memory_id)
         (old,) = view.memories(change.connection, [row]).values()
         new = edit(old)
-        if new == old:
-            return old
         if new.text != old.text:
             (count,) = Encoder(store.embedder).token_counts([new.text])
             new = replace(new, token_count=count)

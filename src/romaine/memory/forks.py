@@ -18,7 +18,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from romaine.memory.codec import SqlText, decode_optional, decode_text
+from romaine.memory.codec import SqlText, decode_names, decode_optional, decode_text
 from romaine.memory.records import Scope
 from romaine.memory.rows import StoredMemory
 
@@ -81,7 +81,7 @@ def seen_by_forks(connection: sqlite3.Connection, row: StoredMemory) -> bool:
     return next(forks_that_see(connection, row), None) is not None
 
 
-def descendants(connection: sqlite3.Connection, space: int) -> set[int]:
+def descendants(connection: sqlite3.Connection, space: int) -> frozenset[int]:
     """Returns the spaces of a chat and all forks made of it and of those."""
     found = {space}
     waiting = [space]
@@ -90,14 +90,17 @@ def descendants(connection: sqlite3.Connection, space: int) -> set[int]:
             if fork.space not in found:
                 found.add(fork.space)
                 waiting.append(fork.space)
-    return found
+    return frozenset(found)
 
 
 def _seeing(connection: sqlite3.Connection, row: StoredMemory, fork: Fork) -> Iterator[Fork]:
     """The fork, unless it parts before the row or hides it, and its own forks that do not."""
     if row.position is not None and row.position > fork.at:
         return
-    if None not in (row.character, fork.character) and row.character != fork.character:
+    if fork.character is not None and (
+        row.character not in (None, fork.character)
+        or (row.known_by is not None and decode_text(fork.character) not in decode_names(row.known_by))
+    ):
         return
     hidden = connection.execute(
         "SELECT change FROM hidden WHERE branch = ? AND root = ?", (fork.no, row.root)

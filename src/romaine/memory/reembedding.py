@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from romaine.errors import OtherEmbedderError
+from romaine.errors import OtherEmbedderError, StorageCorruptError
 from romaine.memory.change import Change, draft_of, terms_blob
 from romaine.memory.codec import VectorFormat, vector_checksum
 from romaine.memory.database import Database
@@ -89,6 +89,7 @@ def reembed_database(
             write_setting(connection, "next_embedder", target)
     count = 0
     while True:
+        before = count
         for done in _embed_pending(database, embedder, batch_size):
             count += done
             if progress is not None:
@@ -98,6 +99,11 @@ def reembed_database(
                 if adopt is not None:
                     adopt()
                 return count
+        if count == before:
+            raise StorageCorruptError(
+                f"{database.name}: memories are left to be embedded that cannot be read; verify() says what is"
+                " damaged, a backup has it whole"
+            )
 
 
 def _embed_pending(database: Database, embedder: MemoryEmbedder, batch_size: int) -> Iterator[int]:

@@ -239,6 +239,8 @@ class ScopeView:
             contexts[start:end] = self._format.unpack([row[13] for row in sound], self._full_dim)
             parts.append(self._part(sound, previous))
             start = end
+        if not parts:
+            return []
         whole = start == count  # a slice would be copied once more by the index
         entries = Entries(
             ids=np.concatenate([part.ids for part in parts]),

@@ -111,9 +111,8 @@ class View:
         return row.space == self.own or not row.in_chat
 
     def with_everyone(self) -> View:
-        """The view with what other characters have in the chat; for keeping vectors, never for showing."""
-        segments = (replace(s, everyone=s.in_chat) for s in self.segments)
-        return replace(self, segments=tuple(segments))
+        """The view with what other characters have there; for keeping vectors, never for showing."""
+        return replace(self, segments=tuple(replace(s, everyone=True) for s in self.segments))
 
     def all_rows(self, connection: sqlite3.Connection) -> Iterator[StoredMemory]:
         """All memories seen, in the order of the story; what has no place in it comes last."""
