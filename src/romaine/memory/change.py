@@ -1,7 +1,7 @@
 """One write: what it does to the rows of the file. Meaning is decided above, durability below.
 
-Rows are changed first; `settle` then embeds what is new, and every turn that has another one before it now, so
-that the vectors are those of the rows whatever was done to them.
+Rows are changed first; `settle` then embeds what is new, and every turn that has another one before it now,
+so that the vectors are those of the rows whatever was done to them.
 """
 
 from __future__ import annotations
@@ -154,8 +154,7 @@ class Change:
         (no,) = self.connection.execute("SELECT coalesce(max(no), 0) + 1 FROM branch").fetchone()
         values = (no, space, encode_optional(scope.character), parent, at, self.number)
         self.connection.execute(
-            "INSERT INTO branch (no, space, character, parent, at, change, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (*values, content_checksum(values)),
+            "INSERT INTO branch VALUES (?, ?, ?, ?, ?, ?, ?)", (*values, content_checksum(values))
         )
 
     def take_out(self, view: View, rows: Iterable[StoredMemory]) -> None:

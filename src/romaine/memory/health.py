@@ -75,7 +75,7 @@ def verify(store: Store) -> Health:
 
 
 def repair(store: Store) -> int:
-    """Mends what can be mended, and takes what is readable of the rest as it stands; returns how many memories.
+    """Mends what can be mended, and takes what is readable of the rest as it stands; returns how many.
 
     Vectors and terms are made anew from the text. Words with lost bytes get U+FFFD in their place. A memory
     that cannot be read at all is deleted.

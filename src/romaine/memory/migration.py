@@ -89,8 +89,9 @@ ROOT_TABLES = (
 )
 
 _KEPT = ", ".join(name for name in STORED if name not in ("id", "root"))
+_OF_OLD = ", ".join(f"m.{name}" for name in _KEPT.split(", "))
 _COPY = f"""INSERT INTO memory (id, root, {_KEPT}, changed, checksum)
-    SELECT coalesce(o.id, m.id), coalesce(o.no, m.no), {", ".join(f"m.{n}" for n in _KEPT.split(", "))}, m.changed, 0
+    SELECT coalesce(o.id, m.id), coalesce(o.no, m.no), {_OF_OLD}, m.changed, 0
     FROM memory_1 m LEFT JOIN memory_1 o ON o.no = m.origin ORDER BY m.no"""  # noqa: S608
 _RETIRED = f"""SELECT {COLUMNS} FROM memory m JOIN space s ON s.no = m.space
     WHERE m.retired IS NOT NULL AND m.no > :no ORDER BY m.no LIMIT :limit"""  # noqa: S608
@@ -150,7 +151,7 @@ def _with_checksums(rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
 
 
 def _mend_positions(connection: sqlite3.Connection) -> None:
-    """Gives turns beyond all positions the next ones: the first release took up to 2**53, and none was left."""
+    """Gives turns beyond all positions the next ones: the first release took 2**53, and none was left."""
     far = connection.execute(
         "SELECT no, space FROM memory WHERE position > ? ORDER BY space, position, no", (MAX_POSITION,)
     ).fetchall()

@@ -101,8 +101,8 @@ def reembed_database(
                 return count
         if count == before:
             raise StorageCorruptError(
-                f"{database.name}: memories are left to be embedded that cannot be read; verify() says what is"
-                " damaged, a backup has it whole"
+                f"{database.name}: memories are left to be embedded that cannot be read; verify() says which,"
+                " a backup has them whole"
             )
 
 
@@ -150,9 +150,10 @@ def _is_target(connection: sqlite3.Connection, embedder: MemoryEmbedder) -> bool
         return True
     if target is None and read_setting(connection, "embedder") == embedder.fingerprint:
         return False
+    other = target or read_setting(connection, "embedder")
     raise OtherEmbedderError(
-        f"the file is being brought over, or was, to embedder {target or read_setting(connection, 'embedder')};"
-        f" reembed to {embedder.fingerprint} stopped and keeps nothing: call it again to have that one after all"
+        f"the file is being brought over, or was, to embedder {other}; reembed to {embedder.fingerprint}"
+        " stopped and keeps nothing: call it again to have that one after all"
     )
 
 
