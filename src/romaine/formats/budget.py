@@ -7,7 +7,6 @@ made, and the file is refused, whole, before the memory is gone. Sizes are those
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from sys import getsizeof
 from typing import Any, TypeVar
 
@@ -85,9 +84,15 @@ class Budget:
         Raises:
             FormatError: If there is no room for it.
         """
-        fields = type(record).__dataclass_fields__  # type: ignore[attr-defined]  # records are dataclasses
-        size = _RECORD_BYTES + sum(_size(getattr(record, name)) for name in fields)
-        self.spend(size, f"another {type(record).__name__.lower()}")
+        size = _RECORD_BYTES
+        for name in type(record).__dataclass_fields__:  # type: ignore[attr-defined]  # records are dataclasses
+            value = getattr(record, name)
+            if value is not None:
+                size += _size(value)
+        self._kept += size
+        if self._kept > self.limit:
+            self._kept -= size
+            self.check(size, f"another {type(record).__name__.lower()}")
         return record
 
     def keep_id(self, name: str) -> None:
@@ -101,10 +106,15 @@ class Budget:
 
 def _size(value: Any) -> int:
     """The texts of a field; what else it holds is counted where it was made, or is small."""
-    if type(value) is str:
+    kind = type(value)
+    if kind is str:
         return getsizeof(value)
-    if isinstance(value, Mapping):
-        return _MAPPING_BYTES + sum(_PLACE_BYTES + _size(item) for item in value.values())
-    if isinstance(value, list):
-        return sum(_PLACE_BYTES + _size(item) for item in value)
-    return 0
+    size = 0
+    if kind is list:
+        for item in value:
+            size += _PLACE_BYTES + _size(item)
+    elif kind is dict:
+        size = _MAPPING_BYTES
+        for item in value.values():
+            size += _PLACE_BYTES + (0 if item is None else _size(item))
+    return size

@@ -58,15 +58,11 @@ def read_entries(entries: Any, book: str | None, options: ReadOptions, skipped: 
         options: Names for the macros.
         skipped: Where to report what is left out.
     """
-    if isinstance(entries, dict):
-        numbered = list(entries.items())
-    else:
-        numbered = [
-            (str(number), entry) for number, entry in enumerate(entries if isinstance(entries, list) else [])
-        ]
+    found = entries if isinstance(entries, (dict, list)) else []
+    numbered = found.items() if isinstance(found, dict) else enumerate(found)
     notes = []
     for number, entry in numbered:
-        note = _note(number, entry, book, options)
+        note = _note(str(number), entry, book, options)
         if isinstance(note, Note):
             notes.append(note)
         else:

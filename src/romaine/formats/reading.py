@@ -33,6 +33,7 @@ _MACRO = re.compile(r"\{\{\s*(user|char)\s*\}\}", re.IGNORECASE | re.ASCII)
 _PIECE_BYTES = 64
 #: Looking closely at a document takes it and two more of it.
 _LOOKING = 3
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -71,10 +72,13 @@ class ReadOptions:
         if "{{" not in text:
             return text
         names = {"user": self.user_name or "", "char": self.character_name or ""}
+        longest = max(map(len, names.values()))
+        if text.count("{{") * (4 * longest + _PIECE_BYTES) + 8 * len(text) > self.budget.room:
+            self._check_filled(text, names)
+        return _MACRO.sub(lambda macro: names[macro[1].lower()] or macro[0], text)
+
+    def _check_filled(self, text: str, names: Mapping[str, str]) -> None:
         counts = Counter(macro[1].lower() for macro in _MACRO.finditer(text))
-        counts = Counter({macro: count for macro, count in counts.items() if names[macro]})
-        if not counts:
-            return text
         length = sum(count * len(names[macro]) for macro, count in counts.items())
         is_narrow = text.isascii() and all(map(str.isascii, names.values()))
         told = " and ".join(
@@ -83,9 +87,8 @@ class ReadOptions:
         )
         self.budget.check(
             (2 * len(text) + length) * (1 if is_narrow else 4) + sum(counts.values()) * _PIECE_BYTES,
-            f"a text with {told}",
+            f"a text with {told or 'no macro'}",
         )
-        return _MACRO.sub(lambda macro: names[macro[1].lower()] or macro[0], text)
 
 
 def parse_json(data: bytes, where: str, budget: Budget | None = None, *, keep: bool = False) -> Any:
@@ -108,7 +111,7 @@ def parse_json(data: bytes, where: str, budget: Budget | None = None, *, keep: b
     budget.grant(len(data))
     cost = _parsing_cost(data, where, budget, budget.room * 3 // 4 if keep else budget.room)
     try:
-        value = json.loads(_decoded(data), parse_constant=lambda _: None)
+        value = _DECODER.decode(_decoded(data))
     except UnicodeDecodeError as error:
         raise FormatError(f"{where} is not UTF-8 text at byte {error.start}; save it as UTF-8") from None
     except json.JSONDecodeError as error:
@@ -123,8 +126,9 @@ def parse_json(data: bytes, where: str, budget: Budget | None = None, *, keep: b
 
 
 def _decoded(data: bytes) -> str:
-    start = len(_BYTE_ORDER_MARK) if data.startswith(_BYTE_ORDER_MARK) else 0
-    return str(memoryview(data)[start:], "utf-8")
+    if data.startswith(_BYTE_ORDER_MARK):
+        return str(memoryview(data)[len(_BYTE_ORDER_MARK) :], "utf-8")
+    return data.decode()
 
 
 def _parsing_cost(data: bytes, where: str, budget: Budget, enough: int) -> int:
