@@ -168,7 +168,7 @@ def open_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 def _unreadable(path: str | os.PathLike[str], error: Exception) -> FormatError:
     why = getattr(error, "strerror", None) or error
-    return FormatError(f"cannot read {os.fspath(path)!r}: {why}; give the path of a file")
+    return FormatError(f"cannot read {os.fspath(path)!r}: {why}; check the path")
 
 
 def read_document(stream: BinaryIO, where: str, budget: Budget) -> Any:
