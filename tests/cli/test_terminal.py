@@ -1,4 +1,4 @@
-"""What others wrote never reaches a terminal as something that it obeys: real commands, files of real formats."""
+"""What others wrote never reaches a terminal as something that it obeys: real commands, real files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import romaine.cli
 from romaine.cli.terminal import printable
 
-#: Escape sequences, an eight-bit one, the bell, changes of writing direction, invisible marks, a line separator.
+#: Escape sequences, the bell, changes of writing direction, invisible marks, a line separator.
 COMMANDS = "\x1b[31m \x1b]0;title\x07 \x9b2J \u200f\u061c\u202e\u2066 \u200b\ufeff\U000e0041 \u2028\x7f"
 NEVER = frozenset(COMMANDS) - {" "} - set("[31m]0;title2J")
 
@@ -47,7 +47,8 @@ def romaine_command(*arguments: object, folder: Path) -> subprocess.CompletedPro
     ids=["import", "db", "command", "number", "demo", "embed"],
 )
 def test_a_path_in_an_error(command: tuple[str, ...], tmp_path: Path) -> None:
-    done = romaine_command(*(part.replace("{}", "no\x1b[31m\x9b\u200f\u061c\n file.jsonl") for part in command), folder=tmp_path)
+    name = "no\x1b[31m\x9b\u200f\u061c\n file.jsonl"
+    done = romaine_command(*(part.replace("{}", name) for part in command), folder=tmp_path)
     assert done.returncode in (1, 2)
     assert "file.jsonl" in done.stderr or "valid int" in done.stderr
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 _Bytes: TypeAlias = NDArray[np.uint8]
 
-_CHUNK = 256 * 1024  # bytes looked at at a time, so that looking takes no memory to speak of
+_CHUNK = 64 * 1024  # bytes looked at at a time, so that looking takes no memory to speak of
 
 _LIST = 96  # with room for its first items
 _ITEM = 18  # a comma: a place in a list, twice while the list moves to where there is more room
@@ -30,7 +30,7 @@ _NUMBER = 32
 #: No JSON takes more memory than this for each of its bytes: lists in lists do at most.
 WORST_GROWTH = 70
 
-_MOST_KEYS = 50_000
+_MOST_KEYS = 5_000
 _LONG_KEY = 200
 
 
@@ -48,7 +48,7 @@ def rough_cost(data: bytes) -> int:
     width = (
         4 if b"\\u" in data else int(_width(max((int(chunk.max()) for chunk in _chunks(data)), default=0)))
     )
-    cost = len(data) * width * 3 // 2  # an escaped text is put together in a buffer that moves as it grows
+    cost = len(data) * width * 7 // 4  # an escaped text is put together in a buffer that moves as it grows
     each = {"[": _LIST, "{": _DICT, '"': _STRING // 2, ":": _MEMBER + _KEY + _NUMBER, ",": _ITEM + _NUMBER}
     for chunk in _chunks(data):
         cost += sum(int(np.count_nonzero(chunk == ord(sign))) * size for sign, size in each.items())
@@ -112,7 +112,7 @@ class _Tally:
         """Returns what all of it takes."""
         self._close(self._open)
         keys = len(self._keys) * (_KEY + _STRING)
-        return self._cost + keys + self._longest // 2
+        return self._cost + keys + self._longest * 3 // 4
 
     def _add_texts(self, chunk: _Bytes, quotes: NDArray[np.intp]) -> None:
         """Adds what stands between quotes, each as wide as its widest character."""
