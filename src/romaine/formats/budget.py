@@ -87,8 +87,11 @@ class Budget:
         size = _RECORD_BYTES
         for name in type(record).__dataclass_fields__:  # type: ignore[attr-defined]  # records are dataclasses
             value = getattr(record, name)
-            if value is not None:
-                size += _size(value)
+            kind = type(value)
+            if kind is str:
+                size += getsizeof(value)
+            elif kind is dict:
+                size += _mapping_size(value)
         self._kept += size
         if self._kept > self.limit:
             self._kept -= size
@@ -104,17 +107,13 @@ class Budget:
         self.spend(_ID_BYTES + max(0, getsizeof(name) - _USUAL_ID_BYTES), "another message id")
 
 
-def _size(value: Any) -> int:
-    """The texts of a field; what else it holds is counted where it was made, or is small."""
-    kind = type(value)
-    if kind is str:
-        return getsizeof(value)
-    size = 0
-    if kind is list:
-        for item in value:
-            size += _PLACE_BYTES + _size(item)
-    elif kind is dict:
-        size = _MAPPING_BYTES
-        for item in value.values():
-            size += _PLACE_BYTES + (0 if item is None else _size(item))
+def _mapping_size(values: dict[str, Any]) -> int:
+    """What a mapping holds: texts, lists of texts, and numbers, which are small."""
+    size = _MAPPING_BYTES + _PLACE_BYTES * len(values)
+    for value in values.values():
+        kind = type(value)
+        if kind is str:
+            size += getsizeof(value)
+        elif kind is list:
+            size += _PLACE_BYTES * len(value) + sum(map(getsizeof, value))
     return size

@@ -45,9 +45,10 @@ def text_cost(data: bytes) -> int:
 
 def rough_cost(data: bytes) -> int:
     """Returns what a document takes at most, as if its keys were all different and its texts all wide."""
-    width = (
-        4 if b"\\u" in data else int(_width(max((int(chunk.max()) for chunk in _chunks(data)), default=0)))
-    )
+    if b"\\" in data and b"\\u" in data:  # one byte is found far sooner than two
+        width = 4
+    else:
+        width = int(_width(max((int(chunk.max()) for chunk in _chunks(data)), default=0)))
     cost = len(data) * width * 7 // 4  # an escaped text is put together in a buffer that moves as it grows
     each = {"[": _LIST, "{": _DICT, '"': _STRING // 2, ":": _MEMBER + _KEY + _NUMBER, ",": _ITEM + _NUMBER}
     for chunk in _chunks(data):
@@ -143,11 +144,14 @@ class _Tally:
     def _add_keys(self, data: bytes, begins: NDArray[np.intp], ends: NDArray[np.intp]) -> None:
         """Adds keys by where they begin and end; those that are short and seen before cost nothing."""
         is_short = ends - begins < _LONG_KEY
-        if len(self._keys) > _MOST_KEYS:
-            is_short[:] = False
         places = zip(begins[is_short].tolist(), ends[is_short].tolist(), strict=True)
-        self._keys.update(data[begin:end] for begin, end in places)
-        self._cost += int(np.count_nonzero(~is_short)) * (_KEY + _STRING)
+        keys = (data[begin:end] for begin, end in places)
+        different = int(np.count_nonzero(~is_short))
+        if len(self._keys) < _MOST_KEYS:
+            self._keys.update(keys)
+        else:
+            different += sum(key not in self._keys for key in keys)
+        self._cost += different * (_KEY + _STRING)
 
 
 @dataclass(frozen=True, kw_only=True)
