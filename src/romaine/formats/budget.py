@@ -7,6 +7,8 @@ made, and the file is refused, whole, before the memory is gone. Sizes are those
 
 from __future__ import annotations
 
+from dataclasses import fields
+from functools import cache
 from sys import getsizeof
 from typing import Any, TypeVar
 
@@ -85,7 +87,7 @@ class Budget:
             FormatError: If there is no room for it.
         """
         size = _RECORD_BYTES
-        for name in type(record).__dataclass_fields__:  # type: ignore[attr-defined]  # records are dataclasses
+        for name in _text_fields(type(record)):
             value = getattr(record, name)
             kind = type(value)
             if kind is str:
@@ -105,6 +107,12 @@ class Budget:
             FormatError: If there is no room for it.
         """
         self.spend(_ID_BYTES + max(0, getsizeof(name) - _USUAL_ID_BYTES), "another message id")
+
+
+@cache
+def _text_fields(kind: type) -> tuple[str, ...]:
+    """The fields that hold a text or a mapping of texts."""
+    return tuple(field.name for field in fields(kind) if "str" in str(field.type))
 
 
 def _mapping_size(values: dict[str, Any]) -> int:

@@ -107,7 +107,7 @@ def _metadata(entry: Mapping[str, Any], book: str | None, options: ReadOptions) 
         "case_sensitive": entry.get("case_sensitive") is True or None,
         "group": name_field(entry, "group"),
     }
-    return {name: value for name, value in found.items() if value not in (None, [])}
+    return {name: value for name, value in found.items() if value is not None and value != []}
 
 
 def _keys(entry: Mapping[str, Any], options: ReadOptions, *names: str) -> list[str]:
