@@ -110,7 +110,7 @@ class Budget:
 
 
 @cache
-def _text_fields(kind: type) -> tuple[str, ...]:
+def _text_fields(kind: Any) -> tuple[str, ...]:
     """The fields that hold a text or a mapping of texts."""
     return tuple(field.name for field in fields(kind) if "str" in str(field.type))
 

@@ -33,6 +33,8 @@ _MACRO = re.compile(r"\{\{\s*(user|char)\s*\}\}", re.IGNORECASE | re.ASCII)
 _PIECE_BYTES = 64
 #: Looking closely at a document takes it and two more of it.
 _LOOKING = 3
+#: The document and its text, of characters of four bytes.
+_WIDEST = 5
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -139,12 +141,12 @@ def _parsing_cost(data: bytes, where: str, budget: Budget, enough: int) -> int:
     most = len(data) * WORST_GROWTH
     if most <= enough:
         return most
-    held = len(data) + text_cost(data)
     cost = rough_cost(data)
-    if cost > enough or held + cost > budget.room:
-        budget.check(len(data) * _LOOKING, where)
-        cost = close_cost(data)
-    budget.check(held + cost, where)
+    if cost <= enough and cost + _WIDEST * len(data) <= budget.room:
+        return cost
+    budget.check(len(data) * _LOOKING, where)
+    cost = close_cost(data)
+    budget.check(len(data) + text_cost(data) + cost, where)
     return cost
 
 
