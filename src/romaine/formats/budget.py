@@ -87,7 +87,7 @@ class Budget:
             FormatError: If there is no room for it.
         """
         size = _RECORD_BYTES
-        for name in _text_fields(type(record)):
+        for name in _text_fields(type(record)):  # type: ignore[arg-type]  # classes are hashable
             value = getattr(record, name)
             kind = type(value)
             if kind is str:
