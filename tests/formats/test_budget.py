@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from pathlib import Path
 
@@ -83,3 +84,20 @@ def test_an_error_states_what_was_asked_for_and_allowed() -> None:
         match=r"a text would bring .* to 100,000,000 bytes; allowed are 33,564,432 .*split the file",
     ):
         room.check(100_000_000, "a text")
+
+
+@pytest.mark.parametrize("content", ["😀" + "a" * 400, "{{unknown}} 😀" + "a" * 400, "中" * 400])
+def test_a_large_lorebook_is_read(content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "FREE_BYTES", 2 * FREE)
+    book = {"entries": [{"content": content, "keys": ["inn", "roof"], "order": 100}] * 5000}
+    data = json.dumps(book, ensure_ascii=False, separators=(",", ":")).encode()
+    assert len(read(("book.json", data)).memories) == 5000
+
+
+def test_a_long_text_without_known_macros_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "FREE_BYTES", FREE)
+    text = "😀{{unknown}} {{user}}" + "a" * 3_000_000
+    (note,) = read(
+        ("b.json", json.dumps({"entries": [{"content": text}]}, ensure_ascii=False).encode())
+    ).memories
+    assert note.text == text

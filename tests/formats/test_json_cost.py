@@ -49,8 +49,8 @@ def test_what_is_told_is_enough(name: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(json_cost, "_CHUNK", 50_000)
     data = DOCUMENTS[name].encode()
     taken = parsing_takes(DOCUMENTS[name])
-    assert taken <= rough_cost(data) + SMALL
-    assert taken <= close_cost(data) + SMALL
+    assert taken <= sum(rough_cost(data)) + SMALL
+    assert taken <= sum(close_cost(data)) + SMALL
     assert taken <= len(data) * WORST_GROWTH
 
 
@@ -59,7 +59,7 @@ def test_a_close_look_is_close() -> None:
         "content": "We close at ten, she said: no." * 10
     }
     data = json.dumps([record] * 1000).encode()
-    assert close_cost(data) <= 3 * parsing_takes(data.decode())
+    assert sum(close_cost(data)) <= 3 * parsing_takes(data.decode())
 
 
 @given(
@@ -76,15 +76,15 @@ def test_any_json_in_chunks_of_any_size(value: object, as_ascii: bool, chunk: in
     data = text.encode("utf-8", "surrogatepass")
     before, json_cost._CHUNK = json_cost._CHUNK, chunk
     try:
-        assert parsing_takes(text) <= close_cost(data) + SMALL
+        assert parsing_takes(text) <= sum(close_cost(data)) + SMALL
     finally:
         json_cost._CHUNK = before
 
 
 @given(st.binary())
 def test_any_bytes(data: bytes) -> None:
-    assert rough_cost(data) >= 0
-    assert close_cost(data) >= 0
+    assert min(rough_cost(data)) >= 0
+    assert min(close_cost(data)) >= 0
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))

@@ -43,21 +43,27 @@ def text_cost(data: bytes) -> int:
     return characters * int(_width(highest))
 
 
-def rough_cost(data: bytes) -> int:
-    """Returns what a document takes at most, as if its keys were all different and its texts all wide."""
+def rough_cost(data: bytes) -> tuple[int, int]:
+    """Tells the cost as if all keys were different and all texts wide.
+
+    Returns:
+        What the parsed document takes at most, and what parsing it takes besides, for a while.
+    """
     if b"\\" in data and b"\\u" in data:  # one byte is found far sooner than two
         width = 4
     else:
         width = int(_width(max((int(chunk.max()) for chunk in _chunks(data)), default=0)))
-    cost = len(data) * width * 7 // 4  # an escaped text is put together in a buffer that moves as it grows
+    cost = len(data) * width
     each = {"[": _LIST, "{": _DICT, '"': _STRING // 2, ":": _MEMBER + _KEY + _NUMBER, ",": _ITEM + _NUMBER}
     for chunk in _chunks(data):
         cost += sum(int(np.count_nonzero(chunk == ord(sign))) * size for sign, size in each.items())
-    return cost
+    return cost, len(
+        data
+    ) * width * 3 // 4  # an escaped text is put together in a buffer that moves as it grows
 
 
-def close_cost(data: bytes) -> int:
-    """Returns what a document takes, each string as wide as it is and each key once.
+def close_cost(data: bytes) -> tuple[int, int]:
+    """Tells the cost with each string as wide as it is and each key once; returns it as `rough_cost` does.
 
     Within a text, most of the bytes that are counted stand beside bytes which they never stand beside in
     JSON itself, and are passed over. Takes twice the document's bytes for a while.
@@ -107,11 +113,11 @@ class _Tally:
         begins = np.concatenate((np.full(1, -_LONG_KEY, np.intp), quotes[:-1]))  # the first began earlier
         self._add_keys(data, start + begins[is_key_end], start + quotes[is_key_end])
 
-    def cost(self) -> int:
-        """Returns what all of it takes."""
+    def cost(self) -> tuple[int, int]:
+        """Returns what all of it takes, and what making it takes besides."""
         self._close(self._open)
         keys = len(self._keys) * (_KEY + _STRING)
-        return self._cost + keys + self._longest * 3 // 4
+        return self._cost + keys, self._longest * 3 // 4
 
     def _add_texts(self, chunk: _Bytes, quotes: NDArray[np.intp]) -> None:
         """Adds what stands between quotes, each as wide as its widest character."""

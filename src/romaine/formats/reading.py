@@ -75,12 +75,17 @@ class ReadOptions:
             return text
         names = {"user": self.user_name or "", "char": self.character_name or ""}
         longest = max(map(len, names.values()))
-        if text.count("{{") * (4 * longest + _PIECE_BYTES) + 8 * len(text) > self.budget.room:
-            self._check_filled(text, names)
+        most = text.count("{{") * (4 * longest + _PIECE_BYTES) + 8 * len(text)
+        if most > self.budget.room and not self._has_macros(text, names):
+            return text
         return _MACRO.sub(lambda macro: names[macro[1].lower()] or macro[0], text)
 
-    def _check_filled(self, text: str, names: Mapping[str, str]) -> None:
+    def _has_macros(self, text: str, names: Mapping[str, str]) -> bool:
+        """Tells whether there is anything to fill in, after checking that there is room for it."""
         counts = Counter(macro[1].lower() for macro in _MACRO.finditer(text))
+        counts = Counter({macro: count for macro, count in counts.items() if names[macro]})
+        if not counts:
+            return False
         length = sum(count * len(names[macro]) for macro, count in counts.items())
         is_narrow = text.isascii() and all(map(str.isascii, names.values()))
         told = " and ".join(
@@ -89,8 +94,9 @@ class ReadOptions:
         )
         self.budget.check(
             (2 * len(text) + length) * (1 if is_narrow else 4) + sum(counts.values()) * _PIECE_BYTES,
-            f"a text with {told or 'no macro'}",
+            f"a text with {told}",
         )
+        return True
 
 
 def parse_json(data: bytes, where: str, budget: Budget | None = None, *, keep: bool = False) -> Any:
@@ -141,12 +147,12 @@ def _parsing_cost(data: bytes, where: str, budget: Budget, enough: int) -> int:
     most = len(data) * WORST_GROWTH
     if most <= enough:
         return most
-    cost = rough_cost(data)
-    if cost <= enough and cost + _WIDEST * len(data) <= budget.room:
+    cost, besides = rough_cost(data)
+    if cost <= enough and cost + besides + _WIDEST * len(data) <= budget.room:
         return cost
     budget.check(len(data) * _LOOKING, where)
-    cost = close_cost(data)
-    budget.check(len(data) + text_cost(data) + cost, where)
+    cost, besides = close_cost(data)
+    budget.check(len(data) + text_cost(data) + cost + besides, where)
     return cost
 
 
