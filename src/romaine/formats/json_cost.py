@@ -49,7 +49,8 @@ def rough_cost(data: bytes) -> tuple[int, int]:
     Returns:
         What the parsed document takes at most, and what parsing it takes besides, for a while.
     """
-    if b"\\" in data and b"\\u" in data:  # one byte is found far sooner than two
+    has_escapes = b"\\" in data  # one byte is found far sooner than two
+    if has_escapes and b"\\u" in data:
         width = 4
     else:
         width = int(_width(max((int(chunk.max()) for chunk in _chunks(data)), default=0)))
@@ -57,9 +58,8 @@ def rough_cost(data: bytes) -> tuple[int, int]:
     each = {"[": _LIST, "{": _DICT, '"': _STRING // 2, ":": _MEMBER + _KEY + _NUMBER, ",": _ITEM + _NUMBER}
     for chunk in _chunks(data):
         cost += sum(int(np.count_nonzero(chunk == ord(sign))) * size for sign, size in each.items())
-    return cost, len(
-        data
-    ) * width * 3 // 4  # an escaped text is put together in a buffer that moves as it grows
+    # a text with escapes is put together in a buffer that moves as it grows
+    return cost, len(data) * width * 3 // 4 if has_escapes else 0
 
 
 def close_cost(data: bytes) -> tuple[int, int]:
@@ -68,19 +68,16 @@ def close_cost(data: bytes) -> tuple[int, int]:
     Within a text, most of the bytes that are counted stand beside bytes which they never stand beside in
     JSON itself, and are passed over. Takes twice the document's bytes for a while.
     """
-    if b"\\" in data:  # without escaped quotes each text ends at the next; other escapes get their width
-        for escape, stand_in in (
-            (rb"\\", b"__"),
-            (rb"\"", b"__"),
-            (rb"\ud", b"\xf0__"),
-            (rb"\uD", b"\xf0__"),
-        ):
+    has_escapes = b"\\" in data
+    if has_escapes:  # without escaped quotes each text ends at the next; other escapes get their width
+        stand_ins = {rb"\\": b"__", rb"\"": b"__", rb"\ud": b"\xf0__", rb"\uD": b"\xf0__", rb"\u": b"\xe0_"}
+        for escape, stand_in in stand_ins.items():
             data = data.replace(escape, stand_in)
-        data = data.replace(rb"\u", b"\xe0_")
     tally = _Tally()
     for start in range(0, len(data), _CHUNK):
         tally.add(data, start)
-    return tally.cost()
+    cost, longest = tally.cost()
+    return cost, longest * 3 // 4 if has_escapes else 0
 
 
 class _Tally:
@@ -114,10 +111,10 @@ class _Tally:
         self._add_keys(data, start + begins[is_key_end], start + quotes[is_key_end])
 
     def cost(self) -> tuple[int, int]:
-        """Returns what all of it takes, and what making it takes besides."""
+        """Returns what all of it takes, and what its longest text takes."""
         self._close(self._open)
         keys = len(self._keys) * (_KEY + _STRING)
-        return self._cost + keys, self._longest * 3 // 4
+        return self._cost + keys, self._longest
 
     def _add_texts(self, chunk: _Bytes, quotes: NDArray[np.intp]) -> None:
         """Adds what stands between quotes, each as wide as its widest character."""
