@@ -72,7 +72,8 @@ def forget(
     as_json: options.Json = False,
 ) -> None:
     """Delete memories for good, from the file and its log as well."""
-    from romaine.cli.memory_view import print_json, print_memories
+    from romaine.cli.memory_view import print_memories
+    from romaine.cli.terminal import print_json, print_text
     from romaine.memory import Scope
 
     scope = Scope(user=user, character=character, chat=chat)
@@ -85,7 +86,7 @@ def forget(
     if as_json:
         print_json({"forgotten": count})
     else:
-        typer.echo(f"{count} forgotten")
+        print_text(f"{count} forgotten")
 
 
 def decay(
@@ -102,7 +103,7 @@ def decay(
     as_json: options.Json = False,
 ) -> None:
     """Let the facts and summaries of exactly this scope fade by one cycle."""
-    from romaine.cli.memory_view import print_json
+    from romaine.cli.terminal import print_json, print_text
     from romaine.memory import Lifecycle, Scope
 
     given = {"decay": rate, "cold_below": cold_below, "hot_tokens": hot_tokens, "max_entries": max_entries}
@@ -113,7 +114,7 @@ def decay(
     if as_json:
         print_json(asdict(result))
     else:
-        typer.echo(f"{result.decayed} faded, {result.cooled} turned cold, {result.trimmed} trimmed")
+        print_text(f"{result.decayed} faded, {result.cooled} turned cold, {result.trimmed} trimmed")
 
 
 def branch(
@@ -130,7 +131,7 @@ def branch(
     as_json: options.Json = False,
 ) -> None:
     """Fork a chat: the fork sees it up to a turn, as it is now, and copies nothing."""
-    from romaine.cli.memory_view import print_json, print_text
+    from romaine.cli.terminal import print_json, print_text
     from romaine.memory import Scope
 
     with memory_options.open_memory(db, model, backend) as memory:
@@ -142,7 +143,8 @@ def branch(
 
 
 def _show_changed(memories: Sequence[Memory], *, as_json: bool) -> None:
-    from romaine.cli.memory_view import print_json, print_memories
+    from romaine.cli.memory_view import print_memories
+    from romaine.cli.terminal import print_json
     from romaine.memory.exchange import to_json
 
     if as_json:

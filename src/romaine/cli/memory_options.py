@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from romaine.cli.terminal import print_text
+
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
     from romaine.memory import RoleplayMemory
@@ -75,7 +77,7 @@ def repeatable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("interrupted; the same command goes on where it stopped", err=True)
+        print_text("interrupted; the same command goes on where it stopped", to_stderr=True)
         raise typer.Exit(_INTERRUPTED) from None
 
 

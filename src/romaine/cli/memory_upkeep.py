@@ -31,9 +31,7 @@ def export(
     as_json: options.Json = False,
 ) -> None:
     """Write what a scope sees as JSONL, without vectors; `import` reads it again."""
-    import json
-
-    from romaine.cli.memory_view import print_json
+    from romaine.cli.terminal import print_json, print_text
     from romaine.memory import Scope
     from romaine.memory.exchange import to_json
 
@@ -41,7 +39,7 @@ def export(
     with memory_options.open_memory(db, model, backend) as memory:
         if out is None:
             for one in memory.list(scope):
-                typer.echo(json.dumps(to_json(one)))
+                print_json(to_json(one), compact=True)
             return
         _check_free(out, db, overwrite=overwrite)
         part = out.with_name(out.name + ".part")  # so that an interrupted export never looks whole
@@ -50,7 +48,7 @@ def export(
     if as_json:
         print_json({"memories": count, "file": str(out)})
     else:
-        typer.echo(f"{count} memories in {out}", err=True)
+        print_text(f"{count} memories in {out}", to_stderr=True)
 
 
 def reembed(
@@ -64,7 +62,7 @@ def reembed(
 
     The old vectors serve until all new ones are there.
     """
-    from romaine.cli.memory_view import print_json
+    from romaine.cli.terminal import print_json, print_text
     from romaine.memory import reembed as bring_over
     from romaine.progress import progress_bar
 
@@ -85,7 +83,7 @@ def reembed(
     if as_json:
         print_json({"embedded": count, "model": model, "embedder": embedder.fingerprint})
     else:
-        typer.echo(f"{count} memories embedded with {model}")
+        print_text(f"{count} memories embedded with {model}")
 
 
 def check(
@@ -96,7 +94,7 @@ def check(
     as_json: options.Json = False,
 ) -> None:
     """Check every page of the file and every vector; exit code 1 if damage is left."""
-    from romaine.cli.memory_view import print_json, print_text
+    from romaine.cli.terminal import print_json, print_text
 
     with memory_options.open_memory(db, model, backend) as memory:
         repaired = memory.repair() if repair else 0
@@ -111,7 +109,7 @@ def check(
             }
         )
     else:
-        typer.echo(f"{health.memories} memories, {len(health.damaged)} damaged, {repaired} repaired")
+        print_text(f"{health.memories} memories, {len(health.damaged)} damaged, {repaired} repaired")
         for problem in health.problems:
             print_text(problem)
     if not health.is_sound:
