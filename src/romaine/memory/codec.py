@@ -172,9 +172,10 @@ class VectorFormat(Choice):
         return l2_normalize(raw)
 
 
-def vector_checksum(vector: bytes, context: bytes) -> int:
-    """CRC-32 over both vectors of a memory."""
-    return zlib.crc32(context, zlib.crc32(vector))
+def vector_checksum(vector: bytes, context: bytes, previous: int | None) -> int:
+    """CRC-32 over both vectors of a memory, and the root of the turn before it."""
+    told = b"" if previous is None else str(previous).encode()
+    return zlib.crc32(told, zlib.crc32(context, zlib.crc32(vector)))
 
 
 def content_checksum(values: Sequence[Any], terms: bytes = b"") -> int:

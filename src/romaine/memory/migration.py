@@ -65,7 +65,8 @@ NEXT_VECTOR_TABLE = """CREATE TABLE next_vector (
     context BLOB NOT NULL,
     terms BLOB NOT NULL,
     checksum INTEGER NOT NULL,
-    of_change INTEGER NOT NULL
+    of_change INTEGER NOT NULL,
+    previous INTEGER
 )"""
 
 TERMS = f"INSERT INTO meta VALUES ('terms', {TERMS_VERSION:d})"  # noqa: S608
@@ -115,6 +116,7 @@ def from_version_1(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
     _rename_roots(connection)
     connection.execute("DROP TABLE memory_1")
+    connection.execute("ALTER TABLE vector ADD COLUMN previous INTEGER")
     connection.execute("DROP TABLE next_vector")  # an interrupted reembed begins anew
     connection.execute("DELETE FROM meta WHERE key = 'next_embedder'")
     connection.execute(NEXT_VECTOR_TABLE)
