@@ -71,8 +71,8 @@ def forget(
     backend: options.Backend = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Delete memories for good, from the file and its log as well."""
-    from romaine.cli.memory_view import print_json, print_memories
+    """Delete memories for good, from the file, its log and all forks; in a fork, what it shares goes from it only."""
+    from romaine.cli.memory_view import print_json, print_memories, print_text
     from romaine.memory import Scope
 
     scope = Scope(user=user, character=character, chat=chat)
@@ -81,11 +81,13 @@ def forget(
             print_memories([memory.get(scope, id_) for id_ in ids], to_stderr=True)
             also = "" if keep_derived else ", with what was made from them"
             typer.confirm(f"Delete them for good{also}?", abort=True, err=True)
-        count = memory.forget(scope, ids, derived=not keep_derived)
+        forgotten = memory.forget(scope, ids, derived=not keep_derived)
     if as_json:
-        print_json({"forgotten": count})
+        print_json({"forgotten": forgotten.memories, "pending": forgotten.pending})
     else:
-        typer.echo(f"{count} forgotten")
+        typer.echo(f"{forgotten.memories} forgotten")
+    if forgotten.pending:
+        print_text(memory_options.still_readable(db), to_stderr=True)
 
 
 def decay(
@@ -129,7 +131,7 @@ def branch(
     backend: options.Backend = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Fork a chat: the fork sees it up to a turn, as it is now, and copies nothing."""
+    """Fork a chat: the fork sees it up to a turn, as it is now; from then on neither sees a change of the other."""
     from romaine.cli.memory_view import print_json, print_text
     from romaine.memory import Scope
 
