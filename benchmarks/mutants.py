@@ -71,7 +71,7 @@ def mutations_of(code: str) -> list[tuple[Operator, int]]:
 
 def counts(node: object) -> bool:
     """Whether a node is more than an annotation, a text or how a dataclass is declared."""
-    if is_left_out(node) or node.type == "operator" and node.parent.type in ("parameters", "param"):
+    if is_left_out(node) or (node.type == "operator" and node.parent.type in ("parameters", "param")):
         return False
     while (parent := node.parent) is not None:
         if parent.type in ("raise_stmt", "fstring_expr"):

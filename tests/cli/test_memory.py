@@ -301,12 +301,36 @@ def test_forget_asks_first(tavern):
 def test_forgotten_text_is_out_of_the_file(tavern, db):
     id_ = tavern.json("recall", QUESTION, "-k", 1)["hits"][0]["memory"]["id"]
     assert KEY.encode() in db.read_bytes()
-    assert tavern.json("forget", id_, "--yes") == {"forgotten": 1}
+    assert tavern.json("forget", id_, "--yes") == {"forgotten": 1, "pending": False}
     assert KEY.encode() not in db.read_bytes()
     assert (
         tavern.json("forget", tavern.json("list", "-n", 1)[0]["id"], "--yes", "--keep-derived")["forgotten"]
         == 1
     )
+
+
+def erase(db: Path, *arguments: str) -> Any:
+    return CliRunner().invoke(app, ["erase", "--db", str(db), *arguments])
+
+
+def test_text_that_another_still_reads_is_erased_later(tavern, db):
+    import sqlite3
+
+    id_ = tavern.json("recall", QUESTION, "-k", 1)["hits"][0]["memory"]["id"]
+    reader = sqlite3.connect(db, isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM memory").fetchone()[0] > 0  # an older state, from here on
+    done = tavern.run("forget", id_, "--yes")
+    assert done.stdout == "1 forgotten\n"
+    assert f"`romaine memory erase --db {db}`" in done.stderr
+    done = erase(db)
+    assert done.exit_code == 1
+    assert "end that process" in done.stderr
+    assert json.loads(erase(db, "--json").stdout) == {"erased": False}
+    reader.close()
+    assert json.loads(erase(db, "--json").stdout) == {"erased": True}
+    assert erase(db).stdout == "nothing of what was forgotten is left in any file\n"
+    assert not any(KEY.encode() in file.read_bytes() for file in db.parent.glob(f"{db.name}*"))
 
 
 def test_decay(tavern, db):
@@ -342,8 +366,10 @@ def test_export_and_import_again(tavern, db, tmp_path):
     assert sorted(tavern("export").splitlines()) == sorted(lines)
     assert "--overwrite" in tavern.fails(OptionError, "export", "--out", out)
     tavern("export", "--out", out, "--overwrite")
-    tavern.fails(OptionError, "export", "--out", db, "--overwrite")
-    assert sorted(path.name for path in tmp_path.glob("*.part")) == []
+    for own in (db, Path(f"{db}-wal")):
+        tavern.fails(OptionError, "export", "--out", own, "--overwrite")
+    tavern.fails(OptionError, "export", "--out", tmp_path, "--overwrite")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["all.jsonl", "memories.db"]
     copy = tmp_path / "copy.db"
     Shell(copy)("import", out)
     assert Shell(copy)("import", out).startswith("all.jsonl: 0 new memories")
@@ -356,11 +382,25 @@ def test_an_export_of_one_user_does_not_become_anothers_unasked(tavern, tmp_path
     out = tmp_path / "all.jsonl"
     tavern("export", "--out", out)
     copy = tmp_path / "copy.db"
-    assert "'bob'" in Shell(copy, "bob").fails(OptionError, "import", out)
+    assert "'bob'" in Shell(copy, "bob").fails(FormatError, "import", out)
+    assert Shell(copy, "bob").json("stats")["total"] == 0
     taken = Shell(copy, "bob", "--character", "Cassian", "--chat", "tavern")
     taken("import", out)
     assert taken.json("stats")["total"] == tavern.json("stats")["total"]
     assert Shell(copy, "ana", "--character", "Cassian", "--chat", "tavern").json("stats")["total"] == 0
+
+
+def test_halves_of_pairs_go_out_and_come_in_as_they_were(db, tmp_path):
+    text = "one \ud83d\ude00 two"  # two halves, which stand side by side and are no character
+    with RoleplayMemory(db) as memory:
+        memory.add_fact(Scope(user="ana"), text)
+    out = tmp_path / "out.jsonl"
+    done = Shell(db).run("export")
+    out.write_bytes(done.stdout_bytes)
+    copy = Shell(tmp_path / "copy.db")
+    copy("import", out)
+    with RoleplayMemory(tmp_path / "copy.db") as memory:
+        assert memory.list(Scope(user="ana"))[0].text == text
 
 
 def reembed(*arguments: object) -> Any:
@@ -413,7 +453,10 @@ def test_check_and_repair(tavern, db):
         connection.execute("UPDATE vector SET checksum = checksum + 1 WHERE no = 3")
     connection.close()
     assert check().exit_code == 1
-    assert len(json.loads(check("--json").stdout)["damaged"]) == 1
+    report = json.loads(check("--json").stdout)
+    assert len(report["damaged"]) == 1
+    assert report["problems"] == []
+    assert f"damaged: {report['damaged'][0]}" in check().stdout
     repaired = check("--repair")
     assert repaired.exit_code == 0
     assert "0 damaged, 1 repaired" in repaired.stdout

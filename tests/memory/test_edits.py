@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import multiprocessing
+import sqlite3
+import time
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -111,6 +115,59 @@ def test_forgetting_leaves_no_trace_in_any_file(path: Path, gem: Embedder, scope
         for file in path.parent.iterdir():
             assert b"Quenthelion" not in file.read_bytes(), file.name
     assert b"Quenthelion" not in path.read_bytes()
+
+
+def _read_until_told(path: Path, pipe: Connection) -> None:
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    pipe.send(reader.execute("SELECT count(*) FROM memory").fetchone()[0])
+    pipe.recv()
+    reader.close()
+
+
+def where(word: bytes, path: Path) -> list[str]:
+    """Names of the files beside a memory's, and of its own, that hold a word."""
+    return [file.name for file in path.parent.iterdir() if word in file.read_bytes()]
+
+
+def test_what_another_process_still_reads_is_pending_and_erased_later(
+    path: Path, gem: Embedder, scope: Scope
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    with RoleplayMemory(path, embedder=gem) as memory:
+        ids = memory.add_turns(scope, [*CHAT, said("My real name is Quenthelion.", "9")]).ids
+        process = context.Process(target=_read_until_told, args=(path, theirs))
+        process.start()
+        assert ours.poll(30)
+        assert ours.recv() == 5  # from here on it reads an older state
+        begun = time.monotonic()
+        assert memory.forget(scope, ids[-1]) == Forgotten(memories=1, pending=True)
+        assert time.monotonic() - begun < 2.5
+        assert texts(memory, scope) == {turn.text for turn in CHAT}
+        assert where(b"Quenthelion", path) != []
+        assert not memory.erase()
+        memory.add_turns(scope, [said("Life goes on.")])  # a reader holds nobody up
+        ours.send("enough")
+        process.join(30)
+        assert memory.erase()
+        assert where(b"Quenthelion", path) == []
+        assert memory.erase()
+        assert memory.verify().is_sound
+
+
+def test_whoever_opens_the_file_next_erases_what_is_pending(path: Path, gem: Embedder, scope: Scope) -> None:
+    with RoleplayMemory(path, embedder=gem) as memory:
+        (id_,) = memory.add_turns(scope, [said("My real name is Quenthelion.", "9")]).ids
+        reader = sqlite3.connect(path, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM memory").fetchone()
+        assert memory.forget(scope, id_).pending
+        with RoleplayMemory(path, embedder=gem) as other:
+            assert not other.erase()
+        reader.close()
+        with RoleplayMemory(path, embedder=gem):
+            assert where(b"Quenthelion", path) == []
 
 
 def test_forget_can_spare_what_was_made_of_it(memory: RoleplayMemory, scope: Scope) -> None:

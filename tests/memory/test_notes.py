@@ -151,3 +151,20 @@ def test_lists_are_narrowed_to_sources_that_begin_alike(memory: RoleplayMemory, 
         memory.list(scope, source_prefix="card-", source_ids=["card-1"])
     with pytest.raises(OptionError, match="source_prefix=''"):
         memory.list(scope, source_prefix="")
+
+
+def test_a_fact_that_holds_for_a_while_yet_is_a_twin(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, CHAT)  # the story is at 3
+    first = memory.add_fact(scope, "The gate is shut until spring.", valid_to=100)
+    again = memory.add_fact(scope, "The gate is shut until spring.", valid_to=100)
+    assert (again.stored, again.twin_id) == (False, first.memory.id)
+    memory.add_fact(scope, "The bridge is down.", valid_to=3)
+    assert memory.add_fact(scope, "The bridge is down.").stored  # the first no longer holds
+
+
+@pytest.mark.parametrize("by", ["source_id", "id"])
+def test_a_fact_stands_where_the_turn_it_names_does(memory: RoleplayMemory, scope: Scope, by: str) -> None:
+    ids = memory.add_turns(scope, CHAT).ids
+    parent = {"source_id": CHAT[1].source_id, "id": ids[1]}[by]
+    assert memory.add_fact(scope, "The door is locked.", parent_id=parent).memory.position == 1
+    assert memory.add_summary(scope, "They part for the night.", parent_id=parent).memory.position == 1

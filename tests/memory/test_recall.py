@@ -367,3 +367,76 @@ def test_where_is_not_asked_about_what_other_options_leave_out(memory: RoleplayM
 def test_where_must_be_a_function(memory: RoleplayMemory, scope: Scope) -> None:
     with pytest.raises(OptionError, match="where="):
         memory.recall("key", scope, where="kind = 'fact'")  # type: ignore[arg-type]
+
+
+# --- what is found tells nothing of what is not ------------------------------------------------------------
+
+WHISPERS = [
+    said(
+        f"Zarathon keeps the silver key of number {n}, says Ilse, and the harbour burns.",
+        f"w{n}",
+        speaker="Ilse",
+    )
+    for n in range(6)
+]
+
+
+@pytest.mark.parametrize("query", ["Where is the silver key?", "Who is Zarathon?", "harbour"])
+@pytest.mark.parametrize(
+    "as_scope",
+    [
+        True,
+        pytest.param(
+            False,
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="as_character masks hits; idf, spread and recency are still those of all the scope sees",
+            ),
+        ),
+    ],
+)
+def test_words_of_others_change_no_evidence(
+    memory: RoleplayMemory, gem: Embedder, query: str, as_scope: bool
+) -> None:
+    party = Scope(user="ana", chat="party")
+    moment = datetime(2025, 1, 1, tzinfo=timezone.utc)
+    turns = [replace(turn, at=moment + timedelta(days=n)) for n, turn in enumerate(CHAT)]
+    secrets = [replace(turn, at=moment + timedelta(days=10 + n)) for n, turn in enumerate(WHISPERS)]
+
+    def asked(there: RoleplayMemory) -> tuple[object, object, list[tuple[str, float, object]]]:
+        if as_scope:
+            found = there.recall(query, replace(party, character="Cassian"), k=9, explain=True)
+            assert found.rejected == ()
+        else:
+            found = there.recall(query, party, as_character="Cassian", k=9, explain=True)
+        return found.evidence, found.confidence, [(h.memory.text, h.score, h.parts) for h in found.hits]
+
+    with RoleplayMemory(":memory:", embedder=gem) as without:
+        without.add_turns(party, turns)
+        memory.add_turns(party, turns)
+        memory.add_turns(party, secrets, known_by={"Brona"})
+        memory.add_fact(party, "Zarathon has the key.", known_by={"Brona"})
+        assert asked(memory) == asked(without)
+        assert "Zarathon" in memory.recall("Who is Zarathon?", party)[0].memory.text
+
+
+def test_recency_is_that_of_time_in_an_index_kept_and_in_one_made_anew(
+    memory: RoleplayMemory, path: Path, scope: Scope, gem: Embedder
+) -> None:
+    day = datetime(2025, 1, 1, tzinfo=timezone.utc)
+    later = [said(f"The song has verse {n}.", str(n), at=day + timedelta(days=n)) for n in (5, 6, 9)]
+    memory.add_turns(scope, later)
+    memory.recall("song", scope)  # the index is there now, and has to take in what follows
+    earlier = [said(f"The song has verse {n}.", str(n), at=day + timedelta(days=n)) for n in (1, 7, 2)]
+    memory.add_turns(scope, earlier)
+    memory.forget(scope, [m.id for m in memory.list(scope) if m.source_id == "9"])
+
+    def shown(there: RoleplayMemory) -> dict[str, tuple[float, object]]:
+        return {h.memory.text: (h.score, h.parts) for h in there.recall("song", scope, k=9)}
+
+    live = shown(memory)
+    with RoleplayMemory(path, embedder=gem) as again:
+        assert shown(again) == live
+    recency = {text[-2]: parts.get("recency", 0.0) for text, (_, parts) in live.items()}
+    assert sorted(recency, key=recency.__getitem__) == ["1", "2", "5", "6", "7"]
+    assert recency["1"] == 0.0

@@ -11,6 +11,15 @@ from romaine.memory import Category, Hit, Kind, Memory, Role, Scope, Turn
 from romaine.memory.records import uuid7
 
 SCOPE = Scope(user="ana")
+BEYOND = datetime.max.replace(tzinfo=timezone(timedelta(hours=-5)))  # a year UTC has no number for
+
+
+def nested(levels: int) -> dict[str, object]:
+    """Metadata in metadata."""
+    inner: dict[str, object] = {}
+    for _ in range(levels - 1):
+        inner = {"a": inner}
+    return inner
 
 
 def test_ids_are_uuid7_and_sort_by_time() -> None:
@@ -55,11 +64,20 @@ def test_times_become_utc() -> None:
         (lambda: Memory(scope=SCOPE, kind=Kind.FACT, text="x", known_by="Ana"), "collection"),  # type: ignore[arg-type]
         (lambda: Memory(scope=SCOPE, kind=Kind.FACT, text="x", metadata={"a": {1}}), "JSON"),
         (lambda: Memory(scope=SCOPE, kind=Kind.FACT, text="x", valid_from=3, valid_to=1), "before"),
+        (lambda: Turn("x", speaker="a", role="user", at=BEYOND), "after year 9999 in UTC"),
+        (lambda: Memory(scope=SCOPE, kind=Kind.FACT, text="x", created_at=BEYOND), "after year 9999 in UTC"),
+        (lambda: Turn("x", speaker="a", role="user", metadata=nested(65)), "deeper than 64"),
+        (lambda: Turn("x", speaker="a", role="user", metadata=nested(10_000)), "deeper than 64"),
+        (lambda: Memory(scope=SCOPE, kind=Kind.FACT, text="x", metadata=nested(10_000)), "deeper than 64"),
     ],
 )
 def test_wrong_values_are_told(make: object, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         make()  # type: ignore[operator]
+
+
+def test_metadata_may_be_64_levels_deep() -> None:
+    assert Turn("x", speaker="a", role="user", metadata=nested(64)).metadata == nested(64)
 
 
 def test_wrong_names_list_the_right_ones() -> None:

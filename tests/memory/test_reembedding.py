@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from romaine.embedder import Embedder
 from romaine.errors import OtherEmbedderError
-from romaine.memory import RoleplayMemory, Scope, reembed
+from romaine.memory import RoleplayMemory, Scope, Turn, reembed
+from romaine.memory.store import read_setting
 
 from .conftest import CHAT, said
 
@@ -82,3 +86,150 @@ def test_an_open_memory_changes_its_embedder(gem: Embedder, other: Embedder, sco
         assert memory.embedder is other
         assert memory.recall("silver key", scope)[0].memory.text == CHAT[0].text
         assert memory.add_turns(scope, [said("more")]).added == 1
+
+
+# --- beside others -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def third() -> Embedder:
+    return Embedder(dim=64, document_prompt="text: ")
+
+
+def assert_all_vectors_are_of(path: Path, embedder: Embedder) -> None:
+    """Compares every stored vector with what the embedder makes of the text now."""
+    with RoleplayMemory(path, embedder=embedder) as memory:
+        with memory._store.read() as connection:
+            rows = connection.execute(
+                "SELECT m.speaker, m.text, v.vector FROM memory m LEFT JOIN vector v ON v.no = m.no"
+            ).fetchall()
+            assert read_setting(connection, "next_embedder") is None
+            assert connection.execute("SELECT count(*) FROM next_vector").fetchone() == (0,)
+        stored = np.stack([np.frombuffer(vector, dtype="<f4") for _, _, vector in rows])
+        texts = [text if speaker is None else f"{speaker}: {text}" for speaker, text, _ in rows]
+        assert (stored * embedder.with_dim(None).embed_documents(texts)).sum(axis=1).min() > 0.9999
+        assert memory.verify().is_sound
+
+
+def verses(thread: int, number: int) -> Turn:
+    return said(f"In verse {number} of song {thread} the river burns.", f"{thread}-{number}")
+
+
+class Together:
+    """Threads that go on until told, and what they raised."""
+
+    def __init__(self, *actions: Callable[[int], object]) -> None:
+        self.raised: list[BaseException] = []
+        self.rounds = [0] * len(actions)
+        self._enough = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._go_on, args=(place, action)) for place, action in enumerate(actions)
+        ]
+
+    def _go_on(self, place: int, action: Callable[[int], object]) -> None:
+        try:
+            while not self._enough.is_set():
+                action(self.rounds[place])
+                self.rounds[place] += 1
+        except BaseException as error:
+            self.raised.append(error)
+
+    def __enter__(self) -> Together:  # noqa: PYI034
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        for thread in self._threads:
+            thread.join(60)
+        assert not any(thread.is_alive() for thread in self._threads)
+
+
+def test_writers_and_readers_beside_a_reembed(
+    path: Path, gem: Embedder, other: Embedder, third: Embedder, scope: Scope
+) -> None:
+    counts: list[int] = []
+    with RoleplayMemory(path, embedder=gem) as memory:
+        memory.add_turns(scope, [verses(9, n) for n in range(300)])
+
+        def write(thread: int) -> Callable[[int], object]:
+            return lambda n: memory.add_turns(scope, [verses(thread, n)])
+
+        def edit(n: int) -> object:
+            return memory.add_turns(scope, [said(f"Verse {n % 300} is sung anew, {n}.", f"9-{n % 300}")])
+
+        def recall(_: int) -> object:
+            hits = memory.recall("Which river burns?", scope, k=5)
+            counts.append(len(hits))
+            return hits
+
+        with Together(write(0), write(1), edit, recall) as together:
+            for new in (other, third, other):
+                assert memory.reembed(new, batch_size=32) > 0
+                assert memory.embedder is new
+            memory.recall("river", scope)
+        assert together.raised == []
+        assert all(together.rounds)
+        assert set(counts) == {5}
+        assert len(memory.list(scope)) == 300 + together.rounds[0] + together.rounds[1]
+    assert_all_vectors_are_of(path, other)
+
+
+def test_of_two_reembeds_at_once_one_wins(
+    path: Path, gem: Embedder, other: Embedder, third: Embedder, scope: Scope
+) -> None:
+    with RoleplayMemory(path, embedder=gem) as memory:
+        memory.add_turns(scope, [verses(9, n) for n in range(40)])
+    finished: list[str] = []
+
+    def overtake(done: int, _total: int) -> None:
+        if done == 8:  # ours is under way; another process wants another embedder
+            reembed(path, third, batch_size=8)
+            finished.append("third")
+
+    with pytest.raises(OtherEmbedderError, match="keeps nothing: call it again"):
+        reembed(path, other, batch_size=8, progress=overtake)
+    assert finished == ["third"]
+    assert_all_vectors_are_of(path, third)
+    with pytest.raises(OtherEmbedderError):
+        RoleplayMemory(path, embedder=other)
+
+
+def test_two_reembeds_race_and_never_mix(
+    path: Path, gem: Embedder, other: Embedder, third: Embedder, scope: Scope
+) -> None:
+    with RoleplayMemory(path, embedder=gem) as memory:
+        memory.add_turns(scope, [verses(9, n) for n in range(200)])
+    results: dict[str, object] = {}
+    start = threading.Barrier(2)
+
+    def bring_over(name: str, embedder: Embedder) -> None:
+        start.wait()
+        try:
+            results[name] = reembed(path, embedder, batch_size=8)
+        except OtherEmbedderError as error:
+            results[name] = error
+
+    threads = [
+        threading.Thread(target=bring_over, args=pair) for pair in (("other", other), ("third", third))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    winners = [name for name, result in results.items() if isinstance(result, int)]
+    assert len(results) == 2
+    assert winners  # both, if one had done before the other began
+    won = [embedder for name, embedder in (("other", other), ("third", third)) if name in winners]
+    holder = [embedder for embedder in won if _opens(path, embedder)]
+    assert len(holder) == 1
+    assert_all_vectors_are_of(path, holder[0])
+
+
+def _opens(path: Path, embedder: Embedder) -> bool:
+    try:
+        RoleplayMemory(path, embedder=embedder).close()
+    except OtherEmbedderError:
+        return False
+    return True

@@ -11,7 +11,7 @@ import pytest
 from romaine.embedder import Embedder
 from romaine.memory import RoleplayMemory, Scope
 
-from .conftest import CHAT, said
+from .conftest import said
 
 QUERY = "Did Brona hide the silver key? Where is the harbour master?"
 SCOPE = Scope(user="ana", character="Cassian", chat="tavern")

@@ -71,7 +71,10 @@ def forget(
     backend: options.Backend = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Delete memories for good, from the file and its log as well."""
+    """Delete memories for good, from the file, its log and all forks.
+
+    What a fork shares with its parent goes from the fork only.
+    """
     from romaine.cli.memory_view import print_memories
     from romaine.cli.terminal import print_json, print_text
     from romaine.memory import Scope
@@ -82,11 +85,13 @@ def forget(
             print_memories([memory.get(scope, id_) for id_ in ids], to_stderr=True)
             also = "" if keep_derived else ", with what was made from them"
             typer.confirm(f"Delete them for good{also}?", abort=True, err=True)
-        count = memory.forget(scope, ids, derived=not keep_derived)
+        forgotten = memory.forget(scope, ids, derived=not keep_derived)
     if as_json:
-        print_json({"forgotten": count})
+        print_json({"forgotten": forgotten.memories, "pending": forgotten.pending})
     else:
-        print_text(f"{count} forgotten")
+        print_text(f"{forgotten.memories} forgotten")
+    if forgotten.pending:
+        print_text(memory_options.still_readable(db), to_stderr=True)
 
 
 def decay(
@@ -130,7 +135,7 @@ def branch(
     backend: options.Backend = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Fork a chat: the fork sees it up to a turn, as it is now, and copies nothing."""
+    """Fork a chat: it sees what was said up to a turn, as it is now, and neither sees what the other changes."""
     from romaine.cli.terminal import print_json, print_text
     from romaine.memory import Scope
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -161,25 +160,9 @@ def _retract_missing(memory: RoleplayMemory, part: PlacedChat) -> int:
 
 def _import_export(memory: RoleplayMemory, path: Path, scope: Scope) -> int:
     """Imports what `export` wrote: into the scopes it names if they are the user's, or into a named one."""
-    from romaine.errors import OptionError
-
     if scope.character is not None or scope.chat is not None:
         return memory.import_jsonl(path, scope=scope)
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        if any(_user_of(line) not in (None, scope.user) for line in lines):
-            raise OptionError(
-                f"{path} holds memories of another user than {scope.user!r}; give that --user, or make them"
-                " this user's with --character or --chat"
-            )
-    return memory.import_jsonl(path)
-
-
-def _user_of(line: str) -> object:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):  # import_jsonl says what is wrong
-        return None
-    return record.get("user") if isinstance(record, dict) else None
+    return memory.import_jsonl(path, user=scope.user)
 
 
 def _batches(parts: Sequence[Any]) -> Iterator[list[Any]]:

@@ -81,6 +81,14 @@ def repeatable() -> Iterator[None]:
         raise typer.Exit(_INTERRUPTED) from None
 
 
+def still_readable(db: Path) -> str:
+    """What to say of forgotten text that a file's log may still hold."""
+    return (
+        f"another process reads an older state of {db}, so its log may still hold forgotten text; end that"
+        f" process and run `romaine memory erase --db {db}`"
+    )
+
+
 def check_exists(db: Path) -> None:
     """Checks that a memory's file is there.
 

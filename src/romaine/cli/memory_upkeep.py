@@ -1,4 +1,4 @@
-"""`romaine memory export, reembed, check`: the file as a whole."""
+"""`romaine memory export, reembed, check, erase`: the file as a whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from romaine.cli import memory_options, options
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to the app."""
-    for command in (export, reembed, check):
+    for command in (export, reembed, check, erase):
         app.command(command.__name__)(command)
 
 
@@ -41,10 +41,8 @@ def export(
             for one in memory.list(scope):
                 print_json(to_json(one), compact=True)
             return
-        _check_free(out, db, overwrite=overwrite)
-        part = out.with_name(out.name + ".part")  # so that an interrupted export never looks whole
-        count = memory.export_jsonl(part, scope)
-        part.replace(out)
+        _check_free(out, overwrite=overwrite)
+        count = memory.export_jsonl(out, scope)
     if as_json:
         print_json({"memories": count, "file": str(out)})
     else:
@@ -93,7 +91,7 @@ def check(
     backend: options.Backend = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Check every page of the file and every vector; exit code 1 if damage is left."""
+    """Check every page of the file and every row; exit code 1 if damage is left."""
     from romaine.cli.terminal import print_json, print_text
 
     with memory_options.open_memory(db, model, backend) as memory:
@@ -110,14 +108,36 @@ def check(
         )
     else:
         print_text(f"{health.memories} memories, {len(health.damaged)} damaged, {repaired} repaired")
+        for id_ in health.damaged:
+            print_text(f"damaged: {id_}")
         for problem in health.problems:
             print_text(problem)
     if not health.is_sound:
         raise typer.Exit(1)
 
 
-def _check_free(out: Path, db: Path, *, overwrite: bool) -> None:
-    """Checks that an export may be put there.
+def erase(
+    db: memory_options.Database,
+    model: options.Model = memory_options.DEFAULT_MODEL,
+    backend: options.Backend = "auto",
+    as_json: options.Json = False,
+) -> None:
+    """Empty the log of what was forgotten while another process read the file; exit code 1 if one still does."""
+    from romaine.cli.terminal import print_json, print_text
+
+    with memory_options.open_memory(db, model, backend) as memory:
+        is_erased = memory.erase()
+    if as_json:
+        print_json({"erased": is_erased})
+    elif is_erased:
+        print_text("nothing of what was forgotten is left in any file")
+    if not is_erased:
+        print_text(memory_options.still_readable(db), to_stderr=True)
+        raise typer.Exit(1)
+
+
+def _check_free(out: Path, *, overwrite: bool) -> None:
+    """Checks that an export may be put there; what is the memory's own is checked where it is written.
 
     Raises:
         OptionError: If something is there that is not to be replaced.
@@ -126,7 +146,7 @@ def _check_free(out: Path, db: Path, *, overwrite: bool) -> None:
 
     if not out.exists():
         return
-    if out.samefile(db) or out.is_dir():
-        raise OptionError(f"--out {out} is the memory itself or a folder; name another file")
+    if out.is_dir():
+        raise OptionError(f"--out {out} is a folder; name a file")
     if not overwrite:
         raise OptionError(f"--out {out} is there already; replace it with --overwrite")

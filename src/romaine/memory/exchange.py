@@ -66,7 +66,7 @@ def from_json(record: object, *, scope: Scope | None = None, user: str | None = 
     if scope is None:
         scope = Scope(user=record.get("user", ""), character=record.get("character"), chat=record.get("chat"))
     if user is not None and scope.user != user:
-        raise FormatError("it is another user's; give the scope that it is to belong to")
+        raise FormatError(f"it is of user {scope.user!r} and not {user!r}; say whose scope it is to be in")
     memory = Memory(**values | {"scope": scope})
     check_position("position", memory.position, optional=True)
     return memory

@@ -100,21 +100,13 @@ class RomaineChatMessageHistory(BaseChatMessageHistory):
         """Deletes the messages of this conversation for good.
 
         Other conversations stay, and so do facts and summaries, even those drawn from these messages. What a
-        fork shares with its parent goes from the fork only, and what was drawn from that along with it.
+        fork shares with its parent goes from the fork only; what was said here goes from the forks made of it, too.
         """
         while turns := self._turns():
             try:
-                self._delete(turns)
+                self.memory.forget(self.scope, [turn.id for turn in turns], derived=False)
             except MemoryNotFoundError:  # somebody else was faster; look again
                 continue
-
-    def _delete(self, turns: list[Memory]) -> None:
-        own = [turn.id for turn in turns if turn.scope == self.scope]
-        inherited = [turn.source_id for turn in turns if turn.scope != self.scope and turn.source_id]
-        if own:
-            self.memory.forget(self.scope, own, derived=False)
-        if inherited:
-            self.memory.retract(self.scope, inherited)
 
     def _turns(self) -> list[Memory]:
         """The turns of this conversation, those a fork has from its parent included."""
