@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from romaine.bounded import budget, read
+from romaine.bounded.budget import Budget
 from romaine.errors import FormatError
-from romaine.formats import budget, read
-from romaine.formats.budget import Budget
 from romaine.formats.result import Skipped
 from tests.formats.hostile import FILES, unpacked_size
 from tests.formats.samples import jsonl

@@ -382,19 +382,7 @@ WHISPERS = [
 
 
 @pytest.mark.parametrize("query", ["Where is the silver key?", "Who is Zarathon?", "harbour"])
-@pytest.mark.parametrize(
-    "as_scope",
-    [
-        True,
-        pytest.param(
-            False,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="as_character masks hits; idf, spread and recency are still those of all the scope sees",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("as_scope", [True, False])
 def test_words_of_others_change_no_evidence(
     memory: RoleplayMemory, gem: Embedder, query: str, as_scope: bool
 ) -> None:

@@ -135,7 +135,7 @@ def branch(
     backend: options.Backend = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Fork a chat: it sees what was said up to a turn, as it is now, and neither sees what the other changes."""
+    """Fork a chat: it sees it up to a turn, as it is now, and neither sees what the other changes."""
     from romaine.cli.terminal import print_json, print_text
     from romaine.memory import Scope
 

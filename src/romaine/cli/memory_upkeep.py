@@ -122,7 +122,7 @@ def erase(
     backend: options.Backend = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Empty the log of what was forgotten while another process read the file; exit code 1 if one still does."""
+    """Empty the log of what was forgotten while another process read; exit code 1 if one still does."""
     from romaine.cli.terminal import print_json, print_text
 
     with memory_options.open_memory(db, model, backend) as memory:

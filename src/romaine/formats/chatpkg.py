@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, BinaryIO, cast
 
+from romaine.bounded.parsing import parse_json
 from romaine.errors import FormatError
 from romaine.formats.reading import (
     MAX_DOCUMENT_BYTES,
@@ -22,7 +23,6 @@ from romaine.formats.reading import (
     list_field,
     name_field,
     object_field,
-    parse_json,
     share_field,
     text_field,
 )

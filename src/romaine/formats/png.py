@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from string import whitespace
 from typing import BinaryIO
 
+from romaine.bounded.parsing import parse_json
 from romaine.errors import FormatError
 from romaine.formats.cards import read_card
-from romaine.formats.reading import ReadOptions, parse_json
+from romaine.formats.reading import ReadOptions
 from romaine.formats.result import ImportResult
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -15,15 +15,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from romaine.bounded.budget import Budget
+from romaine.bounded.parsing import parse_json, read_line
 from romaine.errors import FormatError
-from romaine.formats.budget import Budget
 from romaine.formats.cards import is_card, read_card
 from romaine.formats.chatpkg import ZIP_SIGNATURE, is_chatpkg, read_chatpkg, read_chatpkg_document
 from romaine.formats.locomo import is_locomo, read_locomo
 from romaine.formats.lorebooks import is_lorebook, read_lorebook
 from romaine.formats.plain import is_plain, read_plain
 from romaine.formats.png import PNG_SIGNATURE, read_png_card
-from romaine.formats.reading import ReadOptions, open_file, parse_json, read_document, read_line
+from romaine.formats.reading import ReadOptions, open_file, read_document
 from romaine.formats.result import ImportResult
 from romaine.formats.risu import is_risu, read_risu
 from romaine.formats.sillytavern import is_sillytavern, read_sillytavern

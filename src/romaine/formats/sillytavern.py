@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
+from romaine.bounded.parsing import read_json_lines
 from romaine.formats.reading import (
     UNNAMED_CHARACTER,
     UNNAMED_USER,
@@ -14,7 +15,6 @@ from romaine.formats.reading import (
     list_field,
     name_field,
     object_field,
-    read_json_lines,
     text_field,
 )
 from romaine.formats.result import Chat, ImportResult

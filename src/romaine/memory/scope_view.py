@@ -117,10 +117,20 @@ class ScopeView:
         """Bytes held, about."""
         return self.index.nbytes + self.times.nbytes
 
-    def recency(self, created: NDArray[np.int64]) -> FloatArray:
-        """Shares of what the scope sees that is older, 0 for the oldest to 1 for the newest, (n,)."""
-        older = np.searchsorted(self.times, created)
-        return (older / max(len(self.times) - 1, 1)).astype(np.float32)
+    def recency(self, created: NDArray[np.int64], known: NDArray[np.bool_] | None = None) -> FloatArray:
+        """Shares of what the scope sees that is older, 0 for the oldest to 1 for the newest.
+
+        Args:
+            created: When memories were made, microseconds since 1970, (n,).
+            known: Which rows there are for who asks, bool (rows,), None for all.
+
+        Returns:
+            float32 (n,).
+        """
+        times = self.times
+        if known is not None:
+            times = np.sort(self.index.attributes["created"][self.index.alive & known])
+        return (np.searchsorted(times, created) / max(len(times) - 1, 1)).astype(np.float32)
 
     @contextmanager
     def at(self, connection: sqlite3.Connection) -> Iterator[bool]:

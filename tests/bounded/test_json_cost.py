@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from romaine.formats import json_cost
-from romaine.formats.json_cost import WORST_GROWTH, close_cost, rough_cost, text_cost
+from romaine.bounded import json_cost
+from romaine.bounded.json_cost import WORST_GROWTH, close_cost, rough_cost, text_cost
 from tests.formats.hostile import TINY, many
 
 SMALL = 4096  # what a parser takes for itself
