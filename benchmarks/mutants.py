@@ -1,11 +1,11 @@
 """Which small changes of the core its tests notice: mutants by cosmic-ray's operators, a fork for each.
 
-For each module of `TESTS` a sample of mutants is drawn (all of them with ``--sample 0``), and its tests run on
-each in a fork of a process that has imported what is heavy already, which takes about a second instead of the
-ten that a new interpreter needs. mutmut would leave out what stands outside functions, and half of what decides a
-ranking are constants. Left out here are annotations, what stands in a ``raise`` (its text) or in an f-string
-(SQL), and the arguments of ``@dataclass``. `equivalent_mutants.tsv` lists those that change nothing anybody
-could see, with the reason.
+For each module of `TESTS` a sample of mutants is drawn (all of them with ``--sample 0``), and its tests run
+on each in a fork of a process that has imported what is heavy already: a second or two instead of ten. mutmut
+would leave out what stands outside functions, and much of what decides a ranking are constants. Left out here
+are annotations, what stands in a ``raise`` (its text) or in an f-string (SQL), and decorators that declare a
+dataclass or a cache. `equivalent_mutants.tsv` lists those that change nothing anybody could see, with the
+reason.
 
     python benchmarks/mutants.py [module ...] [--sample 40] [--seed 0] [--jobs 2]
 """
@@ -18,10 +18,11 @@ import importlib.machinery
 import importlib.util
 import os
 import random
+import resource
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ TESTS = {
     "memory/forks": ("edits",),
     "memory/sequence": ("turns", "edits"),
 }
-SECONDS = 20  # for one mutant; an endless loop is noticed, too
+SECONDS = 40  # of CPU for one mutant; an endless loop is noticed, too
 
 
 def mutations_of(code: str) -> list[tuple[Operator, int]]:
@@ -112,11 +113,12 @@ def tests_of(module: str) -> list[str]:
 
 
 def is_noticed(module: str, mutant: str) -> bool:
-    """Runs the tests of a module on a mutant of it, in a fork."""
+    """Runs the tests of a module on a mutant of it, in a fork; whether they fail or do not end."""
     child = os.fork()
     if child:
         return os.waitpid(child, 0)[1] != 0
-    signal.alarm(SECONDS)
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    signal.alarm(10 * SECONDS)  # for one that waits for ever
     for file in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), file)
     for name in [name for name in sys.modules if name.split(".")[0] == "romaine"]:
@@ -171,7 +173,7 @@ def main() -> None:
         if is_noticed(module, code):
             raise SystemExit(f"the tests of {module} fail as it stands: {tests_of(module)}")
         with ThreadPoolExecutor(options.jobs) as pool:
-            noticed = list(pool.map(lambda mutant: is_noticed(module, mutant), mutants))
+            noticed = list(pool.map(is_noticed, repeat(module), mutants))
         same = 0
         for mutant, killed in zip(mutants, noticed, strict=True):
             before, after = change(code, mutant)
