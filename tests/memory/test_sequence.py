@@ -14,7 +14,6 @@ from romaine.memory.sequence import (
     previous_turn,
     shares_with,
     spoken,
-    view_of_row,
 )
 from romaine.memory.views import view_of
 
@@ -146,8 +145,6 @@ def test_the_context_of_a_row_is_looked_for_as_it_was(memory: RoleplayMemory, sc
     memory.add_turns(scope, CHAT)
     row = rows_of(memory, scope)[CHAT[0].text]
     with memory._store.read() as connection:
-        assert view_of_row(connection, row) == view_of(connection, scope)
-        assert view_of_row(connection, row._replace(retired=5)) == view_of(connection, scope, as_of=4)
         assert previous_turn(connection, view_of(connection, scope), row._replace(position=None)) is None
         assert [*followers(connection, view_of(connection, scope), row._replace(position=None))] == []
     assert spoken(row) == f"Cassian: {CHAT[0].text}"

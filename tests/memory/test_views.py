@@ -86,11 +86,6 @@ def test_what_a_fork_sees_of_its_parents(chat: RoleplayMemory) -> None:
         assert all(
             view.owns(row) == (row.space == own.space or not row.in_chat) for row in view.all_rows(connection)
         )
-        early = view_of(connection, inner, as_of=party.as_of - 1)
-        assert {segment.as_of for segment in early.segments} == {party.as_of - 1}
-        # a fork of late is seen as its parents were at the earlier of both moments
-        late = view_of(connection, inner, as_of=10_000)
-        assert [s.as_of for s in late.segments] == [10_000, party.as_of, middle.as_of, 10_000]
 
 
 def test_a_deeper_fork_does_not_reach_further_than_the_one_between(chat: RoleplayMemory) -> None:
