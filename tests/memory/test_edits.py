@@ -133,7 +133,9 @@ def where(word: str, path: Path) -> str:
     Another process looks: to close a file that SQLite has open drops its locks, for the whole process.
     """
     look = "import pathlib, sys; print([f.name for f in pathlib.Path(sys.argv[1]).iterdir() if sys.argv[2].encode() in f.read_bytes()])"
-    done = subprocess.run([sys.executable, "-c", look, path.parent, word], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", look, path.parent, word], capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()
 
 

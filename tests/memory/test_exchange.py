@@ -116,7 +116,9 @@ def test_halves_of_pairs_side_by_side_stay_two(
     halves = "\ud83d\ude00"  # as escapes in JSON, a reader would make one character of them
     turn = said(f"One {halves} two.", f"m{halves}", metadata={halves: [halves]})
     memory.add_turns(scope, [turn], known_by={"Cassian", halves})
-    memory.add_fact(scope, f"A fact of {halves}.", known_by={"Cassian", halves}, metadata={"a": {"b": halves}})
+    memory.add_fact(
+        scope, f"A fact of {halves}.", known_by={"Cassian", halves}, metadata={"a": {"b": halves}}
+    )
     file = tmp_path / "out.jsonl"
 
     def holds(there: RoleplayMemory) -> bool:
@@ -166,7 +168,14 @@ def test_an_export_never_lands_on_the_memory_itself(
     link = tmp_path / "link.jsonl"
     link.symlink_to(path)
     (tmp_path / "folder").symlink_to(tmp_path)
-    own = [path, f"{path}-wal", f"{path}-shm", link, tmp_path / "folder" / path.name, tmp_path / "x" / ".." / path.name]
+    own = [
+        path,
+        f"{path}-wal",
+        f"{path}-shm",
+        link,
+        tmp_path / "folder" / path.name,
+        tmp_path / "x" / ".." / path.name,
+    ]
     (tmp_path / "x").mkdir()
     for target in own:
         with pytest.raises(OptionError, match="own file"):
@@ -216,7 +225,11 @@ def test_two_users_may_hold_the_same_ids(
     memory.update(other, theirs[1].id, text="There is a lock.")
     assert memory.list(scope) == mine
     assert memory.forget(scope, mine[0].id).memories == 2  # and the fact drawn from it
-    assert [t.text for t in memory.list(other)] == [CHAT[0].text, "There is a lock.", *(t.text for t in theirs[2:])]
+    assert [t.text for t in memory.list(other)] == [
+        CHAT[0].text,
+        "There is a lock.",
+        *(t.text for t in theirs[2:]),
+    ]
     assert memory.forget(other, [t.id for t in theirs]).memories == 5
     assert memory.list(other) == []
     assert memory.list(scope) == mine[2:]

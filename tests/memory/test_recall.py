@@ -328,7 +328,11 @@ def test_where_must_be_a_function(memory: RoleplayMemory, scope: Scope) -> None:
 # --- what is found tells nothing of what is not ------------------------------------------------------------
 
 WHISPERS = [
-    said(f"Zarathon keeps the silver key of number {n}, says Ilse, and the harbour burns.", f"w{n}", speaker="Ilse")
+    said(
+        f"Zarathon keeps the silver key of number {n}, says Ilse, and the harbour burns.",
+        f"w{n}",
+        speaker="Ilse",
+    )
     for n in range(6)
 ]
 
@@ -342,7 +346,7 @@ WHISPERS = [
             False,
             marks=pytest.mark.xfail(
                 strict=True,
-                reason="as_character masks hits; idf, spread and recency are still those of all the scope sees",
+                reason="as_character masks hits; idf, spread and recency are those of all the scope sees",
             ),
         ),
     ],

@@ -100,7 +100,7 @@ def third() -> Embedder:
 def assert_all_vectors_are_of(path: Path, embedder: Embedder) -> None:
     """Compares every stored vector with what the embedder makes of the text now."""
     with RoleplayMemory(path, embedder=embedder) as memory:
-        with memory._store.read() as connection:  # noqa: SLF001 - nothing public shows vectors
+        with memory._store.read() as connection:  # nothing public shows vectors
             rows = connection.execute(
                 "SELECT m.speaker, m.text, v.vector FROM memory m LEFT JOIN vector v ON v.no = m.no"
             ).fetchall()

@@ -79,7 +79,9 @@ def test_an_embedding_is_searched_with(remembered: RoleplayMemory, scope: Scope)
     elsewhere = RomaineEmbedding().get_query_embedding(GOLD)
     assert texts_of(retriever.retrieve(QueryBundle("", embedding=elsewhere))) == [GOLD]
     own = RomaineEmbedding().get_query_embedding(QUESTION)
-    (by_vector,), (by_text,) = (retriever.retrieve(q) for q in (QueryBundle(QUESTION, embedding=own), QUESTION))
+    (by_vector,), (by_text,) = (
+        retriever.retrieve(q) for q in (QueryBundle(QUESTION, embedding=own), QUESTION)
+    )
     assert texts_of([by_vector]) == texts_of([by_text])
     assert by_vector.score == pytest.approx(by_text.score, abs=1e-6)  # making a unit vector unit again rounds
 

@@ -71,7 +71,10 @@ def forget(
     backend: options.Backend = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Delete memories for good, from the file, its log and all forks; in a fork, what it shares goes from it only."""
+    """Delete memories for good, from the file, its log and all forks.
+
+    In a fork, what it shares with its parent goes from the fork only.
+    """
     from romaine.cli.memory_view import print_json, print_memories, print_text
     from romaine.memory import Scope
 
@@ -131,7 +134,10 @@ def branch(
     backend: options.Backend = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Fork a chat: the fork sees it up to a turn, as it is now; from then on neither sees a change of the other."""
+    """Fork a chat: the fork sees it up to a turn, as it is now, and copies nothing.
+
+    From then on neither sees a change of the other.
+    """
     from romaine.cli.memory_view import print_json, print_text
     from romaine.memory import Scope
 
