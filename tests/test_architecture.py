@@ -25,7 +25,7 @@ LAYERS = (
     ("lazy_model", "pipeline"),
     ("backends",),
     ("models", "text", "precision"),
-    ("arrays", "checks", "progress", "truncation"),
+    ("arrays", "bounded", "checks", "progress", "truncation"),
     ("choice",),
     ("errors",),
 )

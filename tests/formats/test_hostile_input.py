@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from romaine.errors import FormatError
 from romaine.formats import ImportResult, detect, read
 from romaine.formats.reading import UniqueIds
+from romaine.formats.times import parse_time
 from tests.formats.samples import (
     CARD,
     CARD_PICTURE,
@@ -197,3 +201,81 @@ def test_detection_refuses_as_reading_does() -> None:
     for data in (b"", b"{", b"[]", b"PK", b"\x89PNG"):
         with pytest.raises(FormatError):
             detect(("file", data))
+
+
+@pytest.mark.parametrize("name", ["user_name", "character_name"])
+def test_a_name_that_macros_repeat_is_refused_with_what_to_do(name: str) -> None:
+    macro = "{{user}}" if name == "user_name" else "{{char}}"
+    chat = jsonl(HEADER | {name: "n" * 1_000_000}, message(macro * 100_000))
+    with pytest.raises(
+        FormatError, match=r"100,000 times for a name of 1,000,000 characters .* shorten"
+    ) as told:
+        read(("file", chat))
+    assert "allowed are" in str(told.value)
+
+
+def test_usual_macros_are_filled_in_however_many() -> None:
+    chat = jsonl(HEADER, *[message("{{User}} and {{ char }}: " * 20)] * 500)
+    assert {turn.text for turn in read(("file", chat)).turns} == {"Ana and Cassian: " * 20}
+
+
+def test_a_letter_that_only_folds_to_one_of_a_macro_is_none() -> None:
+    (turn,) = read(("file", jsonl(HEADER, message("{{u\u017fer}} waits")))).turns
+    assert turn.text == "{{u\u017fer}} waits"
+
+
+EXTREME_TIMES = [
+    "9999-12-31T23:59:59-14:00",
+    "0001-01-01T00:00:00+14:00",
+    "0001-01-01",
+    10**400,
+    -(10**400),
+    1e308,
+    -1e308,
+    253402300800000,
+    "1e5",
+    "9" * 17,
+    "December 31, 9999 11:59pm",
+    "0000-1-1@1h1m",
+    "\ud800",
+    datetime.max.isoformat() + "-23:59",
+]
+
+
+@pytest.mark.parametrize("value", EXTREME_TIMES, ids=[str(value)[:30] for value in map(ascii, EXTREME_TIMES)])
+def test_a_time_at_the_end_of_time_is_one_or_none(value: Any) -> None:
+    moment = parse_time(value)
+    assert moment is None or moment.utcoffset() == timedelta(0)
+    read_or_refuse(jsonl(HEADER, message("a", send_date=value)))
+    read_or_refuse(jsonl({"text": "a", "at": value}))
+
+
+@given(st.datetimes(timezones=st.timezones() | st.just(timezone(timedelta(hours=23))) | st.none()))
+def test_any_time_is_read_or_none(value: datetime) -> None:
+    moment = parse_time(value.isoformat())
+    assert moment is None or moment.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "-" + "9" * 5000, "1e999", "-1e999", "NaN", "1" + "0" * 400])
+def test_absurd_numbers_anywhere(number: str) -> None:
+    for document in DOCUMENTS:
+        for path in paths(document):
+            marked = json.dumps(replaced(document, path, "NUMBER")).replace('"NUMBER"', number)
+            read_or_refuse(marked.encode())
+    for field in PLAIN_MESSAGE:
+        read_or_refuse(json.dumps(PLAIN_MESSAGE | {field: 0}).replace(": 0", f": {number}").encode())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_what_is_no_file_is_one_error(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDWR)  # so that opening it does not wait
+    try:
+        for path in (pipe, tmp_path, tmp_path / "a\0b", tmp_path / "missing"):
+            for reads in (read, detect):
+                os.write(end, b'{"text": "a"}\n')
+                with pytest.raises(FormatError, match="check the path"):
+                    reads(path)
+    finally:
+        os.close(end)

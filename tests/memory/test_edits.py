@@ -132,7 +132,10 @@ def where(word: str, path: Path) -> str:
 
     Another process looks: to close a file that SQLite has open drops its locks, for the whole process.
     """
-    look = "import pathlib, sys; print([f.name for f in pathlib.Path(sys.argv[1]).iterdir() if sys.argv[2].encode() in f.read_bytes()])"
+    look = (
+        "import pathlib, sys; folder, word = sys.argv[1:];"
+        " print([f.name for f in pathlib.Path(folder).iterdir() if word.encode() in f.read_bytes()])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", look, path.parent, word], capture_output=True, text=True, check=True
     )

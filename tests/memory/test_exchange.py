@@ -156,7 +156,7 @@ def test_no_position_is_taken_that_leaves_no_room(
             assert memory.add_turns(other, [said("Later.")]).added == 1
             assert memory.list(other)[1].text == "Later."
         else:
-            with pytest.raises(FormatError, match="line 2: .*position"):
+            with pytest.raises(FormatError, match=r"line 2: .*position"):
                 memory.import_jsonl(file, scope=other)
             assert memory.list(other) == before
 

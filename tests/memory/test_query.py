@@ -28,6 +28,23 @@ def test_messages_blend_the_latest_with_both_the_latest_weighing_most() -> None:
     assert query.text == "Where is it?"
 
 
+def test_the_latest_message_has_seven_tenths_of_the_vector() -> None:
+    query = build_query(["The key is gone.", "Where is it?"], embed)
+    np.testing.assert_allclose(query.vector[0] / query.vector[1], 0.7 / 0.3, rtol=1e-5)
+
+
+def test_no_more_is_embedded_than_is_needed() -> None:
+    asked: list[list[str]] = []
+
+    def noted(texts: list[str]) -> FloatArray:
+        asked.append(texts)
+        return embed(texts)
+
+    build_query(["Where is it?"], noted)
+    build_query(["long ago", "The key is gone.", "Where is it?"], noted)
+    assert asked == [["Where is it?"], ["Where is it?", "The key is gone.\nWhere is it?"]]
+
+
 def test_words_come_from_the_latest_unless_it_has_none() -> None:
     assert build_query(["The key is gone.", "Is it silver?"], embed).terms == (term_id("silver"),)
     assert term_id("key") in build_query(["The key is gone.", "Where is it?"], embed).terms
@@ -64,7 +81,7 @@ def test_a_vector_given_is_searched_with_and_nothing_is_embedded() -> None:
     assert query.terms == (term_id("key"),)
 
 
-@pytest.mark.parametrize("vector", [[1.0], [[1.0, 0.0]], [np.nan, 1.0], []])
+@pytest.mark.parametrize("vector", [[1.0], [1.0, 0.0, 0.0], [[1.0, 0.0]], [np.nan, 1.0], []])
 def test_a_vector_that_cannot_be_searched_with_is_refused(vector: list[float]) -> None:
     with pytest.raises(VectorError):
         query_vector(vector, 2)

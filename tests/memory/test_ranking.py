@@ -66,6 +66,30 @@ def test_each_part_lifts_the_one_it_speaks_for(changes: dict[str, Any], facts: d
     assert rank(candidates(**changes), signals(**facts)).best(3).tolist() == [1, 0, 2]
 
 
+@pytest.mark.parametrize(
+    ("part", "changes", "facts", "value"),
+    [
+        ("dense", {"dense": [2, 0, 0]}, {}, 0.6),
+        ("context", {"context": [2, 0, 0]}, {}, 2.0),
+        ("lexical", {"lexical": [2, 0, 0]}, {}, 1.4),
+        ("window", {"window": [2, 0, 0]}, {}, 0.6),
+        ("speaker", {}, {"speaker_named": [True, False, False]}, 1.2),
+        ("question", {"asks": [True, False, False]}, {}, -1.0),
+        ("answer", {"answers": [True, False, False]}, {}, 1.0),
+        ("importance", {}, {"importance": [0.25, 1, 1]}, -0.375),
+        ("recency", {}, {"recency": [0.5, 0, 0]}, 0.05),
+        ("pinned", {}, {"pinned": [True, False, False]}, 0.5),
+        ("cold", {"context": [2, 0, 0]}, {"cold": [True, False, False]}, -0.6),
+    ],
+)
+def test_what_each_part_adds(part: str, changes: dict[str, Any], facts: dict[str, Any], value: float) -> None:
+    ranking = rank(candidates(**changes), signals(**facts))
+    assert ranking.parts_of(0)[part] == pytest.approx(value)
+    assert ranking.scores[0] == pytest.approx(sum(ranking.parts_of(0).values()))
+    assert ranking.scores[1:].tolist() == [0, 0]
+    assert ranking.parts_of(1) == {}
+
+
 def test_equal_scores_keep_the_order_of_insertion() -> None:
     assert rank(candidates(5), signals(5)).best(3).tolist() == [0, 1, 2]
 

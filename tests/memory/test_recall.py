@@ -142,6 +142,50 @@ def test_token_budget_counts_neighbours(memory: RoleplayMemory, scope: Scope) ->
     assert {left.reason for left in explained.rejected} == {"budget"}
 
 
+def test_a_hit_that_takes_all_that_is_left_is_shown(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, CHAT)
+    first, second = memory.recall("Where is the silver key?", scope, k=2)
+    cost, both = first.memory.token_count, first.memory.token_count + second.memory.token_count
+    assert cost > 0 < second.memory.token_count
+    query = "Where is the silver key?"
+
+    def shown(k: int, budget: int) -> list[str]:
+        return [hit.memory.text for hit in memory.recall(query, scope, k=k, token_budget=budget)]
+
+    assert shown(1, cost) == [first.memory.text]
+    assert first.memory.text not in shown(1, cost - 1)
+    assert shown(2, both) == [first.memory.text, second.memory.text]
+    assert second.memory.text not in shown(2, both - 1)
+
+
+def test_neighbours_are_shown_as_far_as_the_budget_goes(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, CHAT)
+    costs = [found.token_count for found in memory.list(scope)]
+
+    def shown(budget: int) -> list[list[str]]:
+        hits = memory.recall("harbour master's forty gold", scope, k=1, neighbours=1, token_budget=budget)
+        return [[near.text for near in hit.neighbours] for hit in hits]
+
+    assert shown(costs[2] + costs[1] - 1) == [[]]
+    assert shown(costs[2] + costs[1]) == [[CHAT[1].text]]
+    assert shown(sum(costs[1:]) - 1) == [[CHAT[1].text]]
+    assert shown(sum(costs[1:])) == [[CHAT[1].text, CHAT[3].text]]
+
+
+def test_neighbours_use_up_what_later_hits_could_have(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, [*CHAT, said("Gold, gold, gold and a door without any lock at all!", "5")])
+    query = "harbour master's forty gold pieces"
+    first, second = memory.recall(query, scope, k=2, neighbours=1)
+    assert first.neighbours
+    used = sum(m.token_count for m in (first.memory, *first.neighbours, second.memory))
+
+    def shown(budget: int) -> list[str]:
+        return [hit.memory.id for hit in memory.recall(query, scope, k=2, neighbours=1, token_budget=budget)]
+
+    assert shown(used) == [first.memory.id, second.memory.id]
+    assert second.memory.id not in shown(used - 1)
+
+
 def test_no_turn_is_shown_twice(memory: RoleplayMemory, scope: Scope) -> None:
     memory.add_turns(scope, [said(f"lantern number {n}", str(n)) for n in range(12)])
     hits = memory.recall("lantern", scope, k=4, neighbours=3)
@@ -338,19 +382,7 @@ WHISPERS = [
 
 
 @pytest.mark.parametrize("query", ["Where is the silver key?", "Who is Zarathon?", "harbour"])
-@pytest.mark.parametrize(
-    "as_scope",
-    [
-        True,
-        pytest.param(
-            False,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="as_character masks hits; idf, spread and recency are those of all the scope sees",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("as_scope", [True, False])
 def test_words_of_others_change_no_evidence(
     memory: RoleplayMemory, gem: Embedder, query: str, as_scope: bool
 ) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from romaine.embedder import Embedder
 from romaine.errors import OtherEmbedderError
-from romaine.memory import RoleplayMemory, Scope, Turn, reembed
+from romaine.memory import RoleplayMemory, Scope, Turn, reembed, reembedding
+from romaine.memory.database import Database
 from romaine.memory.store import read_setting
 
 from .conftest import CHAT, said
@@ -100,7 +101,7 @@ def third() -> Embedder:
 def assert_all_vectors_are_of(path: Path, embedder: Embedder) -> None:
     """Compares every stored vector with what the embedder makes of the text now."""
     with RoleplayMemory(path, embedder=embedder) as memory:
-        with memory._store.read() as connection:  # nothing public shows vectors
+        with memory._store.read() as connection:
             rows = connection.execute(
                 "SELECT m.speaker, m.text, v.vector FROM memory m LEFT JOIN vector v ON v.no = m.no"
             ).fetchall()
@@ -176,6 +177,21 @@ def test_writers_and_readers_beside_a_reembed(
         assert set(counts) == {5}
         assert len(memory.list(scope)) == 120 + together.rounds[0] + together.rounds[1]
     assert_all_vectors_are_of(path, other)
+
+
+def test_what_is_added_right_before_the_switch_is_no_damage(
+    memory: RoleplayMemory, other: Embedder, scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch, late = reembedding._switch, [said("Wait for me!")]
+
+    def switch_late(database: Database, embedder: Embedder) -> bool:
+        if late:  # all was embedded, and now there is one more
+            memory.add_turns(scope, [late.pop()])
+        return switch(database, embedder)
+
+    monkeypatch.setattr(reembedding, "_switch", switch_late)
+    assert memory.reembed(other) == 1
+    assert memory.recall("Who waits?", scope)[0].memory.text == "Wait for me!"
 
 
 def test_of_two_reembeds_at_once_one_wins(

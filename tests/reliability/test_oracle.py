@@ -39,7 +39,7 @@ def test_a_play_agrees_with_the_model(seed: int, gem: Embedder) -> None:
 
 def test_plays_do_every_operation(gem: Embedder, tmp_path: Path) -> None:
     """A model that is asked to do little proves little."""
-    game = Play(tmp_path, 3, gem)
+    game = Play(tmp_path, 6, gem)
     for number in range(120):
         game.step(number)
     game.memory.close()

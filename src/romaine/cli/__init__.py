@@ -6,13 +6,14 @@ import sys
 from importlib import import_module
 
 import typer
-from rich.console import Console
 
 from romaine import __version__
+from romaine.cli.terminal import SafeGroup, print_error, print_text
 from romaine.errors import RomaineError
 
 app = typer.Typer(
     name="romaine",
+    cls=SafeGroup,
     help="Local embeddings and a character's long memory.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -27,7 +28,7 @@ _INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"romaine {__version__}")
+        print_text(f"romaine {__version__}")
         raise typer.Exit
 
 
@@ -56,5 +57,5 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except (RomaineError, OSError) as error:
-        Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(f"error: {error}")
+        print_error(error)
         sys.exit(1)

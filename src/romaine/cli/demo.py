@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from romaine.cli import options
+from romaine.cli import options, terminal
 
 _QUESTIONS = (
     "Where did you hide the silver key?",
@@ -37,7 +37,6 @@ def demo(
     """Import a roleplay chat into a memory and recall the turns that answer questions."""
     from time import perf_counter
 
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -49,7 +48,7 @@ def demo(
     turns = read(chat or _sample_chat()).turns
     if not turns:
         raise InputFileError(f"{chat} holds no turns")
-    console = Console(highlight=False)
+    console = terminal.console()
     scope = Scope(user="demo")
     with RoleplayMemory(":memory:", embedder=Embedder(model, dim=dim).warm_up()) as memory:
         start = perf_counter()

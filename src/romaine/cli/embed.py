@@ -12,6 +12,7 @@ from typing import IO, Annotated
 import typer
 
 from romaine.cli import options
+from romaine.cli.terminal import print_text
 
 
 class InputFormat(str, Enum):
@@ -108,7 +109,7 @@ def embed(
                 overwrite=overwrite,
                 on_progress=advance,
             )
-    typer.echo(f"{rows} vectors of {embedder.dim} components ({precision}) in {out}", err=True)
+    print_text(f"{rows} vectors of {embedder.dim} components ({precision}) in {out}", to_stderr=True)
 
 
 @contextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from romaine.cli import options
+from romaine.cli import options, terminal
+from romaine.cli.terminal import print_json
 
 if TYPE_CHECKING:
     from romaine.export import ExportReport
@@ -68,16 +68,14 @@ def _print_json(report: ExportReport) -> None:
         }
         for file in report.files
     ]
-    typer.echo(
-        json.dumps({"model": report.model, "dim": report.full_dim, "files": files, "notes": report.notes})
-    )
+    document = {"model": report.model, "dim": report.full_dim, "files": files, "notes": report.notes}
+    print_json(document, compact=True)
 
 
 def _print_table(report: ExportReport) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = terminal.console(highlight=True)
     table = Table(
         "file", "MB", "worst cosine", "mean", "how", title=f"{report.model}, {report.full_dim} dims"
     )

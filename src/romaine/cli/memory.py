@@ -58,7 +58,7 @@ def recall(
     as_json: options.Json = False,
 ) -> None:
     """Find the memories that fit a question or what is being said."""
-    from romaine.cli import memory_view
+    from romaine.cli import memory_view, terminal
     from romaine.memory import Scope
 
     scope = Scope(user=user, character=character, chat=chat)
@@ -86,9 +86,9 @@ def recall(
             memory.mark_used(scope, found.hits)
         is_empty = not found.hits and not memory.stats(scope).total
     if as_json and explain:
-        memory_view.print_json(memory_view.explanation_to_json(found))
+        terminal.print_json(memory_view.explanation_to_json(found))
     elif as_json:
-        memory_view.print_json({"hits": memory_view.hits_to_json(found.hits)})
+        terminal.print_json({"hits": memory_view.hits_to_json(found.hits)})
     elif explain:
         memory_view.print_explanation(found)
     elif found.hits:
@@ -114,7 +114,8 @@ def list_(
     as_json: options.Json = False,
 ) -> None:
     """List what a scope sees, in the order of the story."""
-    from romaine.cli.memory_view import print_json, print_memories
+    from romaine.cli.memory_view import print_memories
+    from romaine.cli.terminal import print_json
     from romaine.memory import Scope
     from romaine.memory.exchange import to_json
 
@@ -144,7 +145,8 @@ def show(
     as_json: options.Json = False,
 ) -> None:
     """Show everything about one memory."""
-    from romaine.cli.memory_view import print_json, print_memory
+    from romaine.cli.memory_view import print_memory
+    from romaine.cli.terminal import print_json
     from romaine.memory import Scope
     from romaine.memory.exchange import to_json
 
@@ -170,7 +172,8 @@ def stats(
     as_json: options.Json = False,
 ) -> None:
     """Show how much a scope sees, and how large the file is."""
-    from romaine.cli.memory_view import print_fields, print_json, stats_to_json
+    from romaine.cli.memory_view import print_fields, stats_to_json
+    from romaine.cli.terminal import print_json
     from romaine.memory import Scope
 
     with memory_options.open_memory(db, model, backend) as memory:
@@ -192,7 +195,7 @@ memory_upkeep.register(app)
 
 def _say_nothing(scope: Scope, *, is_empty: bool) -> None:
     """Tells on stderr that there is nothing, and whether the scope is to blame."""
-    from romaine.cli.memory_view import print_text
+    from romaine.cli.terminal import print_text
 
     if not is_empty:
         print_text("nothing fits", to_stderr=True)

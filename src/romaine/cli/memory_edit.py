@@ -73,9 +73,10 @@ def forget(
 ) -> None:
     """Delete memories for good, from the file, its log and all forks.
 
-    In a fork, what it shares with its parent goes from the fork only.
+    What a fork shares with its parent goes from the fork only.
     """
-    from romaine.cli.memory_view import print_json, print_memories, print_text
+    from romaine.cli.memory_view import print_memories
+    from romaine.cli.terminal import print_json, print_text
     from romaine.memory import Scope
 
     scope = Scope(user=user, character=character, chat=chat)
@@ -88,7 +89,7 @@ def forget(
     if as_json:
         print_json({"forgotten": forgotten.memories, "pending": forgotten.pending})
     else:
-        typer.echo(f"{forgotten.memories} forgotten")
+        print_text(f"{forgotten.memories} forgotten")
     if forgotten.pending:
         print_text(memory_options.still_readable(db), to_stderr=True)
 
@@ -107,7 +108,7 @@ def decay(
     as_json: options.Json = False,
 ) -> None:
     """Let the facts and summaries of exactly this scope fade by one cycle."""
-    from romaine.cli.memory_view import print_json
+    from romaine.cli.terminal import print_json, print_text
     from romaine.memory import Lifecycle, Scope
 
     given = {"decay": rate, "cold_below": cold_below, "hot_tokens": hot_tokens, "max_entries": max_entries}
@@ -118,7 +119,7 @@ def decay(
     if as_json:
         print_json(asdict(result))
     else:
-        typer.echo(f"{result.decayed} faded, {result.cooled} turned cold, {result.trimmed} trimmed")
+        print_text(f"{result.decayed} faded, {result.cooled} turned cold, {result.trimmed} trimmed")
 
 
 def branch(
@@ -134,11 +135,8 @@ def branch(
     backend: options.Backend = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Fork a chat: the fork sees it up to a turn, as it is now, and copies nothing.
-
-    From then on neither sees a change of the other.
-    """
-    from romaine.cli.memory_view import print_json, print_text
+    """Fork a chat: it sees it up to a turn, as it is now, and neither sees what the other changes."""
+    from romaine.cli.terminal import print_json, print_text
     from romaine.memory import Scope
 
     with memory_options.open_memory(db, model, backend) as memory:
@@ -150,7 +148,8 @@ def branch(
 
 
 def _show_changed(memories: Sequence[Memory], *, as_json: bool) -> None:
-    from romaine.cli.memory_view import print_json, print_memories
+    from romaine.cli.memory_view import print_memories
+    from romaine.cli.terminal import print_json
     from romaine.memory.exchange import to_json
 
     if as_json:

@@ -73,7 +73,7 @@ def import_(
     as_json: options.Json = False,
 ) -> None:
     """Import files. The same import again adds nothing, so one that was interrupted is simply repeated."""
-    from romaine.cli.memory_view import print_json
+    from romaine.cli.terminal import print_json
     from romaine.memory import Scope
     from romaine.progress import progress_bar
 
@@ -175,7 +175,8 @@ def _batches(parts: Sequence[Any]) -> Iterator[list[Any]]:
 
 
 def _print(reports: Sequence[_Report]) -> None:
-    from romaine.cli.memory_view import print_rows, print_text
+    from romaine.cli.memory_view import print_rows
+    from romaine.cli.terminal import print_text
 
     counted = ("added", "edited", "unchanged", "pinned", "retracted")
     chats = [(report, chat) for report in reports for chat in report.chats]

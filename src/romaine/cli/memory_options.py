@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from romaine.cli.terminal import print_text
+
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
     from romaine.memory import RoleplayMemory
@@ -75,15 +77,15 @@ def repeatable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("interrupted; the same command goes on where it stopped", err=True)
+        print_text("interrupted; the same command goes on where it stopped", to_stderr=True)
         raise typer.Exit(_INTERRUPTED) from None
 
 
 def still_readable(db: Path) -> str:
     """What to say of forgotten text that a file's log may still hold."""
     return (
-        f"another process reads an older state of {db}, so its log may still hold forgotten text; end that process"
-        f" and run `romaine memory erase --db {db}`"
+        f"another process reads an older state of {db}, so its log may still hold forgotten text; end that"
+        f" process and run `romaine memory erase --db {db}`"
     )
 
 

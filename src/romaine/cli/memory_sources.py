@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,10 +83,12 @@ def _result(path: Path, names: Names) -> ImportResult:
 
 def _is_export(path: Path) -> bool:
     """Whether the first line is a memory as `export` writes it; a plain chat has no kinds and users."""
+    from romaine.bounded.parsing import parse_json, read_line
+
     try:
         with path.open("rb") as file:
-            record = json.loads(file.readline(1 << 25))
-    except (OSError, ValueError, RecursionError):  # the readers say what is wrong
+            record = parse_json(read_line(file, "line 1"), "line 1")
+    except (OSError, ValueError):  # the readers say what is wrong
         return False
     return isinstance(record, dict) and record.keys() >= _EXPORTED
 

@@ -31,23 +31,22 @@ def export(
     as_json: options.Json = False,
 ) -> None:
     """Write what a scope sees as JSONL, without vectors; `import` reads it again."""
-    from romaine.cli.memory_view import print_json
+    from romaine.cli.terminal import print_json, print_text
     from romaine.memory import Scope
-    from romaine.memory.codec import encode_json
     from romaine.memory.exchange import to_json
 
     scope = Scope(user=user, character=character, chat=chat)
     with memory_options.open_memory(db, model, backend) as memory:
         if out is None:
             for one in memory.list(scope):
-                typer.echo(encode_json(to_json(one)))
+                print_json(to_json(one), compact=True)
             return
         _check_free(out, overwrite=overwrite)
         count = memory.export_jsonl(out, scope)
     if as_json:
         print_json({"memories": count, "file": str(out)})
     else:
-        typer.echo(f"{count} memories in {out}", err=True)
+        print_text(f"{count} memories in {out}", to_stderr=True)
 
 
 def reembed(
@@ -61,7 +60,7 @@ def reembed(
 
     The old vectors serve until all new ones are there.
     """
-    from romaine.cli.memory_view import print_json
+    from romaine.cli.terminal import print_json, print_text
     from romaine.memory import reembed as bring_over
     from romaine.progress import progress_bar
 
@@ -82,7 +81,7 @@ def reembed(
     if as_json:
         print_json({"embedded": count, "model": model, "embedder": embedder.fingerprint})
     else:
-        typer.echo(f"{count} memories embedded with {model}")
+        print_text(f"{count} memories embedded with {model}")
 
 
 def check(
@@ -93,7 +92,7 @@ def check(
     as_json: options.Json = False,
 ) -> None:
     """Check every page of the file and every row; exit code 1 if damage is left."""
-    from romaine.cli.memory_view import print_json, print_text
+    from romaine.cli.terminal import print_json, print_text
 
     with memory_options.open_memory(db, model, backend) as memory:
         repaired = memory.repair() if repair else 0
@@ -108,7 +107,7 @@ def check(
             }
         )
     else:
-        typer.echo(f"{health.memories} memories, {len(health.damaged)} damaged, {repaired} repaired")
+        print_text(f"{health.memories} memories, {len(health.damaged)} damaged, {repaired} repaired")
         for id_ in health.damaged:
             print_text(f"damaged: {id_}")
         for problem in health.problems:
@@ -123,15 +122,15 @@ def erase(
     backend: options.Backend = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Empty the log of what was forgotten while another process read the file; exit code 1 if one still does."""
-    from romaine.cli.memory_view import print_json, print_text
+    """Empty the log of what was forgotten while another process read; exit code 1 if one still does."""
+    from romaine.cli.terminal import print_json, print_text
 
     with memory_options.open_memory(db, model, backend) as memory:
         is_erased = memory.erase()
     if as_json:
         print_json({"erased": is_erased})
     elif is_erased:
-        typer.echo("nothing of what was forgotten is left in any file")
+        print_text("nothing of what was forgotten is left in any file")
     if not is_erased:
         print_text(memory_options.still_readable(db), to_stderr=True)
         raise typer.Exit(1)

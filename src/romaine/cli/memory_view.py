@@ -1,55 +1,29 @@
-"""How the `romaine memory` commands show memories: tables for people, one JSON document for programs.
+"""How the `romaine memory` commands show memories: tables for people, JSON's own types for programs.
 
-Chats are text that others wrote: nothing of it is taken for markup, and nothing of it reaches a terminal that
-the terminal would obey.
+Chats are text that others wrote: nothing of it is taken for markup.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from romaine.cli.terminal import console, print_text, printable, speaks_unicode
 from romaine.memory.exchange import to_json
 
 if TYPE_CHECKING:
-    from rich.console import OverflowMethod
+    from rich.console import Console, OverflowMethod
 
     from romaine.memory import Explanation, Hit, Memory, Rejected, Stats
 
 _PIPED_WIDTH = 200  # columns where the output is no terminal
-_COMMANDING = (
-    re.compile(  # C0 but newline, C1, line separators, changes of writing direction, halves of pairs
-        "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-    )
-)
-
-
-def printable(text: str) -> str:
-    """Returns a text as a terminal may have it: what it would obey, or cannot encode, is replaced."""
-    clean = _COMMANDING.sub(lambda found: " " if found[0] in "\t\r" else "\N{REPLACEMENT CHARACTER}", text)
-    encoding = sys.stdout.encoding or "utf-8"
-    return clean.encode(encoding, "replace").decode(encoding)
-
-
-def print_json(value: object) -> None:
-    """Prints a value as one JSON document; control characters in it stand as escapes."""
-    document = json.dumps(value, ensure_ascii=not _speaks_unicode(), indent=2)
-    typer.echo(_COMMANDING.sub(lambda found: json.dumps(found[0])[1:-1], document))
-
-
-def print_text(text: str, *, to_stderr: bool = False) -> None:
-    """Prints a line."""
-    typer.echo(printable(text), err=to_stderr)
 
 
 def print_memories(memories: Sequence[Memory], *, to_stderr: bool = False) -> None:
@@ -95,9 +69,9 @@ def print_explanation(explanation: Explanation) -> None:
             memory = rejected.memory
             table.add_row(f"{rejected.score:.2f}", rejected.reason, _speaker(memory), _line(memory.text))
         _console().print(table)
-    typer.echo(f"confidence {explanation.confidence:.2f}")
+    print_text(f"confidence {explanation.confidence:.2f}")
     if explanation.damaged:
-        typer.echo(f"{explanation.damaged} memories could not be searched; `romaine memory check --repair`")
+        print_text(f"{explanation.damaged} memories could not be searched; `romaine memory check --repair`")
 
 
 def print_fields(fields: Mapping[str, str]) -> None:
@@ -190,12 +164,8 @@ def _line(text: str, *, cut: bool = False) -> Text:
     """A text on one line, wrapped or cut where there is no room."""
     overflow: OverflowMethod = "fold"
     if cut:
-        overflow = "ellipsis" if _speaks_unicode() else "crop"
+        overflow = "ellipsis" if speaks_unicode() else "crop"
     return Text(printable(" ".join(text.split())), no_wrap=cut, overflow=overflow)
-
-
-def _speaks_unicode() -> bool:
-    return (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
 
 
 def _marks(memory: Memory) -> str:
@@ -216,4 +186,4 @@ def _table(*titles: str, title: str | None = None) -> Table:
 def _console(*, to_stderr: bool = False) -> Console:
     stream = sys.stderr if to_stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPED_WIDTH
-    return Console(highlight=False, stderr=to_stderr, width=width)
+    return console(stderr=to_stderr, width=width)

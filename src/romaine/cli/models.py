@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.padding import Padding
 from rich.table import Table
 
-from romaine.cli import options
+from romaine.cli import options, terminal
+from romaine.cli.terminal import print_json, print_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +49,7 @@ def list_models(
 
     rows = listings(cache_folder=cache_folder)
     if as_json:
-        typer.echo(json.dumps([row.to_json() for row in rows], ensure_ascii=False, indent=2))
+        print_json([row.to_json() for row in rows])
     else:
         _print_rows(rows)
 
@@ -61,10 +61,10 @@ def show(name: Name, as_json: options.Json = False, cache_folder: options.CacheF
 
     row = describe(name, cache_folder=cache_folder)
     if as_json:
-        typer.echo(json.dumps(row.to_json(), ensure_ascii=False, indent=2))
+        print_json(row.to_json())
     else:
         for key, value in _facts(row):
-            typer.echo(f"{key:<12} {value}")
+            print_text(f"{key:<12} {value}")
 
 
 @app.command("download")
@@ -92,7 +92,7 @@ def download(
         force=force,
         show_progress=True,
     )
-    typer.echo(f"{resolved.local.id} is ready for backend {resolved.spec.name!r} in {resolved.local.folder}")
+    print_text(f"{resolved.local.id} is ready for backend {resolved.spec.name!r} in {resolved.local.folder}")
 
 
 @app.command("forget")
@@ -102,19 +102,17 @@ def forget(name: Name, cache_folder: options.CacheFolder = None) -> None:
     from romaine.models.names import parse_name
 
     count = forget_hashes(parse_name(name), cache_folder=cache_folder)
-    typer.echo(f"forgot {count} recorded hashes of {name}")
+    print_text(f"forgot {count} recorded hashes of {name}")
 
 
 def _list_quality(*, as_json: bool) -> None:
-    from rich.console import Console
-
     from romaine.models.quality import quality_rows
 
     rows = quality_rows()
     if as_json:
-        typer.echo(json.dumps([row.to_json() for row in rows], ensure_ascii=False, indent=2))
+        print_json([row.to_json() for row in rows])
         return
-    console = Console(markup=False, highlight=False)
+    console = terminal.console(markup=False)
     by_model: dict[str, list[QualityRow]] = {}
     for row in rows:
         by_model.setdefault(row.model, []).append(row)
@@ -146,9 +144,7 @@ def _print_quality(console: Console, model: str, rows: list[QualityRow]) -> None
 
 def _print_rows(rows: list[Listing]) -> None:
     """A table where the terminal is wide enough for one, else a few lines for each model."""
-    from rich.console import Console
-
-    console = Console(markup=False, highlight=False)
+    console = terminal.console(markup=False)
     if console.width >= _WIDE:
         console.print(_table(rows))
         return

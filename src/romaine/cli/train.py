@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from romaine.cli import options
+from romaine.cli.terminal import print_text
 
 app = typer.Typer(help="Train a static model of one's own.", no_args_is_help=True)
 
@@ -69,22 +70,23 @@ def static(
         bundled=bundled,
     )
     result = run_training(run, show_progress=progress)
-    typer.echo(f"{result.card.id}: {result.card.full_dim} components, {result.card.size:,} bytes in {out}")
+    print_text(f"{result.card.id}: {result.card.full_dim} components, {result.card.size:,} bytes in {out}")
     for measure in result.card.measured:
-        typer.echo(f"  {measure.name}: {measure.value:.4f}")
+        print_text(f"  {measure.name}: {measure.value:.4f}")
     for dim, value in result.metrics["best"]["recall"].items():
-        typer.echo(f"  recall of dev questions, {dim} dims: {value:.4f}")
+        print_text(f"  recall of dev questions, {dim} dims: {value:.4f}")
     watched = (*run.recipe.watch.chats, *run.recipe.watch.pairs)
     unasked = [name for name in watched if name not in result.metrics["best"]["recall_by_set"]]
     if unasked:
-        typer.echo(
+        print_text(
             f"warning: no dev questions about {', '.join(unasked)}: raise watch.held_out, or give more data",
-            err=True,
+            to_stderr=True,
         )
     if not result.above_floor:
         floor = run.recipe.watch.sts_floor
-        typer.echo(
-            f"warning: no checkpoint reached the STS floor of {floor:g}; the nearest was kept", err=True
+        print_text(
+            f"warning: no checkpoint reached the STS floor of {floor:g}; the nearest was kept",
+            to_stderr=True,
         )
 
 
@@ -95,4 +97,4 @@ def recipe(
     """Print a recipe of the package, to start one's own from."""
     from romaine.train.recipe_file import bundled_recipes, recipe_source
 
-    typer.echo(recipe_source(name).rstrip() if name else "\n".join(bundled_recipes()))
+    print_text(recipe_source(name).rstrip() if name else "\n".join(bundled_recipes()))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from romaine.cli import options
+from romaine.cli import options, terminal
 from romaine.cli.evaluate.output import Out, command_line, prepare
+from romaine.cli.terminal import print_error, print_json, print_text
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from romaine.evaluate.verify import Finding, Verification
 
 _REJECTED, _UNREADABLE = 1, 2
@@ -64,7 +62,7 @@ def verify(
         prepare(out)
         found = run_checks(subject, store=store)
         if as_json:
-            typer.echo(json.dumps(found.to_json(), indent=2))
+            print_json(found.to_json())
         else:
             _print(found)
         if out is not None:
@@ -73,7 +71,7 @@ def verify(
         _reject(model, str(error), as_json=as_json)
         raise typer.Exit(_REJECTED) from None
     except RomaineError as error:  # not 1: nothing was found that speaks against the model
-        typer.echo(f"error: {error}", err=True)
+        print_error(error)
         raise typer.Exit(_UNREADABLE) from None
     if not found.passed:
         raise typer.Exit(_REJECTED)
@@ -84,21 +82,21 @@ def _write_report(found: Verification, out: Path) -> None:
     from romaine.evaluate.verify.report import report_of
 
     written = write_report(report_of(found, command=command_line()), out, data=found.to_json())
-    typer.echo(f"wrote {written.page} and {len(written.pictures)} pictures", err=True)
+    print_text(f"wrote {written.page} and {len(written.pictures)} pictures", to_stderr=True)
 
 
 def _reject(model: str, reason: str, *, as_json: bool) -> None:
     """Tells what the catalog knows about a model that is not even opened."""
     if as_json:
-        typer.echo(json.dumps({"model": model, "verdict": "REJECT", "reasons": [reason]}, indent=2))
+        print_json({"model": model, "verdict": "REJECT", "reasons": [reason]})
     else:
-        _console().print(f"[bold red]REJECT[/] {_plain(reason)}", soft_wrap=True)
+        terminal.console().print(f"[bold red]REJECT[/] {_plain(reason)}", soft_wrap=True)
 
 
 def _print(found: Verification) -> None:
     from rich.table import Table
 
-    console = _console()
+    console = terminal.console()
     table = Table(
         title=f"{_plain(found.model)} on {found.run}", box=None, pad_edge=False, title_justify="left"
     )
@@ -131,9 +129,3 @@ def _plain(text: str) -> str:
     from rich.markup import escape
 
     return escape(text)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False)

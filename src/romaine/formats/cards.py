@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from sys import getsizeof
 from typing import Any
 
 from romaine.errors import FormatError
 from romaine.formats.lorebooks import card_book
-from romaine.formats.reading import ReadOptions, list_field, name_field, text_field
+from romaine.formats.reading import ReadOptions, Skips, list_field, name_field, text_field
 from romaine.formats.result import ImportResult, Note, Skipped
 from romaine.memory.records import Category, Kind
 
@@ -31,6 +32,8 @@ _V1_FIELDS = ("description", "personality", "scenario", "first_mes", "mes_exampl
 _HEADING_LENGTH = 60
 _SENTENCE_ENDS = (".", "!", "?", '"', "”", "…", ";")
 _BLANK_LINES = re.compile(r"\n[ \t\r]*\n\s*")
+#: A piece of a text besides its characters, in memory.
+_PIECE_BYTES = 64
 _LEGACY_MACROS = (
     (re.compile(r"<USER>", re.IGNORECASE), "{{user}}"),
     (re.compile(r"<(?:BOT|CHAR)>", re.IGNORECASE), "{{char}}"),
@@ -66,7 +69,7 @@ def read_card(document: Any, options: ReadOptions) -> ImportResult:
     if name is None:
         raise FormatError("the character card has no name; it is needed to say whose memories these are")
     options = options.known_as(character=name_field(data, "nickname") or name)
-    skipped: list[Skipped] = []
+    skipped = Skips(options.budget)
     facts = [
         note for field, category in _FACTS.items() for note in _facts(data, field, category, name, options)
     ]
@@ -94,32 +97,41 @@ def _facts(
     data: Mapping[str, Any], field: str, category: Category, card: str, options: ReadOptions
 ) -> list[Note]:
     text = text_field(data, field) or ""
+    pieces = text.count("<") + text.count("\n")  # what it is cut into, at macros and at blank lines
+    options.budget.spend(2 * getsizeof(text) + pieces * _PIECE_BYTES, field)
     for macro, modern in _LEGACY_MACROS:
         text = macro.sub(modern, text)
     return [
-        Note(
-            text=paragraph,
-            kind=Kind.FACT,
-            category=category,
-            source_id=f"card/{card}/{field}/{number}",
-            metadata={"card": card, "field": field},
+        options.budget.keep(
+            Note(
+                text=paragraph,
+                kind=Kind.FACT,
+                category=category,
+                source_id=f"card/{card}/{field}/{number}",
+                metadata={"card": card, "field": field},
+            )
         )
-        for number, paragraph in enumerate(_paragraphs(options.fill(text)))
+        for number, paragraph in enumerate(filter(str.strip, _paragraphs(options.fill(text))))
     ]
 
 
-def _paragraphs(text: str) -> list[str]:
+def _paragraphs(text: str) -> Iterator[str]:
     """Splits at blank lines; a heading stays with what it heads."""
-    paragraphs: list[str] = []
-    heading = ""
-    for part in _BLANK_LINES.split(text.strip()):
-        joined = f"{heading}\n{part}" if heading else part
-        heading = joined if _is_heading(part) else ""
-        if not heading:
-            paragraphs.append(joined)
-    if heading:
-        paragraphs.append(heading)
-    return [paragraph for paragraph in paragraphs if paragraph.strip()]
+    gathered: list[str] = []  # joined once, because headings may go on for a megabyte
+    for part in _parts(text.strip()):
+        gathered.append(part)
+        if not _is_heading(part):
+            yield "\n".join(gathered)
+            gathered = []
+    yield "\n".join(gathered)
+
+
+def _parts(text: str) -> Iterator[str]:
+    start = 0
+    for blank in _BLANK_LINES.finditer(text):
+        yield text[start : blank.start()]
+        start = blank.end()
+    yield text[start:]
 
 
 def _is_heading(part: str) -> bool:

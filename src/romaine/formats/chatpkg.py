@@ -5,28 +5,28 @@ Nothing is unpacked: of all entries only ``chat.json`` is read, into memory, up 
 
 from __future__ import annotations
 
-import lzma
 import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
+from romaine.bounded.parsing import parse_json
 from romaine.errors import FormatError
 from romaine.formats.reading import (
     MAX_DOCUMENT_BYTES,
     UNNAMED_CHARACTER,
     UNNAMED_USER,
     ReadOptions,
+    Skips,
     UniqueIds,
     list_field,
     name_field,
     object_field,
-    parse_json,
     share_field,
     text_field,
 )
-from romaine.formats.result import Chat, ImportResult, Note, Skipped
+from romaine.formats.result import Chat, ImportResult, Note
 from romaine.formats.times import parse_time
 from romaine.memory.records import Category, Kind, Role, Turn
 
@@ -38,7 +38,11 @@ _MAX_ENTRIES = 20_000
 _MAX_RATIO = 200
 _RATIO_FREE_BYTES = 1024 * 1024
 _READ_BYTES = 1024 * 1024
-_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, struct.error)
+#: Of the others, no decoder stops at what it was asked for.
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+#: Longest part of the zip that is read at once, its list of entries for one, in bytes.
+_MAX_PART_BYTES = 2 * 1024 * 1024
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, struct.error)
 
 _CATEGORIES = tuple(member.value for member in Category)
 _ROLES = {"user": Role.USER, "assistant": Role.CHARACTER, "scene": Role.NARRATOR}
@@ -55,7 +59,8 @@ def read_chatpkg(stream: BinaryIO, options: ReadOptions) -> ImportResult:
     Raises:
         FormatError: If the zip is damaged, encrypted, built to explode, or holds no chat.
     """
-    return read_chatpkg_document(parse_json(_chat_json(stream), _CHAT_ENTRY), options)
+    document = parse_json(_chat_json(stream), _CHAT_ENTRY, options.budget, keep=True)
+    return read_chatpkg_document(document, options)
 
 
 def read_chatpkg_document(document: Any, options: ReadOptions) -> ImportResult:
@@ -77,7 +82,7 @@ def read_chatpkg_document(document: Any, options: ReadOptions) -> ImportResult:
         raise FormatError("the LettuceAI chat has no session in its payload")
     persona = object_field(payload, "personaSnapshot")
     options = options.known_as(user=name_field(persona, "title"))
-    skipped: list[Skipped] = []
+    skipped = Skips(options.budget)
     messages = list_field(session, "messages") or list_field(payload, "messages")
     chat = _chat(messages, name_field(session, "title", "name"), _character_names(payload), options, skipped)
     return ImportResult(
@@ -92,7 +97,7 @@ def read_chatpkg_document(document: Any, options: ReadOptions) -> ImportResult:
 
 def _chat_json(stream: BinaryIO) -> bytes:
     try:
-        with zipfile.ZipFile(stream) as package:
+        with zipfile.ZipFile(cast(BinaryIO, _InParts(stream))) as package:
             return _read_entry(package, _find_entry(package))
     except _DAMAGED as error:
         if isinstance(error, FormatError):
@@ -102,6 +107,24 @@ def _chat_json(stream: BinaryIO) -> bytes:
         raise FormatError(f"the chat package cannot be unpacked: {error}") from None
 
 
+class _InParts:
+    """A stream that refuses long reads: a zip's list of entries is read before anyone can count them."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.seek, self.tell, self._read = stream.seek, stream.tell, stream.read
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._read(size if 0 <= size <= _MAX_PART_BYTES else _MAX_PART_BYTES + 1)
+        if len(data) > _MAX_PART_BYTES:
+            raise FormatError(
+                f"the chat package lists its entries in more than {_MAX_PART_BYTES:,} bytes; pack less in"
+            )
+        return data
+
+
 def _find_entry(package: zipfile.ZipFile) -> zipfile.ZipInfo:
     entries = package.infolist()
     if len(entries) > _MAX_ENTRIES:
@@ -109,6 +132,8 @@ def _find_entry(package: zipfile.ZipFile) -> zipfile.ZipInfo:
     found = [entry for entry in entries if entry.filename == _CHAT_ENTRY]
     if len(found) != 1:
         raise FormatError(f"a chat package holds exactly one {_CHAT_ENTRY}; this zip has {len(found)}")
+    if found[0].compress_type not in _PACKINGS:
+        raise FormatError(f"{_CHAT_ENTRY} is packed in a way that is not read; pack the zip with deflate")
     return found[0]
 
 
@@ -147,15 +172,15 @@ def _chat(
     title: str | None,
     names: Mapping[str, str],
     options: ReadOptions,
-    skipped: list[Skipped],
+    skipped: Skips,
 ) -> Chat:
     turns: list[Turn] = []
     pinned: set[str] = set()
-    ids = UniqueIds()
+    ids = UniqueIds(options.budget)
     for number, message in enumerate(messages, 1):
         turn = _turn(message, number, names, ids, options)
         if isinstance(turn, str):
-            skipped.append(Skipped(where=f"message {number}", why=turn))
+            skipped.add(f"message {number}", turn)
             continue
         turns.append(turn)
         if message.get("isPinned") is True and turn.source_id:
@@ -177,17 +202,19 @@ def _turn(
     text = text_field(shown, "content") or text_field(message, "content")
     if text is None:
         return "no text"
-    return Turn(
-        options.fill(text),
-        speaker=_speaker(
-            name_field(shown, "speakerCharacterId") or name_field(message, "speakerCharacterId"),
-            role,
-            names,
-            options,
-        ),
-        role=role,
-        at=parse_time(message.get("createdAt")),
-        source_id=source_id,
+    return options.budget.keep(
+        Turn(
+            options.fill(text),
+            speaker=_speaker(
+                name_field(shown, "speakerCharacterId") or name_field(message, "speakerCharacterId"),
+                role,
+                names,
+                options,
+            ),
+            role=role,
+            at=parse_time(message.get("createdAt")),
+            source_id=source_id,
+        )
     )
 
 
@@ -207,12 +234,12 @@ def _speaker(character_id: str | None, role: Role, names: Mapping[str, str], opt
     return names.get(character_id or "") or options.character_name or UNNAMED_CHARACTER
 
 
-def _notes(session: Mapping[str, Any], options: ReadOptions, skipped: list[Skipped]) -> tuple[Note, ...]:
+def _notes(session: Mapping[str, Any], options: ReadOptions, skipped: Skips) -> tuple[Note, ...]:
     notes: dict[str, Note] = {}
     for number, memory in enumerate(list_field(session, "memoryEmbeddings"), 1):
         text = text_field(memory, "text") if isinstance(memory, dict) else None
         if text is None:
-            skipped.append(Skipped(where=f"memory {number}", why="no text"))
+            skipped.add(f"memory {number}", "no text")
             continue
         notes[text] = _fact(text, f"memory/{name_field(memory, 'id') or number}", memory, options)
     # The plain list repeats what the list with vectors holds; what only it has was written by hand.
@@ -222,18 +249,22 @@ def _notes(session: Mapping[str, Any], options: ReadOptions, skipped: list[Skipp
     found = list(notes.values())
     if summary := text_field(session, "memorySummary"):
         text = options.fill(summary.strip())
-        found.append(Note(text=text, kind=Kind.SUMMARY, source_id="memory/summary", chat=0))
+        found.append(
+            options.budget.keep(Note(text=text, kind=Kind.SUMMARY, source_id="memory/summary", chat=0))
+        )
     return tuple(found)
 
 
 def _fact(text: str, source_id: str, memory: Mapping[str, Any], options: ReadOptions) -> Note:
     category = memory.get("category")
-    return Note(
-        text=options.fill(text.strip()),
-        kind=Kind.FACT,
-        category=Category(category) if category in _CATEGORIES else None,
-        importance=share_field(memory, "importanceScore", 1.0),
-        pinned=memory.get("isPinned") is True,
-        source_id=source_id,
-        chat=0,
+    return options.budget.keep(
+        Note(
+            text=options.fill(text.strip()),
+            kind=Kind.FACT,
+            category=Category(category) if category in _CATEGORIES else None,
+            importance=share_field(memory, "importanceScore", 1.0),
+            pinned=memory.get("isPinned") is True,
+            source_id=source_id,
+            chat=0,
+        )
     )

@@ -11,16 +11,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from romaine.errors import FormatError
 from romaine.formats.reading import (
     ReadOptions,
+    Skips,
     UniqueIds,
     list_field,
     name_field,
     object_field,
+    open_file,
     read_document,
     text_field,
 )
@@ -114,12 +115,10 @@ def read_conversations(path: str | os.PathLike[str]) -> tuple[Conversation, ...]
     Raises:
         FormatError: If it cannot be read, is damaged or holds no conversation.
     """
-    try:
-        with Path(path).open("rb") as stream:
-            document = read_document(stream, repr(os.fspath(path)))
-    except OSError as error:
-        raise FormatError(f"cannot read {os.fspath(path)!r}: {error.strerror}; check the path") from None
-    return parse_conversations(document, ReadOptions())
+    options = ReadOptions()
+    with open_file(path) as stream:
+        document = read_document(stream, repr(os.fspath(path)), options.budget)
+    return parse_conversations(document, options)
 
 
 def is_locomo(document: Any) -> bool:
@@ -139,16 +138,15 @@ def read_locomo(document: Any, options: ReadOptions) -> ImportResult:
         FormatError: If the document holds no conversation.
     """
     conversations = parse_conversations(document, options)
-    skipped: list[Skipped] = []
+    skipped = Skips(options.budget)
     for conversation in conversations:
         where = f"{conversation.name}, " if conversation.name else ""
         left_out = [entry for entry in conversation.skipped if not entry.where.startswith(_QUESTION)]
-        skipped += [Skipped(where=where + entry.where, why=entry.why) for entry in left_out]
-        skipped += [
-            Skipped(where=f"{where}turn {turn.source_id}", why="no text")
-            for turn in conversation.turns
-            if not turn.text.strip()
-        ]
+        for entry in left_out:
+            skipped.add(where + entry.where, entry.why)
+        for turn in conversation.turns:
+            if not turn.text.strip():
+                skipped.add(f"{where}turn {turn.source_id}", "no text")
     user, *others = conversations[0].speakers or (None,)
     options = options.known_as(user=user, character=others[0] if others else None)
     return ImportResult(
@@ -184,23 +182,24 @@ def _session_holder(record: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _conversation(record: Mapping[str, Any], options: ReadOptions) -> Conversation:
     holder = _session_holder(record)
-    skipped: list[Skipped] = []
+    skipped = Skips(options.budget)
     speakers = _speakers(record, holder)
-    user = options.user_name or (speakers[0] if speakers else None)
+    options = options.known_as(user=speakers[0] if speakers else None)
     numbers = sorted(
         {int(match[1]) for key, value in holder.items() if (match := _SESSION.fullmatch(key)) and value}
     )
-    ids = UniqueIds()
-    sessions = tuple(_session(holder, number, user, ids, skipped) for number in numbers)
+    ids = UniqueIds(options.budget)
+    sessions = tuple(_session(holder, number, ids, options, skipped) for number in numbers)
     known = {turn.source_id for session in sessions for turn in session.turns}
-    questions = _questions(list_field(record, "qa"), known, skipped)
-    return Conversation(
+    questions = _questions(list_field(record, "qa"), known, options, skipped)
+    conversation = Conversation(
         name=name_field(record, "sample_id"),
         speakers=speakers,
         sessions=sessions,
         questions=questions,
         skipped=tuple(skipped),
     )
+    return options.budget.keep(conversation)
 
 
 def _speakers(record: Mapping[str, Any], holder: Mapping[str, Any]) -> tuple[str, ...]:
@@ -213,29 +212,29 @@ def _speakers(record: Mapping[str, Any], holder: Mapping[str, Any]) -> tuple[str
 
 
 def _session(
-    holder: Mapping[str, Any], number: int, user: str | None, ids: UniqueIds, skipped: list[Skipped]
+    holder: Mapping[str, Any], number: int, ids: UniqueIds, options: ReadOptions, skipped: Skips
 ) -> Session:
     began = parse_time(holder.get(f"session_{number}_date_time"))
     turns = []
     for index, message in enumerate(list_field(holder, f"session_{number}"), 1):
         where = f"session {number}, message {index}"
         if not isinstance(message, dict):
-            skipped.append(Skipped(where=where, why="not an object"))
+            skipped.add(where, "not an object")
             continue
         speaker = name_field(message, "speaker")
         if speaker is None:
-            skipped.append(Skipped(where=where, why="no speaker"))
+            skipped.add(where, "no speaker")
             continue
-        turns.append(
-            Turn(
-                _spoken(message),
-                speaker=speaker,
-                role=Role.USER if speaker == user else Role.CHARACTER,
-                at=parse_time(message.get("date_time")) or began,
-                source_id=ids.claim(name_field(message, "dia_id") or f"D{number}:{index}"),
-            )
+        turn = Turn(
+            _spoken(message),
+            speaker=speaker,
+            role=Role.USER if speaker == options.user_name else Role.CHARACTER,
+            at=parse_time(message.get("date_time")) or began,
+            source_id=ids.claim(name_field(message, "dia_id") or f"D{number}:{index}"),
         )
-    return Session(number=number, at=began or (turns[0].at if turns else None), turns=tuple(turns))
+        turns.append(options.budget.keep(turn))
+    at = began or (turns[0].at if turns else None)
+    return options.budget.keep(Session(number=number, at=at, turns=tuple(turns)))
 
 
 def _spoken(message: Mapping[str, Any]) -> str:
@@ -244,28 +243,29 @@ def _spoken(message: Mapping[str, Any]) -> str:
     return f"{text} [shares {caption}]".lstrip() if caption else text
 
 
-def _questions(entries: list[Any], known: set[str | None], skipped: list[Skipped]) -> tuple[Question, ...]:
+def _questions(
+    entries: list[Any], known: set[str | None], options: ReadOptions, skipped: Skips
+) -> tuple[Question, ...]:
     questions = []
     for number, entry in enumerate(entries, 1):
         where = f"{_QUESTION} {number}"
         text = text_field(entry, "question") if isinstance(entry, dict) else None
         if text is None:
-            skipped.append(Skipped(where=where, why="no question text"))
+            skipped.add(where, "no question text")
             continue
-        named = dict.fromkeys(_EVIDENCE.findall(_flat(entry.get("evidence"))))
-        evidence = tuple(name for name in named if name in known)
+        named = (match[0] for match in _EVIDENCE.finditer(_flat(entry.get("evidence"))))
+        evidence = tuple(dict.fromkeys(name for name in named if name in known))
         if not evidence:
-            skipped.append(Skipped(where=where, why="no evidence in the conversation"))
+            skipped.add(where, "no evidence in the conversation")
             continue
         answer, category = entry.get("answer"), entry.get("category")
-        questions.append(
-            Question(
-                text=text,
-                evidence=evidence,
-                answer=str(answer) if isinstance(answer, (str, int, float)) else None,
-                category=category if isinstance(category, int) and not isinstance(category, bool) else None,
-            )
+        question = Question(
+            text=text,
+            evidence=evidence,
+            answer=str(answer) if isinstance(answer, (str, int, float)) else None,
+            category=category if isinstance(category, int) and not isinstance(category, bool) else None,
         )
+        questions.append(options.budget.keep(question))
     return tuple(questions)
 
 

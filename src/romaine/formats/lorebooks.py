@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from romaine.errors import FormatError
-from romaine.formats.reading import ReadOptions, list_field, name_field, object_field, text_field
-from romaine.formats.result import ImportResult, Note, Skipped
+from romaine.formats.reading import ReadOptions, Skips, list_field, name_field, object_field, text_field
+from romaine.formats.result import ImportResult, Note
 from romaine.memory.records import Category, Kind
+
+#: A key of its own, where one text holds several.
+_KEY_BYTES = 80
 
 
 def is_lorebook(document: Any) -> bool:
@@ -30,7 +33,7 @@ def read_lorebook(document: Any, options: ReadOptions) -> ImportResult:
     """
     if not is_lorebook(document):
         raise FormatError("no lorebook here: expected an object with 'entries'")
-    skipped: list[Skipped] = []
+    skipped = Skips(options.budget)
     book = document["data"] if document.get("spec") == "lorebook_v3" else document
     entries = book["data"] if document.get("type") == "risu" else book.get("entries")
     name = name_field(book, "name") or options.book_name
@@ -43,9 +46,7 @@ def read_lorebook(document: Any, options: ReadOptions) -> ImportResult:
     )
 
 
-def read_entries(
-    entries: Any, book: str | None, options: ReadOptions, skipped: list[Skipped]
-) -> tuple[Note, ...]:
+def read_entries(entries: Any, book: str | None, options: ReadOptions, skipped: Skips) -> tuple[Note, ...]:
     """Reads the entries of a lorebook, an object by uid or a list.
 
     Disabled and empty entries are skipped; constant ones are pinned. Keys, comment and order are kept in the
@@ -57,19 +58,15 @@ def read_entries(
         options: Names for the macros.
         skipped: Where to report what is left out.
     """
-    if isinstance(entries, dict):
-        numbered = list(entries.items())
-    else:
-        numbered = [
-            (str(number), entry) for number, entry in enumerate(entries if isinstance(entries, list) else [])
-        ]
+    found = entries if isinstance(entries, (dict, list)) else []
+    numbered = found.items() if isinstance(found, dict) else enumerate(found)
     notes = []
     for number, entry in numbered:
-        note = _note(number, entry, book, options)
+        note = _note(str(number), entry, book, options)
         if isinstance(note, Note):
             notes.append(note)
         else:
-            skipped.append(Skipped(where=f"lore entry {number}", why=note))
+            skipped.add(f"lore entry {number}", note)
     return tuple(notes)
 
 
@@ -84,15 +81,17 @@ def _note(number: str, entry: Any, book: str | None, options: ReadOptions) -> No
     if text is None:
         return "no content"
     identity = _whole_number(entry, "uid", "id")
-    return Note(
-        text=options.fill(text.strip()),
-        kind=Kind.LORE,
-        category=Category.WORLD_DETAIL,
-        pinned=entry.get("constant") is True or entry.get("alwaysActive") is True,
-        source_id="/".join(
-            ("lore", *([book] if book else []), str(number if identity is None else identity))
-        ),
-        metadata=_metadata(entry, book, options),
+    return options.budget.keep(
+        Note(
+            text=options.fill(text.strip()),
+            kind=Kind.LORE,
+            category=Category.WORLD_DETAIL,
+            pinned=entry.get("constant") is True or entry.get("alwaysActive") is True,
+            source_id="/".join(
+                ("lore", *([book] if book else []), str(number if identity is None else identity))
+            ),
+            metadata=_metadata(entry, book, options),
+        )
     )
 
 
@@ -108,13 +107,17 @@ def _metadata(entry: Mapping[str, Any], book: str | None, options: ReadOptions) 
         "case_sensitive": entry.get("case_sensitive") is True or None,
         "group": name_field(entry, "group"),
     }
-    return {name: value for name, value in found.items() if value not in (None, [])}
+    return {name: value for name, value in found.items() if value is not None and value != []}
 
 
 def _keys(entry: Mapping[str, Any], options: ReadOptions, *names: str) -> list[str]:
     for name in names:
         value = entry.get(name)
-        keys = value.split(",") if isinstance(value, str) else list_field(entry, name)
+        if isinstance(value, str):
+            options.budget.check(value.count(",") * _KEY_BYTES, "a text of keys")
+            keys: list[Any] = value.split(",")
+        else:
+            keys = list_field(entry, name)
         if found := [options.fill(key.strip()) for key in keys if isinstance(key, str) and key.strip()]:
             return found
     return []
@@ -129,7 +132,7 @@ def _whole_number(entry: Mapping[str, Any], *names: str) -> int | None:
 
 
 def card_book(
-    data: Mapping[str, Any], card_name: str, options: ReadOptions, skipped: list[Skipped]
+    data: Mapping[str, Any], card_name: str, options: ReadOptions, skipped: Skips
 ) -> tuple[Note, ...]:
     """Reads the lorebook inside a character card, none where it has none."""
     book = object_field(data, "character_book")

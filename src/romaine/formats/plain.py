@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
+from romaine.bounded.parsing import read_json_lines
 from romaine.formats.reading import (
     UNNAMED_CHARACTER,
     UNNAMED_USER,
     ReadOptions,
+    Skips,
     UniqueIds,
     name_field,
-    read_json_lines,
     text_field,
 )
-from romaine.formats.result import Chat, ImportResult, Skipped
+from romaine.formats.result import Chat, ImportResult
 from romaine.formats.times import parse_time
 from romaine.memory.records import Role, Turn
 
@@ -47,25 +48,27 @@ def read_plain(stream: BinaryIO, options: ReadOptions) -> ImportResult:
         FormatError: If a line is not JSON.
     """
     turns: list[Turn] = []
-    skipped: list[Skipped] = []
-    ids = UniqueIds()
-    for number, message in read_json_lines(stream):
+    skipped = Skips(options.budget)
+    ids = UniqueIds(options.budget)
+    for number, message in read_json_lines(stream, options.budget):
         where = f"line {number}"
         text = text_field(message, "text", "content") if isinstance(message, dict) else None
         role = _role(message, options) if isinstance(message, dict) else None
         if text is None:
-            skipped.append(Skipped(where=where, why="no text"))
+            skipped.add(where, "no text")
         elif role is None:
-            skipped.append(Skipped(where=where, why=f"unknown role; known: {', '.join(_ROLES)}"))
+            skipped.add(where, f"unknown role; known: {', '.join(_ROLES)}")
         else:
             turns.append(
-                Turn(
-                    options.fill(text),
-                    speaker=_speaker(message, role, options),
-                    role=role,
-                    at=parse_time(message.get("at")),
-                    source_id=ids.claim(_identity(message) or where),
-                    parent_id=name_field(message, "parent_id"),
+                options.budget.keep(
+                    Turn(
+                        options.fill(text),
+                        speaker=_speaker(message, role, options),
+                        role=role,
+                        at=parse_time(message.get("at")),
+                        source_id=ids.claim(_identity(message) or where),
+                        parent_id=name_field(message, "parent_id"),
+                    )
                 )
             )
     return ImportResult(

@@ -11,11 +11,13 @@ import binascii
 import struct
 import zlib
 from collections.abc import Iterator
+from string import whitespace
 from typing import BinaryIO
 
+from romaine.bounded.parsing import parse_json
 from romaine.errors import FormatError
 from romaine.formats.cards import read_card
-from romaine.formats.reading import ReadOptions, parse_json
+from romaine.formats.reading import ReadOptions
 from romaine.formats.result import ImportResult
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -43,12 +45,12 @@ def read_png_card(stream: BinaryIO, options: ReadOptions) -> ImportResult:
     if encoded is None:
         raise FormatError("the PNG has no character card (no text chunk 'ccv3' or 'chara')")
     try:
-        card = base64.b64decode(b"".join(encoded.split()), validate=True)
+        card = base64.b64decode(encoded.translate(None, whitespace.encode()), validate=True)
     except binascii.Error:
         raise FormatError(
             "the character card in the PNG is not valid base64; export the card again"
         ) from None
-    return read_card(parse_json(card, "the character card in the PNG"), options)
+    return read_card(parse_json(card, "the character card in the PNG", options.budget, keep=True), options)
 
 
 def _text_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from romaine.bounded.budget import Budget
+from romaine.bounded.parsing import parse_json, read_line
 from romaine.errors import FormatError
 from romaine.formats.cards import is_card, read_card
 from romaine.formats.chatpkg import ZIP_SIGNATURE, is_chatpkg, read_chatpkg, read_chatpkg_document
@@ -22,7 +24,7 @@ from romaine.formats.locomo import is_locomo, read_locomo
 from romaine.formats.lorebooks import is_lorebook, read_lorebook
 from romaine.formats.plain import is_plain, read_plain
 from romaine.formats.png import PNG_SIGNATURE, read_png_card
-from romaine.formats.reading import ReadOptions, parse_json, read_document, read_line
+from romaine.formats.reading import ReadOptions, open_file, read_document
 from romaine.formats.result import ImportResult
 from romaine.formats.risu import is_risu, read_risu
 from romaine.formats.sillytavern import is_sillytavern, read_sillytavern
@@ -88,7 +90,7 @@ def detect(source: Source) -> str:
         FormatError: If the file cannot be read, is damaged or of no known format.
     """
     with _open(source) as stream:
-        return _choose(stream)[0]
+        return _choose(stream, Budget())[0]
 
 
 def read(
@@ -121,20 +123,16 @@ def read(
         book_name=Path(name).stem or None,
     )
     with _open(source) as stream:
-        return _choose(stream)[1](options)
+        return _choose(stream, options.budget)[1](options)
 
 
 def _open(source: Source) -> AbstractContextManager[BinaryIO]:
     if isinstance(source, tuple):
         return io.BytesIO(source[1])
-    try:
-        return Path(source).open("rb")
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise FormatError(f"cannot read {os.fspath(source)!r}: {why}; check the path") from None
+    return open_file(source)
 
 
-def _choose(stream: BinaryIO) -> tuple[str, _Reader]:
+def _choose(stream: BinaryIO, budget: Budget) -> tuple[str, _Reader]:
     """Returns the format's name and what reads it from the stream, which stands where that begins."""
     head = stream.read(len(PNG_SIGNATURE))
     if not head:
@@ -143,34 +141,47 @@ def _choose(stream: BinaryIO) -> tuple[str, _Reader]:
     for binary in _BINARY_FORMATS:
         if head.startswith(binary.signature):
             return binary.name, partial(binary.read, stream)
-    first = _first_line(stream)
+    first, is_all = _first_line(stream, budget)
     for lines in _LINE_FORMATS:
         if lines.recognises(first):
             return lines.name, partial(lines.read, stream)
-    document = _document(stream, first)
+    if is_all:
+        document = first
+    else:
+        has_lines, first = first is not None, None  # not held while the whole is parsed
+        document = _document(stream, budget, has_lines=has_lines)
     for entry in _DOCUMENT_FORMATS:
         if entry.recognises(document):
             return entry.name, partial(entry.read, document)
     raise FormatError(f"the file is JSON of no known format; known: {', '.join(FORMATS)}")
 
 
-def _document(stream: BinaryIO, first_line: Any) -> Any:
+def _document(stream: BinaryIO, budget: Budget, *, has_lines: bool) -> Any:
     try:
-        return read_document(stream, "the file")
+        return read_document(stream, "the file", budget)
     except FormatError:
-        if first_line is None:
+        if not has_lines:
             raise
         known = ", ".join(lines.name for lines in _LINE_FORMATS)
         raise FormatError(f"the first line is JSON of no known format; known for lines: {known}") from None
 
 
-def _first_line(stream: BinaryIO) -> Any:
-    """Returns the first line that is not blank, parsed; None where it is no JSON by itself."""
+def _first_line(stream: BinaryIO, budget: Budget) -> tuple[Any, bool]:
+    """Returns the first line that is not blank, parsed, and whether it is all there is.
+
+    It is None where it is no JSON by itself and others follow.
+    """
     try:
-        while (line := read_line(stream, "line 1")) and not line.strip():
+        while (line := read_line(stream, "line 1")) and line.isspace():
             pass
-        return parse_json(line, "line 1")
     except FormatError:
-        return None
+        return None, False
     finally:
+        is_all = not stream.read(1)
         stream.seek(0)
+    if is_all:
+        return parse_json(line, "the file", budget, keep=True), True
+    try:
+        return parse_json(line, "line 1", Budget()), False
+    except FormatError:
+        return None, False

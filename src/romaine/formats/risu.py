@@ -12,12 +12,13 @@ from romaine.formats.reading import (
     UNNAMED_CHARACTER,
     UNNAMED_USER,
     ReadOptions,
+    Skips,
     UniqueIds,
     list_field,
     name_field,
     text_field,
 )
-from romaine.formats.result import Chat, ImportResult, Note, Skipped
+from romaine.formats.result import Chat, ImportResult, Note
 from romaine.formats.times import parse_time
 from romaine.memory.records import Role, Turn
 
@@ -46,17 +47,17 @@ def read_risu(document: Any, options: ReadOptions) -> ImportResult:
         raise FormatError(f"this RisuAI chat is of a version that is not known; known: {_VERSIONS}")
     data = document.get("data")
     parts = data if isinstance(data, list) else [data]
-    skipped: list[Skipped] = []
+    skipped = Skips(options.budget)
     chats: list[Chat] = []
     lore: list[Note] = []
     for number, part in enumerate(parts, 1):
         if not isinstance(part, dict):
-            skipped.append(Skipped(where=f"chat {number}", why="not an object"))
+            skipped.add(f"chat {number}", "not an object")
             continue
         title = name_field(part, "name")
         messages = list_field(part, "message")
         turns = _turns(messages, f"chat {number}, message", options, skipped)
-        chats.append(Chat(turns=turns, title=title))
+        chats.append(options.budget.keep(Chat(turns=turns, title=title)))
         entries = read_entries(part.get("localLore"), title or f"chat {number}", options, skipped)
         lore += [replace(note, chat=len(chats) - 1) for note in entries]
     return ImportResult(
@@ -69,16 +70,16 @@ def read_risu(document: Any, options: ReadOptions) -> ImportResult:
     )
 
 
-def _turns(messages: list[Any], where: str, options: ReadOptions, skipped: list[Skipped]) -> tuple[Turn, ...]:
+def _turns(messages: list[Any], where: str, options: ReadOptions, skipped: Skips) -> tuple[Turn, ...]:
     hidden = -1 if options.include_hidden else _last_hidden_by_a_later_one(messages)
-    ids = UniqueIds()
+    ids = UniqueIds(options.budget)
     turns = []
     for index, message in enumerate(messages):
         turn = _turn(message, index, index <= hidden, ids, options)
         if isinstance(turn, Turn):
             turns.append(turn)
         else:
-            skipped.append(Skipped(where=f"{where} {index + 1}", why=turn))
+            skipped.add(f"{where} {index + 1}", turn)
     return tuple(turns)
 
 
@@ -106,12 +107,14 @@ def _turn(message: Any, index: int, hidden: bool, ids: UniqueIds, options: ReadO
         return "a comment"
     if (hidden or message.get("disabled") is True) and not options.include_hidden:
         return "hidden from the model (disabled)"
-    return Turn(
-        options.fill(text),
-        speaker=_speaker(message, role, options),
-        role=role,
-        at=parse_time(message.get("time")),
-        source_id=source_id,
+    return options.budget.keep(
+        Turn(
+            options.fill(text),
+            speaker=_speaker(message, role, options),
+            role=role,
+            at=parse_time(message.get("time")),
+            source_id=source_id,
+        )
     )
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
+from romaine.bounded.parsing import read_json_lines
 from romaine.formats.reading import (
     UNNAMED_CHARACTER,
     UNNAMED_USER,
     ReadOptions,
+    Skips,
     UniqueIds,
     list_field,
     name_field,
     object_field,
-    read_json_lines,
     text_field,
 )
-from romaine.formats.result import Chat, ImportResult, Skipped
+from romaine.formats.result import Chat, ImportResult
 from romaine.formats.times import parse_time
 from romaine.memory.records import Role, Turn
 
@@ -46,12 +47,12 @@ def read_sillytavern(stream: BinaryIO, options: ReadOptions) -> ImportResult:
         FormatError: If a line is not JSON.
     """
     turns: list[Turn] = []
-    skipped: list[Skipped] = []
-    ids = UniqueIds()
-    for number, message in read_json_lines(stream):
+    skipped = Skips(options.budget)
+    ids = UniqueIds(options.budget)
+    for number, message in read_json_lines(stream, options.budget):
         where = f"line {number}"
         if not isinstance(message, dict):
-            skipped.append(Skipped(where=where, why="not an object"))
+            skipped.add(where, "not an object")
         elif "mes" in message:
             source_id = ids.claim(_identity(message, number, options))
             turn = _turn(message, source_id, options, where, skipped)
@@ -61,7 +62,7 @@ def read_sillytavern(stream: BinaryIO, options: ReadOptions) -> ImportResult:
                 user=_named(message, "user_name"), character=_named(message, "character_name")
             )
         else:
-            skipped.append(Skipped(where=where, why="no message text (mes)"))
+            skipped.add(where, "no message text (mes)")
     return ImportResult(
         format="sillytavern-chat",
         chats=(Chat(turns=tuple(turns)),),
@@ -77,32 +78,34 @@ def _named(header: Mapping[str, Any], field: str) -> str | None:
 
 
 def _turn(
-    message: Mapping[str, Any], source_id: str, options: ReadOptions, where: str, skipped: list[Skipped]
+    message: Mapping[str, Any], source_id: str, options: ReadOptions, where: str, skipped: Skips
 ) -> Turn | None:
     text = _shown_text(message, where, skipped)
     if text is None:
-        skipped.append(Skipped(where=where, why="no text"))
+        skipped.add(where, "no text")
         return None
     if message.get("is_system") is True and not options.include_hidden:
-        skipped.append(Skipped(where=where, why="hidden from the model (is_system)"))
+        skipped.add(where, "hidden from the model (is_system)")
         return None
-    return Turn(
-        options.fill(text),
-        speaker=_speaker(message, options),
-        role=_role(message),
-        at=parse_time(message.get("send_date")),
-        source_id=source_id,
+    return options.budget.keep(
+        Turn(
+            options.fill(text),
+            speaker=_speaker(message, options),
+            role=_role(message),
+            at=parse_time(message.get("send_date")),
+            source_id=source_id,
+        )
     )
 
 
-def _shown_text(message: Mapping[str, Any], where: str, skipped: list[Skipped]) -> str | None:
+def _shown_text(message: Mapping[str, Any], where: str, skipped: Skips) -> str | None:
     swipes = list_field(message, "swipes")
     if not swipes:
         return text_field(message, "mes")
     shown = message.get("swipe_id", 0)
     if isinstance(shown, int) and 0 <= shown < len(swipes) and isinstance(swipes[shown], str):
         return text_field({"mes": swipes[shown]}, "mes")
-    skipped.append(Skipped(where=where, why=f"swipe_id is none of the {len(swipes)} swipes; mes is taken"))
+    skipped.add(where, f"swipe_id is none of the {len(swipes)} swipes; mes is taken")
     return text_field(message, "mes")
 
 

@@ -66,7 +66,7 @@ class IndexCache(Generic[Key, Value]):
             self._evict()
 
     def get_or_put(self, key: Key, make: Callable[[], Value]) -> Value:
-        """Returns the value of `key`, made and kept if it is not there; of two threads that ask, one makes it."""
+        """Returns the value of `key`, made if it is not there; of two threads that ask, one makes it."""
         with self._lock:
             value = self._values.get(key)
             if value is None:

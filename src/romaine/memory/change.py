@@ -1,7 +1,7 @@
 """One write: what it does to the rows of the file. Meaning is decided above, durability below.
 
-Rows are changed first; `settle` then embeds what is new, and every turn that has another one before it now, so
-that the vectors are those of the rows whatever was done to them.
+Rows are changed first; `settle` then embeds what is new, and every turn that has another one before it now,
+so that the vectors are those of the rows whatever was done to them.
 """
 
 from __future__ import annotations
@@ -16,20 +16,17 @@ from romaine.memory.codec import (
     content_checksum,
     decode_optional,
     encode_optional,
-    encode_text,
     vector_checksum,
 )
 from romaine.memory.encoder import Draft, Encoder
 from romaine.memory.forks import descendants, forks_that_see, seen_by_forks
 from romaine.memory.records import Memory, Scope
-from romaine.memory.rows import COLUMNS, INSERT, UPDATE, StoredMemory, fetch, stored_row
-from romaine.memory.sequence import followers, previous_turn, shares_with, spoken, view_of_row
-from romaine.memory.terms import term_ids
-from romaine.memory.views import View, space_of, view_of
+from romaine.memory.row_writer import OF_ROOT, RowWriter, terms_blob
+from romaine.memory.rows import StoredMemory, fetch, stored_row
+from romaine.memory.sequence import followers, previous_turn, shares_with, spoken, turn_before
+from romaine.memory.views import View, view_of
 
-_PUT_VECTOR = "INSERT OR REPLACE INTO vector VALUES (?, ?, ?, ?, ?, ?)"
-_OF_ROOT = f"""SELECT {COLUMNS} FROM memory m JOIN space s ON s.no = m.space
-    WHERE m.no = :root OR (m.root = :root AND m.root <> m.no)"""  # noqa: S608
+_PUT_VECTOR = "INSERT OR REPLACE INTO vector VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -53,18 +50,28 @@ class _Embedding:
 
     Attributes:
         row: The row.
-        draft: Its words, and those before it.
+        previous: The turn before it, or None.
         fork: View of the fork that needs a copy of its own for that, or None.
         for_all: Whether forks that see the row are to see that, too.
     """
 
     row: StoredMemory
-    draft: Draft
+    previous: StoredMemory | None
     fork: View | None = None
     for_all: bool = False
 
+    @property
+    def draft(self) -> Draft:
+        """The row's words, and those before it."""
+        return draft_of(self.row, self.previous)
 
-class Change:
+    @property
+    def root(self) -> int | None:
+        """Root of the turn before it."""
+        return None if self.previous is None else self.previous.root
+
+
+class Change(RowWriter):
     """What one transaction does. Its number marks every row it touches.
 
     Args:
@@ -74,29 +81,12 @@ class Change:
     """
 
     def __init__(self, connection: sqlite3.Connection, vector_format: VectorFormat, encoder: Encoder) -> None:
-        self.connection = connection
+        super().__init__(connection)
         self.encoder = encoder
         self._format = vector_format
-        self._unembedded: dict[int, StoredMemory] = {}
-        self._terms: dict[int, bytes] = {}
         self._gaps: list[_Gap] = []
-        connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'change'")
-        (self.number,) = connection.execute("SELECT value FROM meta WHERE key = 'change'").fetchone()
 
     # --- what a write may do -------------------------------------------------------------------------------
-
-    def space(self, scope: Scope) -> int:
-        """Number of the scope's space, made if it is not there; marked as changed."""
-        no = space_of(self.connection, scope.user, scope.chat)
-        if no is None:
-            cursor = self.connection.execute(
-                "INSERT INTO space (user, chat, checksum) VALUES (?, ?, 0)",
-                (encode_text(scope.user), encode_optional(scope.chat)),
-            )
-            no = int(cursor.lastrowid or 0)
-            self._reserve_positions(no, 0)
-        self._mark_space(no)
-        return no
 
     def insert(self, memories: Sequence[Memory]) -> list[StoredMemory]:
         """Adds memories, in the order of the story; their positions are given away for good."""
@@ -154,8 +144,7 @@ class Change:
         (no,) = self.connection.execute("SELECT coalesce(max(no), 0) + 1 FROM branch").fetchone()
         values = (no, space, encode_optional(scope.character), parent, at, self.number)
         self.connection.execute(
-            "INSERT INTO branch (no, space, character, parent, at, change, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (*values, content_checksum(values)),
+            "INSERT INTO branch VALUES (?, ?, ?, ?, ?, ?, ?)", (*values, content_checksum(values))
         )
 
     def take_out(self, view: View, rows: Iterable[StoredMemory]) -> None:
@@ -178,7 +167,7 @@ class Change:
                 continue
             below = descendants(self.connection, row.space)
             # of a fork's own copy, the parent's stays
-            versions = [v for v in fetch(self.connection, _OF_ROOT, {"root": row.root}) if v.space in below]
+            versions = [v for v in fetch(self.connection, OF_ROOT, {"root": row.root}) if v.space in below]
             for version in versions:
                 self._open_gaps_of_erased(version, below)
             self._delete(versions)
@@ -215,98 +204,10 @@ class Change:
         for embedding in shifted:
             if not self._has_vectors(embedding):
                 self._put_vectors([replace(embedding, row=self._own_row(embedding))])
+            elif embedding.fork is None:
+                self._put_previous(embedding)
         for pending in (self._unembedded, self._gaps, self._terms):
             pending.clear()
-
-    # --- rows ----------------------------------------------------------------------------------------------
-
-    def _insert(self, rows: Sequence[StoredMemory]) -> None:
-        self._terms |= {row.no: terms_blob(row) for row in rows}
-        self.connection.executemany(
-            INSERT, [(*row[:-2], self.number, row.checksum(self._terms[row.no])) for row in rows]
-        )
-        self._unembedded |= {row.no: row for row in rows}
-
-    def _update(self, row: StoredMemory) -> None:
-        self._terms[row.no] = terms = terms_blob(row)
-        self.connection.execute(UPDATE, (*row[1:-2], self.number, row.checksum(terms), row.no))
-        self._mark_space(row.space)
-        if row.no in self._unembedded:
-            self._unembedded[row.no] = row
-
-    def _delete(self, rows: Sequence[StoredMemory]) -> None:
-        for row in rows:
-            self._mark_space(row.space)
-            self._unembedded.pop(row.no, None)
-            self.connection.execute("INSERT INTO gone VALUES (?, ?, ?)", (row.space, self.number, row.no))
-            self.connection.execute("DELETE FROM memory WHERE no = ?", (row.no,))
-        for root in {row.root for row in rows}:
-            if next(fetch(self.connection, _OF_ROOT, {"root": root}), None) is None:
-                self.connection.execute("DELETE FROM supersession WHERE old = ? OR new = ?", (root, root))
-                self.connection.execute("DELETE FROM hidden WHERE root = ?", (root,))
-
-    def _mark_space(self, no: int) -> None:
-        self.connection.execute("UPDATE space SET changed = ? WHERE no = ?", (self.number, no))
-
-    def _next_no(self) -> int:
-        row = self.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'memory'").fetchone()
-        return int(row[0] if row else 0) + 1
-
-    def _reserve_positions(self, space: int, following: int) -> int:
-        """Makes `following` the next position of a space, if it is not beyond that; returns what it was."""
-        (before, *rest) = self.connection.execute(
-            "SELECT next_position, no, user, chat FROM space WHERE no = ?", (space,)
-        ).fetchone()
-        values = (*rest, max(before, following))
-        self.connection.execute(
-            "UPDATE space SET next_position = ?, checksum = ? WHERE no = ?",
-            (values[3], content_checksum(values), space),
-        )
-        return int(before)
-
-    # --- forks ---------------------------------------------------------------------------------------------
-
-    def _keep_version(self, row: StoredMemory) -> bool:
-        """Keeps a row as it is for the forks that see it, if any do; the row itself may then change."""
-        if not row.in_chat or not seen_by_forks(self.connection, row):
-            return False
-        no = self._next_no()
-        version = row._replace(no=no, retired=self.number)
-        self._insert([version])
-        del self._unembedded[no]
-        self.connection.execute(
-            "INSERT INTO vector SELECT ?, vector, context, terms, checksum, ? FROM vector WHERE no = ?",
-            (no, self.number, row.no),
-        )
-        return True
-
-    def _own_copy(self, view: View, row: StoredMemory, memory: Memory) -> StoredMemory:
-        """Gives a fork a copy of what it inherited, with other content."""
-        assert view.fork is not None  # or nothing is inherited
-        # what all characters of the parent share is, in a fork, that of whose fork it is
-        character = decode_optional(row.character or view.fork.character)
-        scope = replace(view.scope, character=character)
-        self._hide(view, row)
-        copy = stored_row(
-            replace(memory, scope=scope),
-            no=self._next_no(),
-            root=row.root,
-            space=self.space(scope),
-            born=self.number,
-        )
-        self._insert([copy])
-        return copy
-
-    def _hide(self, view: View, row: StoredMemory) -> None:
-        """Takes a memory of its parents out of a fork, and out of the file if nobody else sees it."""
-        assert view.fork is not None
-        values = (view.fork.no, row.root, self.number)
-        self.connection.execute(
-            "INSERT OR IGNORE INTO hidden VALUES (?, ?, ?, ?)", (*values, content_checksum(values))
-        )
-        self._mark_space(view.fork.space)
-        if row.retired is not None and not seen_by_forks(self.connection, row):
-            self._delete([row])
 
     # --- vectors -------------------------------------------------------------------------------------------
 
@@ -321,18 +222,11 @@ class Change:
 
     def _new(self) -> Iterator[_Embedding]:
         """What was stored or has other words, with the turn before it."""
-        views: dict[tuple[object, ...], View] = {}
         before: StoredMemory | None = None
         for row in self._unembedded.values():
-            if before is not None and _follows_closely(before, row):
-                previous: StoredMemory | None = before
-            else:
-                key = (row.user, row.character, row.chat)
-                if key not in views:
-                    views[key] = view_of_row(self.connection, row)
-                previous = previous_turn(self.connection, views[key], row)
+            close = before is not None and _follows_closely(before, row)
+            yield _Embedding(row, before if close else turn_before(self.connection, row))
             before = row
-            yield _Embedding(row, draft_of(row, previous))
 
     def _shifted(self) -> Iterator[_Embedding]:
         """Turns after a gap, with what stands before them now."""
@@ -350,8 +244,7 @@ class Change:
     def _after_gap(self, gap: _Gap, view: View, row: StoredMemory) -> _Embedding | None:
         for_all = row.space in gap.erased_from
         if row.space == view.own or not row.in_chat:
-            at = view_of_row(self.connection, row)
-            return _Embedding(row, draft_of(row, previous_turn(self.connection, at, row)), for_all=for_all)
+            return _Embedding(row, turn_before(self.connection, row), for_all=for_all)
         assert view.fork is not None
         # in a fork, only its own character sees what all shared in the parent
         character = row.character or view.fork.character
@@ -359,7 +252,7 @@ class Change:
         if at.fork is None or at.fork.no != view.fork.no:
             return None
         previous = previous_turn(self.connection, at, row._replace(character=character))
-        return _Embedding(row, draft_of(row, previous), None if for_all else at, for_all)
+        return _Embedding(row, previous, None if for_all else at, for_all)
 
     def _own_row(self, embedding: _Embedding) -> StoredMemory:
         """The row that may take other vectors: forks that see it have kept a version."""
@@ -387,11 +280,22 @@ class Change:
         self.connection.executemany(
             _PUT_VECTOR,
             [
-                (no, vector, context, self._terms[no], vector_checksum(vector, context), self.number)
-                for no, (vector, context) in zip(
-                    (embedding.row.no for embedding in embeddings), self._packed(embeddings), strict=True
+                (no, *vectors, self._terms[no], vector_checksum(*vectors, root), self.number, root)
+                for no, root, vectors in zip(
+                    (embedding.row.no for embedding in embeddings),
+                    (embedding.root for embedding in embeddings),
+                    self._packed(embeddings),
+                    strict=True,
                 )
             ],
+        )
+
+    def _put_previous(self, embedding: _Embedding) -> None:
+        """Notes that another turn of the same words stands before a row."""
+        (vectors,) = self._packed([embedding])
+        self.connection.execute(
+            "UPDATE vector SET previous = ?, checksum = ? WHERE no = ?",
+            (embedding.root, vector_checksum(*vectors, embedding.root), embedding.row.no),
         )
 
 
@@ -400,16 +304,12 @@ def draft_of(row: StoredMemory, previous: StoredMemory | None) -> Draft:
     return Draft(spoken(row), None if previous is None else spoken(previous))
 
 
-def terms_blob(row: StoredMemory) -> bytes:
-    """Terms of a row's words as they stand in the file, little-endian uint32."""
-    return term_ids(spoken(row)).astype("<u4").tobytes()
-
-
 def _follows_closely(before: StoredMemory, row: StoredMemory) -> bool:
     """Whether a turn was stored right after another one that all who see it see."""
     return (
         before.is_turn
         and row.is_turn
+        and row.retired is None
         and before.space == row.space
         and row.position is not None
         and before.position == row.position - 1

@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeAlias
-from uuid import UUID
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from romaine.errors import StorageCorruptError
 
 SqlText: TypeAlias = "str | bytes"
 
+_CANONICAL = json.JSONEncoder(default=bytes.hex)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -58,12 +58,13 @@ def decode_optional(value: SqlText | None) -> str | None:
 
 def encode_id(identifier: str) -> bytes:
     """Returns a UUID's 16 bytes, which sort as its text does."""
-    return UUID(identifier).bytes
+    return bytes.fromhex(identifier.replace("-", ""))
 
 
 def decode_id(value: bytes) -> str:
     """Undoes `encode_id`."""
-    return str(UUID(bytes=value))
+    digits = value.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def encode_time(moment: datetime) -> int:
@@ -171,11 +172,12 @@ class VectorFormat(Choice):
         return l2_normalize(raw)
 
 
-def vector_checksum(vector: bytes, context: bytes) -> int:
-    """CRC-32 over both vectors of a memory."""
-    return zlib.crc32(context, zlib.crc32(vector))
+def vector_checksum(vector: bytes, context: bytes, previous: int | None) -> int:
+    """CRC-32 over both vectors of a memory, and the root of the turn before it."""
+    told = b"" if previous is None else str(previous).encode()
+    return zlib.crc32(told, zlib.crc32(context, zlib.crc32(vector)))
 
 
 def content_checksum(values: Sequence[Any], terms: bytes = b"") -> int:
     """CRC-32 over the values of a row as SQLite holds them, and the terms that belong to it."""
-    return zlib.crc32(terms, zlib.crc32(json.dumps(values, default=bytes.hex).encode()))
+    return zlib.crc32(terms, zlib.crc32(_CANONICAL.encode(values).encode()))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from romaine.errors import OptionError
 from romaine.memory.change import Change
 from romaine.memory.checks import check_name, check_position
-from romaine.memory.codec import encode_optional, encode_text, decode_id
+from romaine.memory.codec import decode_id, encode_optional, encode_text
 from romaine.memory.encoder import Encoder
 from romaine.memory.records import Memory, Scope
 from romaine.memory.rows import StoredMemory

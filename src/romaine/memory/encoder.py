@@ -95,8 +95,8 @@ class NotEmbedded(Exception):  # noqa: N818 - not an error: the write begins ane
 class Encoder:
     """Embeds memories at full_dim, and remembers what it embedded for one write.
 
-    What a write will need is embedded before it begins, as far as that can be told; the few texts that turn out
-    to be missing inside are embedded there, while other writers wait.
+    What a write will need is embedded before it begins, as far as that can be told; the few texts that turn
+    out to be missing inside are embedded there, while other writers wait.
 
     Args:
         embedder: The embedder, at any dim.

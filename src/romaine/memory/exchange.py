@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import astuple, fields, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 from uuid import UUID, uuid5
 
+from romaine.bounded.parsing import check_cost, read_line
 from romaine.choice import Choice
 from romaine.errors import FormatError, OptionError, RomaineError
 from romaine.memory.change import Change
@@ -121,15 +122,21 @@ class _Import:
         return self._store.write(self._apply, hint=self._drafts) if self._count else 0
 
     def _memories(self) -> Iterator[Memory]:
+        number = 0
         with _open(self._path) as file:
-            for number, line in enumerate(_lines(file, self._path), 1):
-                if not line.strip():
+            while line := read_line(file, f"{self._path}, line {number + 1}"):
+                number += 1
+                if line.isspace():
                     continue
                 try:
-                    yield from_json(json.loads(line), scope=self._scope, user=self._user)
+                    # lone surrogates stand in the file as they are, see encode_json
+                    text = line.decode("utf-8", "surrogatepass")
+                    check_cost(line, "the line")
+                    yield from_json(json.loads(text), scope=self._scope, user=self._user)
                 except (RomaineError, TypeError, ValueError, OverflowError, RecursionError) as error:
+                    told = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
                     raise FormatError(
-                        f"{self._path}, line {number}: no memory as export writes them ({error}); nothing was"
+                        f"{self._path}, line {number}: no memory as export writes them ({told}); nothing was"
                         " imported"
                     ) from None
 
@@ -211,16 +218,8 @@ def _supersede(change: Change, memory: Memory, newer: str) -> None:
             return
 
 
-def _lines(file: Iterable[str], path: str | Path) -> Iterator[str]:
+def _open(path: str | Path) -> BinaryIO:
     try:
-        yield from file
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{path}: not UTF-8 text ({error.reason}); nothing was imported") from None
-
-
-def _open(path: str | Path) -> TextIO:
-    try:
-        # lone surrogates stand in the file as they are, see encode_json
-        return Path(path).open(encoding="utf-8", errors="surrogatepass")
-    except OSError as error:
-        raise FormatError(f"{path}: cannot be opened ({error.strerror})") from None
+        return Path(path).open("rb")
+    except (OSError, ValueError) as error:  # ValueError: a path with a null byte
+        raise FormatError(f"{path}: cannot be opened ({getattr(error, 'strerror', error)})") from None

@@ -1,12 +1,12 @@
 """What forks see of the chats they were made from.
 
-A fork shares its parent's past as it stood when the fork was made: what the parent's scope saw in that chat, up
-to the position where they part. From then on neither sees a change of the other, whatever it is: a turn, an
-edit, a pin, who knows of it, what supersedes it, a retraction. What stands outside any chat is not forked.
+A fork shares its parent's past as it stood when the fork was made: what the parent's scope saw in that chat,
+up to the position where they part. From then on neither sees a change of the other, whatever it is: a turn,
+an edit, a pin, who knows of it, what supersedes it, a retraction. What stands outside any chat is not forked.
 
 - When a chat changes a memory that a fork sees, the version that held until then is kept for the fork.
-- When a fork changes a memory that it inherited, it gets a copy of its own, and hides the one it inherited; when
-  it retracts or forgets it, it hides it.
+- When a fork changes a memory that it inherited, or another turn stands before it there, it gets a copy of
+  its own and hides the one it inherited; when it retracts or forgets it, it hides it.
 - `forget` in the chat where a memory was first stored erases it everywhere, with every version and copy;
   `forget` in a fork erases the fork's copy, from forks of that fork, too, and leaves the parent alone.
 - Versions and copies that no chat sees any more are deleted.
@@ -52,7 +52,8 @@ class Fork:
         )
 
 
-_FORK = "SELECT b.no, b.space, s.chat, b.character, b.at, b.change, b.parent FROM branch b JOIN space s ON s.no = b.space"
+_FORK = """SELECT b.no, b.space, s.chat, b.character, b.at, b.change, b.parent
+    FROM branch b JOIN space s ON s.no = b.space"""
 
 
 def fork_at(connection: sqlite3.Connection, space: int, character: SqlText | None) -> tuple[Fork, int] | None:

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from romaine.errors import StorageCorruptError
-from romaine.memory.change import Change, terms_blob
+from romaine.memory.change import Change
 from romaine.memory.codec import content_checksum, decode_text, encode_text, vector_checksum
+from romaine.memory.row_writer import terms_blob
 from romaine.memory.rows import COLUMNS, StoredMemory
 from romaine.memory.store import Store, read_setting
 from romaine.memory.terms import TERMS_VERSION
 
 _MENDED_AT_ONCE = 256
 
-_ALL = f"""SELECT {COLUMNS}, m.checksum, v.vector, v.context, v.terms, v.checksum
+_ALL = f"""SELECT {COLUMNS}, m.checksum, v.vector, v.context, v.terms, v.checksum, v.previous
     FROM memory m LEFT JOIN space s ON s.no = m.space LEFT JOIN vector v ON v.no = m.no ORDER BY m.no"""  # noqa: S608
 _SEALED = {
     "space": ("no, user, chat, next_position", "a chat"),
@@ -75,7 +76,7 @@ def verify(store: Store) -> Health:
 
 
 def repair(store: Store) -> int:
-    """Mends what can be mended, and takes what is readable of the rest as it stands; returns how many memories.
+    """Mends what can be mended, and takes what is readable of the rest as it stands; returns how many.
 
     Vectors and terms are made anew from the text. Words with lost bytes get U+FFFD in their place. A memory
     that cannot be read at all is deleted.
@@ -135,7 +136,7 @@ def _damaged(store: Store, connection: sqlite3.Connection) -> Iterator[_Found]:
     size = store.embedder.full_dim * store.vector_format.dtype.itemsize
     connection.text_factory = _leniently
     try:
-        for *values, sealed, vector, context, terms, checksum in connection.execute(_ALL):
+        for *values, sealed, vector, context, terms, checksum, previous in connection.execute(_ALL):
             row = StoredMemory._make(values)
             content = not isinstance(terms, bytes) or row.checksum(terms) != sealed
             if content and isinstance(terms, bytes):
@@ -145,7 +146,7 @@ def _damaged(store: Store, connection: sqlite3.Connection) -> Iterator[_Found]:
                 isinstance(vector, bytes)
                 and isinstance(context, bytes)
                 and len(vector) == len(context) == size
-                and vector_checksum(vector, context) == checksum
+                and vector_checksum(vector, context, previous) == checksum
             )
             if content or terms is None or not vectors:
                 yield _Found(row, content)

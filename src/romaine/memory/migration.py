@@ -65,7 +65,8 @@ NEXT_VECTOR_TABLE = """CREATE TABLE next_vector (
     context BLOB NOT NULL,
     terms BLOB NOT NULL,
     checksum INTEGER NOT NULL,
-    of_change INTEGER NOT NULL
+    of_change INTEGER NOT NULL,
+    previous INTEGER
 )"""
 
 TERMS = f"INSERT INTO meta VALUES ('terms', {TERMS_VERSION:d})"  # noqa: S608
@@ -89,8 +90,9 @@ ROOT_TABLES = (
 )
 
 _KEPT = ", ".join(name for name in STORED if name not in ("id", "root"))
+_OF_OLD = ", ".join(f"m.{name}" for name in _KEPT.split(", "))
 _COPY = f"""INSERT INTO memory (id, root, {_KEPT}, changed, checksum)
-    SELECT coalesce(o.id, m.id), coalesce(o.no, m.no), {", ".join(f"m.{n}" for n in _KEPT.split(", "))}, m.changed, 0
+    SELECT coalesce(o.id, m.id), coalesce(o.no, m.no), {_OF_OLD}, m.changed, 0
     FROM memory_1 m LEFT JOIN memory_1 o ON o.no = m.origin ORDER BY m.no"""  # noqa: S608
 _RETIRED = f"""SELECT {COLUMNS} FROM memory m JOIN space s ON s.no = m.space
     WHERE m.retired IS NOT NULL AND m.no > :no ORDER BY m.no LIMIT :limit"""  # noqa: S608
@@ -114,6 +116,7 @@ def from_version_1(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
     _rename_roots(connection)
     connection.execute("DROP TABLE memory_1")
+    connection.execute("ALTER TABLE vector ADD COLUMN previous INTEGER")
     connection.execute("DROP TABLE next_vector")  # an interrupted reembed begins anew
     connection.execute("DELETE FROM meta WHERE key = 'next_embedder'")
     connection.execute(NEXT_VECTOR_TABLE)
@@ -150,7 +153,7 @@ def _with_checksums(rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
 
 
 def _mend_positions(connection: sqlite3.Connection) -> None:
-    """Gives turns beyond all positions the next ones: the first release took up to 2**53, and none was left."""
+    """Gives turns beyond all positions the next ones: the first release took 2**53, and none was left."""
     far = connection.execute(
         "SELECT no, space FROM memory WHERE position > ? ORDER BY space, position, no", (MAX_POSITION,)
     ).fetchall()

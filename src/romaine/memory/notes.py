@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import unicodedata
 from collections.abc import Sequence
@@ -63,7 +62,7 @@ class _Known:
 def normalised(text: str) -> str:
     """Returns a text without what does not change what it says: case, character forms, space, end marks."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return re.sub(r"\s+", " ", folded).strip(" \t\n.!")
+    return " ".join(folded.split()).strip(" .!")
 
 
 class NoteWriter:
@@ -143,10 +142,7 @@ class NoteWriter:
             view = view_of(change.connection, note.scope)
             placed = _placed(change.connection, view, note)
             old = _stored_of_source(change.connection, view, note)
-            if old is not None:
-                row = _edit(change, view, old, placed)
-            else:
-                row = _insert(change, placed)
+            row = _insert(change, placed) if old is None else _edit(change, view, old, placed)
             results.append(NoteAdded(memory=row.memory(), stored=True))
         return results
 

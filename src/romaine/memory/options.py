@@ -72,12 +72,15 @@ class Masks:
 
     Attributes:
         wanted: What may be recalled.
+        known: What there is for `as_character`, or None for all that the scope sees; the rest has no part in
+            any figure.
         unwitnessed: Asked for, but `as_character` did not witness it.
         superseded: Asked for and witnessed, but something newer replaces it.
         out_of_time: Asked for and witnessed, but later than `as_of` or not valid then.
     """
 
     wanted: NDArray[np.bool_]
+    known: NDArray[np.bool_] | None
     unwitnessed: NDArray[np.bool_]
     superseded: NDArray[np.bool_]
     out_of_time: NDArray[np.bool_]
@@ -110,6 +113,7 @@ def masks_of(view: ScopeView, options: RecallOptions) -> Masks:
     )
     return Masks(
         wanted=shown & known & in_time & ~superseded,
+        known=None if options.as_character is None or len(view.witnesses) == 1 else known,
         unwitnessed=shown & ~known,
         superseded=shown & known & superseded,
         out_of_time=shown & known & ~in_time & ~superseded,

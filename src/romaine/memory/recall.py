@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import islice
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from romaine.errors import DimensionError, OtherEmbedderError
 from romaine.memory.abstention import GENERIC, Calibration, calibration_for, evidence_of
@@ -142,8 +142,14 @@ class Recaller:
 
         return serving.views.get_or_put(scope, made)
 
-    def rank(self, view: ScopeView, query: Query, candidates: Candidates) -> Ranking:
-        """Scores candidates of a view."""
+    def rank(
+        self,
+        view: ScopeView,
+        query: Query,
+        candidates: Candidates,
+        known: NDArray[np.bool_] | None = None,
+    ) -> Ranking:
+        """Scores candidates of a view, as if it had only those rows that are `known`."""
         rows = candidates.rows
         attributes = view.index.attributes
         names = {name for name in view.speakers if name is not None}
@@ -152,7 +158,7 @@ class Recaller:
         signals = Signals(
             speaker_named=is_named[attributes["speaker"][rows]],
             importance=attributes["importance"][rows],
-            recency=view.recency(attributes["created"][rows]),
+            recency=view.recency(attributes["created"][rows], known),
             pinned=attributes["pinned"][rows],
             cold=attributes["cold"][rows],
         )
@@ -188,9 +194,9 @@ class _Search:
         options = self._options
         masks = self._asked(masks_of(self._view, options))
         candidates = self._view.index.search(
-            self._query, mask=masks.wanted, k=max(options.k, 10), dim=options.dim
+            self._query, mask=masks.wanted, known=masks.known, k=max(options.k, 10), dim=options.dim
         )
-        ranking = self._recaller.rank(self._view, self._query, candidates)
+        ranking = self._recaller.rank(self._view, self._query, candidates, masks.known)
         evidence, calibration = evidence_of(candidates, ranking), self._calibration
         silent = options.min_score == AUTO and not calibration.speaks(evidence)
         hits = self._hits(candidates, ranking, silent=silent)

@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from romaine.errors import OtherEmbedderError, StorageCorruptError
-from romaine.memory.change import Change, draft_of, terms_blob
+from romaine.memory.change import Change, draft_of
 from romaine.memory.codec import VectorFormat, vector_checksum
 from romaine.memory.database import Database
-from romaine.memory.encoder import Draft, Encoder, MemoryEmbedder
+from romaine.memory.encoder import Encoder, MemoryEmbedder
+from romaine.memory.row_writer import terms_blob
 from romaine.memory.rows import COLUMNS, StoredMemory
-from romaine.memory.sequence import previous_turn, view_of_row
+from romaine.memory.sequence import turn_before
 from romaine.memory.store import read_setting, write_setting
 
 Progress = Callable[[int, int], None]
@@ -26,8 +27,8 @@ _PENDING = f"""SELECT {COLUMNS}, coalesce(v.changed, 0) FROM memory m JOIN space
     WHERE (n.no IS NULL OR n.of_change <> coalesce(v.changed, 0)) AND m.no > ? ORDER BY m.no LIMIT ?"""  # noqa: S608
 _IS_PENDING = """SELECT EXISTS (SELECT 1 FROM memory m LEFT JOIN vector v ON v.no = m.no
     LEFT JOIN next_vector n ON n.no = m.no WHERE n.no IS NULL OR n.of_change <> coalesce(v.changed, 0))"""
-_SWITCH = """INSERT OR REPLACE INTO vector (no, vector, context, terms, checksum, changed)
-    SELECT n.no, n.vector, n.context, n.terms, n.checksum, ? FROM next_vector n"""
+_SWITCH = """INSERT OR REPLACE INTO vector (no, vector, context, terms, checksum, changed, previous)
+    SELECT n.no, n.vector, n.context, n.terms, n.checksum, ?, n.previous FROM next_vector n"""
 
 
 def reembed(
@@ -99,10 +100,10 @@ def reembed_database(
                 if adopt is not None:
                     adopt()
                 return count
-        if count == before:
+        if count == before and not _is_more_to_embed(database):  # another writer may have added some just now
             raise StorageCorruptError(
-                f"{database.name}: memories are left to be embedded that cannot be read; verify() says what is"
-                " damaged, a backup has it whole"
+                f"{database.name}: memories are left to be embedded that cannot be read; verify() says which,"
+                " a backup has them whole"
             )
 
 
@@ -113,7 +114,8 @@ def _embed_pending(database: Database, embedder: MemoryEmbedder, batch_size: int
             vector_format = _format_of(connection)
             found = connection.execute(_PENDING, (last, batch_size)).fetchall()
             rows = [StoredMemory._make(values[:-1]) for values in found]
-            drafts = [_draft(connection, row) for row in rows]
+            previous = [_previous(connection, row) for row in rows]
+            drafts = [draft_of(row, before) for row, before in zip(rows, previous, strict=True)]
         if not rows:
             return
         encoder = Encoder(embedder)
@@ -125,18 +127,29 @@ def _embed_pending(database: Database, embedder: MemoryEmbedder, batch_size: int
                 return
             # a memory forgotten meanwhile has no row left to hang on to
             connection.executemany(
-                "INSERT OR REPLACE INTO next_vector SELECT no, ?, ?, ?, ?, ? FROM memory WHERE no = ?",
+                "INSERT OR REPLACE INTO next_vector SELECT no, ?, ?, ?, ?, ?, ? FROM memory WHERE no = ?",
                 [
-                    (v, c, terms_blob(row), vector_checksum(v, c), values[-1], row.no)
-                    for row, values, (v, c) in zip(rows, found, packed, strict=True)
+                    (*vectors, terms_blob(row), vector_checksum(*vectors, root), values[-1], root, row.no)
+                    for row, values, vectors, root in zip(
+                        rows, found, packed, (None if p is None else p.root for p in previous), strict=True
+                    )
                 ],
             )
         last = rows[-1].no
         yield len(rows)
 
 
-def _draft(connection: sqlite3.Connection, row: StoredMemory) -> Draft:
-    return draft_of(row, previous_turn(connection, view_of_row(connection, row), row))
+def _previous(connection: sqlite3.Connection, row: StoredMemory) -> StoredMemory | None:
+    """The turn before a row; for a version, the one that its context was made with."""
+    stored = connection.execute("SELECT previous FROM vector WHERE no = ?", (row.no,)).fetchone()
+    if row.retired is not None and stored == (None,):
+        return None
+    return turn_before(connection, row, stored[0] if stored else None)
+
+
+def _is_more_to_embed(database: Database) -> bool:
+    with database.read() as connection:
+        return connection.execute(_PENDING, (0, 1)).fetchone() is not None
 
 
 def _is_target(connection: sqlite3.Connection, embedder: MemoryEmbedder) -> bool:
@@ -150,9 +163,10 @@ def _is_target(connection: sqlite3.Connection, embedder: MemoryEmbedder) -> bool
         return True
     if target is None and read_setting(connection, "embedder") == embedder.fingerprint:
         return False
+    other = target or read_setting(connection, "embedder")
     raise OtherEmbedderError(
-        f"the file is being brought over, or was, to embedder {target or read_setting(connection, 'embedder')};"
-        f" reembed to {embedder.fingerprint} stopped and keeps nothing: call it again to have that one after all"
+        f"the file is being brought over, or was, to embedder {other}; reembed to {embedder.fingerprint}"
+        " stopped and keeps nothing: call it again to have that one after all"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from romaine.errors import RomaineError, StorageCorruptError
@@ -81,11 +82,7 @@ class StoredMemory(NamedTuple):
     @property
     def scope(self) -> Scope:
         """Whose memory it is."""
-        return Scope(
-            user=decode_text(self.user),
-            character=decode_optional(self.character),
-            chat=decode_optional(self.chat),
-        )
+        return _scope(self.user, self.character, self.chat)
 
     def memory(self, superseded_by: str | None = None) -> Memory:
         """The record it stands for.
@@ -93,8 +90,12 @@ class StoredMemory(NamedTuple):
         Raises:
             StorageCorruptError: If the row is damaged.
         """
+        if not all(type(value) in allowed for value, allowed in zip(self, _TYPES, strict=True)):
+            raise StorageCorruptError(
+                f"row {self.no} of the memory file is damaged; verify() lists what is, a backup has it whole"
+            )
         try:
-            return Memory(
+            return Memory.as_checked(
                 id=decode_id(self.id),
                 scope=self.scope,
                 kind=Kind(self.kind),
@@ -127,6 +128,22 @@ class StoredMemory(NamedTuple):
     def checksum(self, terms: bytes) -> int:
         """CRC-32 over all columns and the terms made of the text."""
         return content_checksum(self[: len(STORED)], terms)
+
+
+_NONE = type(None)
+_WORDS, _COUNT = (str, bytes), (int,)
+_TYPES = (
+    *(_COUNT, (bytes,), _COUNT, _COUNT, (*_WORDS, _NONE), (str,), _WORDS, (*_WORDS, _NONE), (str, _NONE)),
+    *((int, _NONE), _COUNT, (*_WORDS, _NONE), (*_WORDS, _NONE), (*_WORDS, _NONE), (str, _NONE), (float,)),
+    *(_COUNT, _COUNT, _COUNT, (int, _NONE), (int, _NONE), (int, _NONE), _COUNT, (*_WORDS, _NONE)),
+    *(_COUNT, (int, _NONE), _WORDS, (*_WORDS, _NONE)),
+)
+"""What a column may hold, in the order of `StoredMemory`; anything else is damage."""
+
+
+@lru_cache(maxsize=1024)
+def _scope(user: SqlText, character: SqlText | None, chat: SqlText | None) -> Scope:
+    return Scope(user=decode_text(user), character=decode_optional(character), chat=decode_optional(chat))
 
 
 STORED = StoredMemory._fields[:-2]

@@ -7,7 +7,8 @@ what is new, and a fork sees its parent as it was.
 A memory may have several rows: the one that holds now, and versions that only forks of its chat still see.
 A fork that changes what it inherited has a row of its own. All of them have one id and one *root*, the number
 of the row that the memory was first stored in; what supersedes what, and what a fork no longer shows, is said
-of roots, and so holds for all versions.
+of roots, and so holds for all versions. A vector row names the root of the turn that its context was made
+with, because a version's own chat may have changed since.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ _VERSION_2 = (
         context BLOB NOT NULL,
         terms BLOB NOT NULL,
         checksum INTEGER NOT NULL,
-        changed INTEGER NOT NULL
+        changed INTEGER NOT NULL,
+        previous INTEGER
     )""",
     migration.NEXT_VECTOR_TABLE,
     """CREATE TABLE branch (

@@ -58,7 +58,7 @@ _CATEGORY_CODES = {None if c is None else c.value: code for code, c in enumerate
 # Sorts numbers only: the LIMIT keeps SQLite from sorting rows with their vectors.
 _LOAD = f"""
     SELECT m.no, m.kind, m.category, m.speaker, m.known_by, m.importance, m.pinned, m.cold, m.position,
-        m.created_at, m.valid_from, m.valid_to, v.vector, v.context, v.terms, v.checksum
+        m.created_at, m.valid_from, m.valid_to, v.vector, v.context, v.terms, v.checksum, v.previous
     FROM (SELECT m.no FROM memory m WHERE {SEEN} AND m.changed > :since ORDER BY m.no LIMIT -1) seen
     CROSS JOIN memory m ON m.no = seen.no CROSS JOIN vector v ON v.no = seen.no"""  # noqa: S608
 _SEEN_SINCE = f"SELECT m.no, m.known_by FROM memory m WHERE {SEEN} AND m.changed > :since"  # noqa: S608
@@ -117,10 +117,20 @@ class ScopeView:
         """Bytes held, about."""
         return self.index.nbytes + self.times.nbytes
 
-    def recency(self, created: NDArray[np.int64]) -> FloatArray:
-        """Shares of what the scope sees that is older, 0 for the oldest to 1 for the newest, (n,)."""
-        older = np.searchsorted(self.times, created)
-        return (older / max(len(self.times) - 1, 1)).astype(np.float32)
+    def recency(self, created: NDArray[np.int64], known: NDArray[np.bool_] | None = None) -> FloatArray:
+        """Shares of what the scope sees that is older, 0 for the oldest to 1 for the newest.
+
+        Args:
+            created: When memories were made, microseconds since 1970, (n,).
+            known: Which rows there are for who asks, bool (rows,), None for all.
+
+        Returns:
+            float32 (n,).
+        """
+        times = self.times
+        if known is not None:
+            times = np.sort(self.index.attributes["created"][self.index.alive & known])
+        return (np.searchsorted(times, created) / max(len(times) - 1, 1)).astype(np.float32)
 
     @contextmanager
     def at(self, connection: sqlite3.Connection) -> Iterator[bool]:
@@ -293,13 +303,13 @@ class ScopeView:
 
     def _take_if_sound(self, row: Sequence[Any]) -> bool:
         """Whether a row's vectors are whole; notes those that are not."""
-        no, (vector, context, terms, checksum) = row[0], row[12:16]
+        no, (vector, context, terms, checksum, previous) = row[0], row[12:17]
         sound = (
             row[1] in _KIND_CODES
             and row[2] in _CATEGORY_CODES
             and len(vector) == len(context) == self._blob_size
             and len(terms) % 4 == 0
-            and vector_checksum(vector, context) == checksum
+            and vector_checksum(vector, context, previous) == checksum
         )
         if sound:
             self.damaged.discard(no)

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from romaine.memory.codec import SqlText, decode_names, decode_optional, decode_text
+from romaine.memory.forks import forks_that_see
 from romaine.memory.records import Scope
 from romaine.memory.rows import StoredMemory
 from romaine.memory.terms import document_text
-from romaine.memory.views import View, space_of, view_of
+from romaine.memory.views import View, space_of, versions_of, view_of
 
 
 class Audience(Protocol):
@@ -85,13 +86,26 @@ def followers(connection: sqlite3.Connection, view: View, turn: StoredMemory) ->
             return
 
 
-def view_of_row(connection: sqlite3.Connection, row: StoredMemory) -> View:
-    """Returns what the scope of a row sees, or saw last when the row still held.
+def turn_before(
+    connection: sqlite3.Connection, row: StoredMemory, root: int | None = None
+) -> StoredMemory | None:
+    """Returns the turn whose words are in the context of a row, or None.
 
-    The context of a row is made in this view.
+    Args:
+        connection: Inside a read or a write.
+        row: As it is in its own chat, or a version that only forks see.
+        root: Of the turn that a version's context was made with, if that is known.
     """
-    as_of = None if row.retired is None else row.retired - 1
-    return view_of(connection, row.scope, as_of=as_of)
+    if row.retired is None:
+        return previous_turn(connection, view_of(connection, row.scope), row)
+    for fork in forks_that_see(connection, row):
+        view = view_of(connection, fork.scope(row))
+        if root is None:
+            return previous_turn(connection, view, row._replace(character=row.character or fork.character))
+        found = next(view.rows_of(connection, versions_of(connection, root)), None)
+        if found is not None:
+            return found
+    return None
 
 
 def spoken(row: StoredMemory) -> str:

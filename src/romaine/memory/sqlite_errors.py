@@ -51,7 +51,7 @@ def in_words(name: str) -> Iterator[None]:
     except sqlite3.Error as error:
         raise _translate(error, name) from error
     except UnicodeDecodeError as error:  # sqlite3 words an error with names it reads from the file
-        raise StorageCorruptError(f"{name}: it is damaged; export what is readable, or use a backup") from error
+        raise StorageCorruptError(f"{name}: it is damaged ({error.reason}); use a backup") from error
     except OverflowError as error:
         if "SQLite" not in str(error):  # the caller's own
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -44,8 +45,8 @@ class TurnOrder:
         if at_once:
             turns = sorted((position, no) for position, no in self._turns(_ORDER))
             nos = [no for _, no in turns]
-            self._previous = dict(zip(nos[1:], nos[:-1], strict=True))
-            self._next = dict(zip(nos[:-1], nos[1:], strict=True))
+            self._next = dict(pairwise(nos))
+            self._previous = {after: before for before, after in self._next.items()}
 
     def of(self, no: int, kind: str, position: int | None) -> int:
         """Number of the turn before a memory, or NOWHERE."""

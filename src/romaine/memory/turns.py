@@ -125,7 +125,7 @@ class TurnWriter:
                 first = plan.new[index]
                 plan.new[index] = memory = replace(memory, id=first.id, position=first.position)
             elif row is None:
-                memory = replace(memory, position=position)
+                memory = memory.at_position(position)
                 position += 1
                 if turn.source_id is not None:
                     given[turn.source_id] = len(plan.new)

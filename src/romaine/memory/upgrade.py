@@ -25,7 +25,8 @@ _DOUBTFUL = f"""SELECT {COLUMNS} FROM memory m JOIN space s ON s.no = m.space
     WHERE m.no > ? AND m.kind = 'turn' AND m.space IN (
         SELECT space FROM branch UNION SELECT parent FROM branch
         UNION SELECT space FROM memory WHERE known_by IS NOT NULL
-        UNION SELECT space FROM memory WHERE kind = 'turn' GROUP BY space HAVING count(DISTINCT ifnull(character, x'')) > 1
+        UNION SELECT space FROM memory WHERE kind = 'turn'
+            GROUP BY space HAVING count(DISTINCT ifnull(character, x'')) > 1
         UNION SELECT c.no FROM space c JOIN space o ON o.user = c.user AND o.chat IS NULL
             WHERE EXISTS (SELECT 1 FROM memory t WHERE t.space = o.no AND t.kind = 'turn'))
     ORDER BY m.no LIMIT {_BATCH:d}"""  # noqa: S608

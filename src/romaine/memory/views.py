@@ -230,29 +230,28 @@ def space_of(connection: sqlite3.Connection, user: str, chat: str | None) -> int
     return None if row is None else int(row[0])
 
 
-def view_of(connection: sqlite3.Connection, scope: Scope, *, as_of: int | None = None) -> View:
-    """Returns what a scope sees now, or saw after change `as_of`."""
+def view_of(connection: sqlite3.Connection, scope: Scope) -> View:
+    """Returns what a scope sees now."""
     own = space_of(connection, scope.user, scope.chat)
     character = encode_optional(scope.character)
     segments: list[Segment] = []
     fork: Fork | None = None
     if scope.chat is not None and own is not None:
-        segments = _chat_segments(connection, own, character, as_of)
+        segments = _chat_segments(connection, own, character)
         found = fork_at(connection, own, character)
         fork = None if found is None else found[0]
     outside = space_of(connection, scope.user, None)
     if outside is not None:
-        segments.append(Segment(outside, character, as_of=as_of, in_chat=False))
+        segments.append(Segment(outside, character, in_chat=False))
     return View(scope, tuple(reversed(segments)), own, fork)
 
 
-def _chat_segments(
-    connection: sqlite3.Connection, space: int, character: SqlText | None, as_of: int | None
-) -> list[Segment]:
+def _chat_segments(connection: sqlite3.Connection, space: int, character: SqlText | None) -> list[Segment]:
     """The chat, the one it was forked from, and so on."""
     until: int | None = None
+    as_of: int | None = None
     hidden: frozenset[int] = frozenset()
-    segments = [Segment(space, character, as_of=as_of)]
+    segments = [Segment(space, character)]
     while found := fork_at(connection, space, character):
         fork, space = found
         dropped = connection.execute(

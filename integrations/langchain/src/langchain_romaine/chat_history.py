@@ -100,7 +100,7 @@ class RomaineChatMessageHistory(BaseChatMessageHistory):
         """Deletes the messages of this conversation for good.
 
         Other conversations stay, and so do facts and summaries, even those drawn from these messages. What a
-        fork shares with its parent goes from the fork only; what was said here goes from the forks made of it, too.
+        fork shares with its parent goes from the fork only; what was said here goes from its forks, too.
         """
         while turns := self._turns():
             try:

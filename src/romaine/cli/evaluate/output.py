@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from romaine import __version__
+from romaine.cli import terminal
+from romaine.cli.terminal import print_json, print_text
 
 if TYPE_CHECKING:
     from romaine.evaluate.report import Report, Table
@@ -49,20 +50,18 @@ def deliver(report: Report, figures: Mapping[str, Any], *, as_json: bool, out: P
         as_json: Whether JSON is printed instead of tables.
         out: Where the report goes, or None for no report.
     """
-    from rich.console import Console
-
     from romaine.evaluate.report import tables_of, write_report
 
     if as_json:
-        typer.echo(json.dumps(figures, indent=2))
+        print_json(figures)
     else:
-        console = Console(markup=False, highlight=False)
+        console = terminal.console(markup=False)
         for table in tables_of(report):
             _print(console, table)
     if out is not None:
         data = {"command": report.command, "romaine": __version__, "measured": report.created.isoformat()}
         written = write_report(report, out, data=data | dict(figures))
-        typer.echo(f"wrote {written.page} and {len(written.pictures)} pictures", err=True)
+        print_text(f"wrote {written.page} and {len(written.pictures)} pictures", to_stderr=True)
 
 
 def _print(console: Any, table: Table) -> None:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from romaine.bounded.parsing import parse_json, read_line
 from romaine.errors import FormatError, InputFileError, UnknownNameError
-from romaine.formats.reading import parse_json, read_line
 
 _CORPUS, _QUERIES, _QRELS = "corpus.jsonl", "queries.jsonl", "qrels"
 _DEFAULT_SPLIT = "test"

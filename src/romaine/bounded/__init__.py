@@ -1,0 +1,1 @@
+"""Reading JSON of unknown origin without taking more memory than a file is worth."""
