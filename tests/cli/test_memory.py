@@ -395,8 +395,7 @@ def test_halves_of_pairs_go_out_and_come_in_as_they_were(db, tmp_path):
     with RoleplayMemory(db) as memory:
         memory.add_fact(Scope(user="ana"), text)
     out = tmp_path / "out.jsonl"
-    done = Shell(db).run("export")
-    out.write_bytes(done.stdout_bytes)
+    Shell(db)("export", "--out", out)
     copy = Shell(tmp_path / "copy.db")
     copy("import", out)
     with RoleplayMemory(tmp_path / "copy.db") as memory:

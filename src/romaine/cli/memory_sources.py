@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,12 +84,14 @@ def _result(path: Path, names: Names) -> ImportResult:
 
 def _is_export(path: Path) -> bool:
     """Whether the first line is a memory as `export` writes it; a plain chat has no kinds and users."""
-    from romaine.bounded.parsing import parse_json, read_line
+    from romaine.bounded.parsing import check_cost, read_line
 
     try:
         with path.open("rb") as file:
-            record = parse_json(read_line(file, "line 1"), "line 1")
-    except (OSError, ValueError):  # the readers say what is wrong
+            line = read_line(file, "line 1")
+        check_cost(line, "line 1")
+        record = json.loads(line.decode("utf-8", "surrogatepass"))  # halves of pairs stand as they are
+    except (OSError, ValueError, RecursionError):  # the readers say what is wrong
         return False
     return isinstance(record, dict) and record.keys() >= _EXPORTED
 

@@ -100,7 +100,7 @@ def reembed_database(
                 if adopt is not None:
                     adopt()
                 return count
-        if count == before:
+        if count == before and not _is_more_to_embed(database):  # another writer may have added some just now
             raise StorageCorruptError(
                 f"{database.name}: memories are left to be embedded that cannot be read; verify() says which,"
                 " a backup has them whole"
@@ -145,6 +145,11 @@ def _previous(connection: sqlite3.Connection, row: StoredMemory) -> StoredMemory
     if row.retired is not None and stored == (None,):
         return None
     return turn_before(connection, row, stored[0] if stored else None)
+
+
+def _is_more_to_embed(database: Database) -> bool:
+    with database.read() as connection:
+        return connection.execute(_PENDING, (0, 1)).fetchone() is not None
 
 
 def _is_target(connection: sqlite3.Connection, embedder: MemoryEmbedder) -> bool:
