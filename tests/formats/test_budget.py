@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from romaine.bounded import budget, read
+from romaine.bounded import budget
 from romaine.bounded.budget import Budget
 from romaine.errors import FormatError
+from romaine.formats import read
 from romaine.formats.result import Skipped
 from tests.formats.hostile import FILES, unpacked_size
 from tests.formats.samples import jsonl

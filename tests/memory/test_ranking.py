@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from romaine.memory.candidates import Candidates, Spread
 from romaine.memory.ranking import Signals, Weights, rank
-from romaine.memory.scope_index import Candidates, Spread
 
 
 def candidates(count: int = 3, **changes: Any) -> Candidates:

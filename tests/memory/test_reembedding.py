@@ -184,10 +184,10 @@ def test_what_is_added_right_before_the_switch_is_no_damage(
 ) -> None:
     switch, late = reembedding._switch, [said("Wait for me!")]
 
-    def switch_late(database: Database, embedder: Embedder) -> bool:
+    def switch_late(database: Database, embedder: Embedder, **how: bool) -> bool:
         if late:  # all was embedded, and now there is one more
             memory.add_turns(scope, [late.pop()])
-        return switch(database, embedder)
+        return switch(database, embedder, **how)
 
     monkeypatch.setattr(reembedding, "_switch", switch_late)
     assert memory.reembed(other) == 1

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from romaine.arrays import FloatArray, l2_normalize
 from romaine.errors import VectorError
+from romaine.memory.candidates import Candidates, Entries
 from romaine.memory.query import Query
-from romaine.memory.scope_index import Candidates, Entries, ScopeIndex
+from romaine.memory.scope_index import ScopeIndex
 from romaine.memory.terms import name_terms, query_terms, term_ids
 
 DIM = 12

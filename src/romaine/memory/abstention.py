@@ -16,8 +16,8 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
+from romaine.memory.candidates import Candidates
 from romaine.memory.ranking import Ranking
-from romaine.memory.scope_index import Candidates
 
 GENERIC = "generic"
 """Name of the calibration of models without one of their own; it does not look at cosines."""

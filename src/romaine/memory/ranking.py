@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray, top_k
-from romaine.memory.scope_index import Candidates, Spread
+from romaine.memory.candidates import Candidates, Spread
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from romaine.errors import OtherEmbedderError, StorageCorruptError
 from romaine.memory.change import Change, draft_of
@@ -21,12 +23,15 @@ Progress = Callable[[int, int], None]
 """Told how many memories are done, of how many."""
 
 _BATCH = 256
+_ROUNDS = 4  # after which writers that keep adding have to wait for what is left
 
 _PENDING = f"""SELECT {COLUMNS}, coalesce(v.changed, 0) FROM memory m JOIN space s ON s.no = m.space
     LEFT JOIN vector v ON v.no = m.no LEFT JOIN next_vector n ON n.no = m.no
     WHERE (n.no IS NULL OR n.of_change <> coalesce(v.changed, 0)) AND m.no > ? ORDER BY m.no LIMIT ?"""  # noqa: S608
 _IS_PENDING = """SELECT EXISTS (SELECT 1 FROM memory m LEFT JOIN vector v ON v.no = m.no
     LEFT JOIN next_vector n ON n.no = m.no WHERE n.no IS NULL OR n.of_change <> coalesce(v.changed, 0))"""
+# a memory forgotten meanwhile has no row left to hang on to
+_KEEP = "INSERT OR REPLACE INTO next_vector SELECT no, ?, ?, ?, ?, ?, ? FROM memory WHERE no = ?"
 _SWITCH = """INSERT OR REPLACE INTO vector (no, vector, context, terms, checksum, changed, previous)
     SELECT n.no, n.vector, n.context, n.terms, n.checksum, ?, n.previous FROM next_vector n"""
 
@@ -88,23 +93,55 @@ def reembed_database(
         if read_setting(connection, "next_embedder") != target:
             connection.execute("DELETE FROM next_vector")
             write_setting(connection, "next_embedder", target)
-    count = 0
+    count = rounds = 0
     while True:
-        before = count
         for done in _embed_pending(database, embedder, batch_size):
             count += done
             if progress is not None:
                 progress(*_progress_of(database))
+        rounds += 1
         with switching or nullcontext():
-            if _switch(database, embedder):
+            if _switch(database, embedder, whatever_is_left=rounds >= _ROUNDS):
                 if adopt is not None:
                     adopt()
                 return count
-        if count == before and not _is_more_to_embed(database):  # another writer may have added some just now
-            raise StorageCorruptError(
-                f"{database.name}: memories are left to be embedded that cannot be read; verify() says which,"
-                " a backup has them whole"
-            )
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Memories that are to be embedded.
+
+    Attributes:
+        rows: The memories.
+        changes: The change at which each one's present vectors were written.
+        previous: The turn before each, or None.
+    """
+
+    rows: list[StoredMemory]
+    changes: list[int]
+    previous: list[StoredMemory | None]
+
+    @classmethod
+    def after(cls, connection: sqlite3.Connection, no: int, size: int) -> _Batch:
+        """The next ones after row `no`."""
+        found = connection.execute(_PENDING, (no, size)).fetchall()
+        rows = [StoredMemory._make(values[:-1]) for values in found]
+        return cls(rows, [values[-1] for values in found], [_previous(connection, row) for row in rows])
+
+    def packed(self, embedder: MemoryEmbedder, vector_format: VectorFormat) -> list[tuple[Any, ...]]:
+        """What the table `next_vector` is to hold, and the number of each row."""
+        encoder = Encoder(embedder)
+        drafts = [draft_of(row, before) for row, before in zip(self.rows, self.previous, strict=True)]
+        encoder.prepare(drafts)
+        embedded = encoder.embedded(drafts)
+        vectors = zip(
+            vector_format.pack(embedded.vectors), vector_format.pack(embedded.contexts), strict=True
+        )
+        roots = [None if before is None else before.root for before in self.previous]
+        return [
+            (*both, terms_blob(row), vector_checksum(*both, root), change, root, row.no)
+            for row, change, root, both in zip(self.rows, self.changes, roots, vectors, strict=True)
+        ]
 
 
 def _embed_pending(database: Database, embedder: MemoryEmbedder, batch_size: int) -> Iterator[int]:
@@ -112,31 +149,16 @@ def _embed_pending(database: Database, embedder: MemoryEmbedder, batch_size: int
     while True:
         with database.read() as connection:
             vector_format = _format_of(connection)
-            found = connection.execute(_PENDING, (last, batch_size)).fetchall()
-            rows = [StoredMemory._make(values[:-1]) for values in found]
-            previous = [_previous(connection, row) for row in rows]
-            drafts = [draft_of(row, before) for row, before in zip(rows, previous, strict=True)]
-        if not rows:
+            batch = _Batch.after(connection, last, batch_size)
+        if not batch.rows:
             return
-        encoder = Encoder(embedder)
-        encoder.prepare(drafts)
-        embedded = encoder.embedded(drafts)
-        packed = zip(vector_format.pack(embedded.vectors), vector_format.pack(embedded.contexts), strict=True)
+        packed = batch.packed(embedder, vector_format)
         with database.write() as connection:
             if not _is_target(connection, embedder):
                 return
-            # a memory forgotten meanwhile has no row left to hang on to
-            connection.executemany(
-                "INSERT OR REPLACE INTO next_vector SELECT no, ?, ?, ?, ?, ?, ? FROM memory WHERE no = ?",
-                [
-                    (*vectors, terms_blob(row), vector_checksum(*vectors, root), values[-1], root, row.no)
-                    for row, values, vectors, root in zip(
-                        rows, found, packed, (None if p is None else p.root for p in previous), strict=True
-                    )
-                ],
-            )
-        last = rows[-1].no
-        yield len(rows)
+            connection.executemany(_KEEP, packed)
+        last = batch.rows[-1].no
+        yield len(batch.rows)
 
 
 def _previous(connection: sqlite3.Connection, row: StoredMemory) -> StoredMemory | None:
@@ -145,11 +167,6 @@ def _previous(connection: sqlite3.Connection, row: StoredMemory) -> StoredMemory
     if row.retired is not None and stored == (None,):
         return None
     return turn_before(connection, row, stored[0] if stored else None)
-
-
-def _is_more_to_embed(database: Database) -> bool:
-    with database.read() as connection:
-        return connection.execute(_PENDING, (0, 1)).fetchone() is not None
 
 
 def _is_target(connection: sqlite3.Connection, embedder: MemoryEmbedder) -> bool:
@@ -170,13 +187,25 @@ def _is_target(connection: sqlite3.Connection, embedder: MemoryEmbedder) -> bool
     )
 
 
-def _switch(database: Database, embedder: MemoryEmbedder) -> bool:
-    """Puts the new vectors in place if all are there."""
+def _switch(database: Database, embedder: MemoryEmbedder, *, whatever_is_left: bool) -> bool:
+    """Puts the new vectors in place if all are there; or embeds what is left while other writers wait.
+
+    Raises:
+        StorageCorruptError: If something is left even then.
+    """
     with database.write() as connection:
         if not _is_target(connection, embedder):
             return True
+        if whatever_is_left:
+            batch = _Batch.after(connection, 0, -1)
+            connection.executemany(_KEEP, batch.packed(embedder, _format_of(connection)))
         if connection.execute(_IS_PENDING).fetchone()[0]:
-            return False
+            if not whatever_is_left:
+                return False
+            raise StorageCorruptError(
+                f"{database.name}: memories are left to be embedded that cannot be read; verify() says which,"
+                " a backup has them whole"
+            )
         change = Change(connection, _format_of(connection), Encoder(embedder))
         connection.execute(_SWITCH, (change.number,))
         connection.execute("UPDATE memory SET changed = ?", (change.number,))

@@ -6,13 +6,14 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
+from romaine.memory.candidates import Entries
 from romaine.memory.codec import (
     SqlText,
     VectorFormat,
@@ -23,7 +24,7 @@ from romaine.memory.codec import (
 )
 from romaine.memory.locks import SharedLock
 from romaine.memory.records import Category, Kind, Scope
-from romaine.memory.scope_index import Entries, ScopeIndex
+from romaine.memory.scope_index import ScopeIndex
 from romaine.memory.store import read_setting
 from romaine.memory.terms import TermIds
 from romaine.memory.turn_order import NOWHERE, Place, TurnOrder
@@ -178,7 +179,7 @@ class ScopeView:
         view = view_of(connection, self.scope)
         try:
             gaps: list[Place] = []
-            if self._continues(view):
+            if view.continues(self.view):
                 gaps = self._drop(connection, view)
                 self.view = view
             else:
@@ -195,13 +196,6 @@ class ScopeView:
         except BaseException:
             self._reset(View(self.scope, ()))
             raise
-
-    def _continues(self, view: View) -> bool:
-        """Whether a view is the old one, but for what a fork has dropped since."""
-        old, new = self.view.segments, view.segments
-        return [replace(s, hidden=frozenset()) for s in old] == [
-            replace(s, hidden=frozenset()) for s in new
-        ] and all(before.hidden <= after.hidden for before, after in zip(old, new, strict=True))
 
     def _drop(self, connection: sqlite3.Connection, view: View) -> list[Place]:
         """Takes out what was deleted or is no longer seen; returns where turns stood."""
@@ -236,14 +230,16 @@ class ScopeView:
         (count,) = connection.execute(_COUNT_SINCE, values).fetchone()
         if not count:
             return []
-        previous = TurnOrder(connection, self.view, segment.in_chat, at_once=self._are_many(count))
+        previous = TurnOrder(
+            connection, self.view, segment.in_chat, at_once=count > max(_FEW, len(self._known) // 50)
+        )
         vectors = np.empty((count, self._full_dim), dtype=np.float32)
         contexts = np.empty_like(vectors)
         parts: list[_Part] = []
         start = 0
         cursor = connection.execute(_LOAD, values)
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-            sound = [row for row in rows if self._witnessed(row[4]) and self._take_if_sound(row)]
+            sound = [row for row in rows if self.view.witnessed(row[4]) and self._take_if_sound(row)]
             end = start + len(sound)
             vectors[start:end] = self._format.unpack([row[12] for row in sound], self._full_dim)
             contexts[start:end] = self._format.unpack([row[13] for row in sound], self._full_dim)
@@ -266,9 +262,6 @@ class ScopeView:
             return []
         placed = entries.attributes["position"][entries.attributes["kind"] == _KIND_CODES[Kind.TURN.value]]
         return [(position, segment.in_chat) for position in placed.tolist() if position != NOWHERE]
-
-    def _are_many(self, count: int) -> bool:
-        return count > max(_FEW, len(self._known) // 50)
 
     def _close_gaps(self, connection: sqlite3.Connection, places: Sequence[Place]) -> None:
         """Links each turn after a place where turns came or went with the one that stands before it now."""
@@ -294,12 +287,9 @@ class ScopeView:
             self.index.add(entries)
         else:
             known = np.fromiter((no in self._known for no in nos), np.bool_, len(entries))
-            self.index.add(_only(entries, ~known))
-            self.index.update(_only(entries, known))
+            self.index.add(entries.where(~known))
+            self.index.update(entries.where(known))
         self._known.update(nos)
-
-    def _witnessed(self, known_by: SqlText | None) -> bool:
-        return known_by is None or self.view.witnessed(known_by)
 
     def _take_if_sound(self, row: Sequence[Any]) -> bool:
         """Whether a row's vectors are whole; notes those that are not."""
@@ -356,14 +346,3 @@ class _Part:
     terms: list[TermIds]
     previous: NDArray[np.int64]
     attributes: NDArray[Any]
-
-
-def _only(entries: Entries, mask: NDArray[np.bool_]) -> Entries:
-    return Entries(
-        ids=entries.ids[mask],
-        vectors=entries.vectors[mask],
-        context_vectors=entries.context_vectors[mask],
-        terms=[terms for terms, keep in zip(entries.terms, mask.tolist(), strict=True) if keep],
-        previous=entries.previous[mask],
-        attributes=entries.attributes[mask],
-    )

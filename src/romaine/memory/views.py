@@ -110,6 +110,13 @@ class View:
         """Whether a row that is seen is the scope's to change, and not inherited from a fork's parent."""
         return row.space == self.own or not row.in_chat
 
+    def continues(self, earlier: View) -> bool:
+        """Whether it is an earlier view, but for what a fork has dropped since."""
+        pairs = list(zip(earlier.segments, self.segments, strict=False))
+        return len(earlier.segments) == len(self.segments) and all(
+            old == replace(new, hidden=old.hidden) and old.hidden <= new.hidden for old, new in pairs
+        )
+
     def with_everyone(self) -> View:
         """The view with what other characters have there; for keeping vectors, never for showing."""
         return replace(self, segments=tuple(replace(s, everyone=True) for s in self.segments))

@@ -1,0 +1,237 @@
+"""One recall over one state of the file: what is asked for, ranked, read, chosen and explained."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from romaine.memory.abstention import Calibration, evidence_of
+from romaine.memory.candidates import Candidates
+from romaine.memory.hits import (
+    Explanation,
+    Found,
+    Rejected,
+    diversified,
+    story_time,
+    within_budget,
+    without_neighbour,
+)
+from romaine.memory.notes import normalised
+from romaine.memory.options import AUTO, Masks, RecallOptions, masks_of, without_hits
+from romaine.memory.query import Query
+from romaine.memory.ranking import Ranking
+from romaine.memory.records import Hit, Kind, Memory
+from romaine.memory.rows import StoredMemory
+from romaine.memory.scope_view import ScopeView
+from romaine.memory.views import View
+
+_SPARE = 24  # ranked candidates beyond k that are read, for what budget, diversity and doubles take out
+_FEW_SPARE = 2  # as many as are read at first; most recalls need no more
+_REJECTED = 10  # of what masks took out, the best that `explain` tells of
+
+
+class Rank(Protocol):
+    """Scores candidates of a view, as if it had only those rows that are known."""
+
+    def __call__(
+        self, view: ScopeView, query: Query, candidates: Candidates, known: NDArray[np.bool_] | None = None
+    ) -> Ranking:
+        """Scores and their parts."""
+        ...
+
+
+class Search:
+    """One recall over one state of the file."""
+
+    def __init__(
+        self,
+        rank: Rank,
+        view: ScopeView,
+        connection: sqlite3.Connection,
+        query: Query,
+        options: RecallOptions,
+        calibration: Calibration,
+    ) -> None:
+        self._calibration = calibration
+        self._rank = rank
+        self._view = view
+        self._connection = connection
+        self._query = query
+        self._options = options
+        self._rejected: list[Rejected] = []
+
+    def run(self) -> Explanation:
+        """Finds what fits."""
+        options = self._options
+        masks = self._asked(masks_of(self._view, options))
+        candidates = self._view.index.search(
+            self._query, mask=masks.wanted, known=masks.known, k=max(options.k, 10), dim=options.dim
+        )
+        ranking = self._rank(self._view, self._query, candidates, masks.known)
+        evidence, calibration = evidence_of(candidates, ranking), self._calibration
+        silent = options.min_score == AUTO and not calibration.speaks(evidence)
+        hits = self._hits(candidates, ranking, silent=silent)
+        if options.explain:
+            self._explain(masks)
+        if options.order == "chronological":
+            hits.sort(key=lambda hit: story_time(hit.memory))
+        rejected = sorted(self._rejected, key=lambda r: -r.score) if options.explain else []
+        return Explanation(
+            hits=tuple(hits),
+            rejected=tuple(rejected),
+            confidence=calibration.confidence(evidence),
+            evidence=evidence,
+            damaged=len(self._view.damaged),
+        )
+
+    def _asked(self, masks: Masks) -> Masks:
+        """What `where` leaves of what is wanted. Reads all of it, which is why it is asked last."""
+        where = self._options.where
+        if where is None:
+            return masks
+        rows = np.flatnonzero(masks.wanted)
+        nos = self._view.index.ids[rows].tolist()
+        memories = self._memories(nos)
+        kept = [row for row, no in zip(rows, nos, strict=True) if no in memories and where(memories[no])]
+        wanted = np.zeros_like(masks.wanted)
+        wanted[kept] = True
+        return replace(masks, wanted=wanted)
+
+    def _hits(self, candidates: Candidates, ranking: Ranking, *, silent: bool) -> list[Hit]:
+        """Reads as few rows as it takes: making memories of rows costs more than ranking them."""
+        k = self._options.k
+        spare = _SPARE if self._options.explain else _FEW_SPARE
+        while True:
+            self._rejected.clear()
+            found = self._read(candidates, ranking, k + spare)
+            if silent:
+                self._reject(found, "threshold")
+                return []
+            hits = self._choose(found)
+            if len(hits) >= k or len(found) < k + spare:
+                return hits
+            doubles = sum(left.reason == "duplicate" for left in self._rejected)
+            if spare >= _SPARE + doubles:
+                return hits
+            spare = max(_SPARE, 2 * spare)
+
+    def _read(self, candidates: Candidates, ranking: Ranking, count: int) -> list[Found]:
+        """The best candidates with their rows, as the view sees them."""
+        best = ranking.best(count)
+        nos = [int(candidates.ids[i]) for i in best]
+        view = self._seen
+        memories = view.memories(self._connection, view.rows_of(self._connection, nos))
+        return [
+            Found(memories[no], float(ranking.scores[i]), ranking.parts_of(int(i)))
+            for no, i in zip(nos, best, strict=True)
+            if no in memories
+        ]
+
+    @property
+    def _seen(self) -> View:
+        return self._view.view
+
+    # --- choosing ------------------------------------------------------------------------------------------
+
+    def _choose(self, found: list[Found]) -> list[Hit]:
+        options = self._options
+        found = self._over_threshold(found)
+        found = self._without_doubles(found)
+        if options.diversity is not None:
+            found = diversified(found, options.diversity)
+        budget = options.token_budget
+        shown: set[str] = set()
+        hits: list[Hit] = []
+        chosen_ids = {f.memory.id for f in found[: options.k]}
+        for item in found:
+            if len(hits) >= options.k:
+                self._reject([item], "rank")
+                continue
+            if item.memory.id in shown:  # stands beside a better hit already
+                hits = [without_neighbour(hit, item.memory.id) for hit in hits]
+            around = self._neighbours(item.memory, shown | chosen_ids)
+            if budget is not None:
+                cost = item.memory.token_count
+                if cost > budget:
+                    self._reject([item], "budget")
+                    continue
+                around = within_budget(around, budget - cost)
+                budget -= cost + sum(memory.token_count for memory in around)
+            shown.update(memory.id for memory in (item.memory, *around))
+            hits.append(Hit(memory=item.memory, score=item.score, parts=item.parts, neighbours=around))
+        return hits
+
+    def _over_threshold(self, found: list[Found]) -> list[Found]:
+        limit = self._options.min_score
+        if limit is None or isinstance(limit, str):
+            return found
+        self._reject([item for item in found if item.score < limit], "threshold")
+        return [item for item in found if item.score >= limit]
+
+    def _without_doubles(self, found: list[Found]) -> list[Found]:
+        """One of what says the same in the same words by the same speaker; the best stays."""
+        kept: list[Found] = []
+        said: set[tuple[str | None, str]] = set()
+        for item in found:
+            key = (item.memory.speaker, normalised(item.memory.text))
+            if key in said:
+                self._reject([item], "duplicate")
+            else:
+                said.add(key)
+                kept.append(item)
+        return kept
+
+    def _neighbours(self, memory: Memory, taken: set[str]) -> tuple[Memory, ...]:
+        count = self._options.neighbours
+        if not count or memory.kind is not Kind.TURN or memory.position is None:
+            return ()
+        view, connection, in_chat = self._seen, self._connection, memory.scope.chat is not None
+        before = view.turns_before(connection, memory.position, in_chat=in_chat)
+        after = view.turns_after(connection, memory.position, in_chat=in_chat)
+        rows = [
+            *reversed(list(islice(filter(self._is_witnessed, before), count))),
+            *islice(filter(self._is_witnessed, after), count),
+        ]
+        around = view.memories(connection, rows).values()
+        return tuple(near for near in around if near.id not in taken and self._may_show(near))
+
+    def _is_witnessed(self, row: StoredMemory) -> bool:
+        return self._seen.witnessed(row.known_by)
+
+    def _may_show(self, memory: Memory) -> bool:
+        """Whether a neighbour is what `as_character` witnessed, by `as_of`."""
+        character, as_of = self._options.as_character, self._options.as_of
+        if character is not None and memory.known_by and character not in memory.known_by:
+            return False
+        if isinstance(as_of, datetime):
+            return memory.created_at <= as_of
+        return as_of is None or memory.position is None or memory.position <= as_of
+
+    # --- explaining ----------------------------------------------------------------------------------------
+
+    def _reject(self, found: Sequence[Found], reason: str) -> None:
+        self._rejected += [
+            Rejected(memory=item.memory, score=item.score, parts=item.parts, reason=reason) for item in found
+        ]
+
+    def _explain(self, masks: Masks) -> None:
+        """Ranks what the options took out before the search."""
+        candidates = self._view.index.search(self._query, mask=without_hits(masks), k=_REJECTED)
+        ranking = self._rank(self._view, self._query, candidates)
+        row_of = dict(zip(candidates.ids.tolist(), candidates.rows.tolist(), strict=True))
+        best = ranking.best(_REJECTED)
+        by_id = {
+            memory.id: no for no, memory in self._memories([int(candidates.ids[i]) for i in best]).items()
+        }
+        for item in self._read(candidates, ranking, _REJECTED):
+            self._reject([item], masks.reason(row_of[by_id[item.memory.id]]))
+
+    def _memories(self, nos: Sequence[int]) -> dict[int, Memory]:
+        return self._seen.memories(self._connection, self._seen.rows_of(self._connection, nos))
