@@ -88,7 +88,7 @@ def test_scored_pairs_and_dialogues(tmp_path):
         ("a.jsonl", "scored", b'{"sentence1": "a", "sentence2": "b", "score": 1%s}' % (b"0" * 400)),
         ("a.jsonl.gz", "texts", DAMAGED),
         ("a.index", "dictionary", b"word\tA\tB\n"),
-        ("a.csv.gz", "scored", gzip.compress(b"a,b,1\n")),
+        ("a.csv.gz", "scored", gzip.compress(b"a,b,1\n", mtime=0)),
         ("a.csv", "pairs", (SECRET + "\n").encode()),
         ("a.csv", "scored", b"a,b\n"),
         ("a.index", "dictionary", b"word\tA\n"),
