@@ -198,9 +198,11 @@ def test_closing_waits_for_reads_and_writes(path: Path) -> None:
 
     def read() -> set[str]:
         with database.read() as connection:
+            seen = keys(connection)  # the first question takes the state
             inside.release()
             assert go_on.wait(WAIT)
-            return keys(connection)
+            assert keys(connection) == seen
+            return seen
 
     def write() -> None:
         with database.write() as connection:
