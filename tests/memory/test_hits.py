@@ -40,7 +40,7 @@ def test_no_more_than_the_limit_of_a_category_comes_first(limit: int, order: str
 def test_a_neighbour_is_taken_out_and_the_rest_stays() -> None:
     near = (memory("a"), memory("b"), memory("c"))
     hit = Hit(memory=memory("x"), score=1.5, neighbours=near)
-    left = without_neighbour(hit, near[1].id)
+    left = without_neighbour(hit, near[1].id[:9] + near[1].id[9:])
     assert left.neighbours == (near[0], near[2])
     assert (left.memory, left.score) == (hit.memory, hit.score)
     assert without_neighbour(hit, hit.memory.id) == hit
