@@ -165,6 +165,7 @@ def main() -> None:
     settings.register_profile(
         "mutants",
         max_examples=30,
+        deadline=None,
         derandomize=True,
         database=None,
         phases=phases,
