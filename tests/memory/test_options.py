@@ -47,6 +47,13 @@ def test_what_was_asked_for_is_found_or_told_why_not_and_nothing_else_is(chat: R
     )
 
 
+def test_what_was_neither_asked_for_nor_witnessed_is_not_told_of(memory: RoleplayMemory) -> None:
+    old = memory.add_lore(PARTY, "secret lore of a gate", known_by=("Brona",)).memory
+    memory.add_lore(PARTY, "lore of another gate", supersedes=old.id)
+    memory.add_fact(PARTY, "fact of a gate")
+    assert explained(memory, kinds=["fact"], as_character="Cassian") == ({"fact of a gate"}, {})
+
+
 def test_as_of_leaves_out_what_came_later(chat: RoleplayMemory) -> None:
     hits, rejected = explained(chat, kinds=["fact", "turn"], as_of=1, as_character="Brona")
     assert hits == {"one", "two", "fact of harbours now", "secret fact of harbours now"}
