@@ -92,6 +92,12 @@ def let_many_in_on(memory: RoleplayMemory) -> None:
         memory.update(PARTY, id_, known_by=set())
 
 
+def let_one_in_on_many_secrets(memory: RoleplayMemory) -> None:
+    # the turn after the last is not embedded again, for not all who see it share the secret
+    for id_ in ids_of(memory, PARTY)[3:8]:
+        memory.update(PARTY, id_, known_by={"Brona", "Cassian"})
+
+
 def edit_outside(memory: RoleplayMemory) -> None:
     outside = Scope(user="ana", character="Cassian")
     memory.add_turns(outside, [said("A key outside any chat?", "o1"), said("The harbour.", "o2")])
@@ -100,7 +106,8 @@ def edit_outside(memory: RoleplayMemory) -> None:
 
 STEPS = (
     edit_turns, edit_many_turns, retract_some, retract_many, forget_one, say_more, say_much_more, note_facts,
-    let_one_in_on, let_nobody_know, let_many_in_on, edit_outside,
+    let_one_in_on, let_nobody_know, let_many_in_on, let_one_in_on_many_secrets,
+    edit_outside,
 )  # fmt: skip
 
 
