@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 FRAMEWORKS := langchain llama-index haystack
 
-.PHONY: demo test test-core lint types examples bench clean $(FRAMEWORKS:%=test-%)
+.PHONY: demo test test-core lint types examples bench mutants clean $(FRAMEWORKS:%=test-%)
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/romaine demo
@@ -41,6 +41,11 @@ bench: $(VENV)/.installed-bench .venv-st-onnx/.installed
 	$(PY) benchmarks/memory.py
 	$(PY) benchmarks/scopes.py
 	$(PY) benchmarks/reliability.py
+
+# Small changes of the core that its tests do not notice, a sample of each module's
+mutants: $(VENV)/.installed-test
+	$(PY) $(PIP_INSTALL) -c constraints.txt -e '.[mutants]'
+	OMP_NUM_THREADS=1 $(PY) benchmarks/mutants.py
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)

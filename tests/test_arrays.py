@@ -96,6 +96,10 @@ class TestPool:
         assert result.dtype == np.float32
         assert result.tolist() == expected
 
+    def test_a_mean_is_not_rounded(self):
+        states = np.array([[[1, -3], [2, 0], [9, 9]]], dtype=np.float32)
+        assert pool(states, np.array([[1, 1, 0]]), Pooling.MEAN).tolist() == [[1.5, -1.5]]
+
     @pytest.mark.parametrize("pooling", list(Pooling))
     def test_a_text_without_tokens_is_zero(self, pooling):
         assert not pool(self.states, np.zeros((2, 4)), pooling).any()
@@ -119,3 +123,8 @@ class TestTopK:
     def test_is_a_stable_sort(self, scores, k):
         expected = sorted(range(len(scores)), key=lambda i: -scores[i])[: max(k, 0)]
         assert top_k(scores, k).tolist() == expected
+
+    @pytest.mark.parametrize("k", [1, 2, 7, 33, 50, 98, 99, 100])
+    def test_of_many_different_scores(self, k):
+        scores = np.random.default_rng(0).permutation(100)
+        assert scores[top_k(scores, k)].tolist() == list(range(99, 99 - k, -1))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from romaine.memory.abstention import FEATURES, GENERIC, Calibration, Evidence, calibration_for, evidence_of
@@ -53,3 +55,5 @@ def test_a_query_without_words_divides_by_nothing() -> None:
 def test_extreme_evidence_does_not_overflow() -> None:
     calibration = Calibration(intercept=0.0, weights=(1e6, 0.0, 0.0, 0.0, 0.0), threshold=0.5)
     assert calibration.confidence(STRONG) == pytest.approx(1)
+    against = Calibration(intercept=-1e6, weights=(0.0,) * 5, threshold=0.5)
+    assert against.confidence(STRONG) == pytest.approx(1 / (1 + math.exp(60)), rel=1e-9, abs=0)

@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 import pytest
 
 from romaine.memory import Kind, Memory, Scope
-from romaine.memory.hits import Found, diversified, story_time, within_budget, without_neighbour
+from romaine.memory.hits import Found, Rejected, diversified, story_time, within_budget, without_neighbour
 from romaine.memory.records import Hit
 
 SCOPE = Scope(user="ana")
@@ -40,14 +40,19 @@ def test_no_more_than_the_limit_of_a_category_comes_first(limit: int, order: str
 def test_a_neighbour_is_taken_out_and_the_rest_stays() -> None:
     near = (memory("a"), memory("b"), memory("c"))
     hit = Hit(memory=memory("x"), score=1.5, neighbours=near)
-    left = without_neighbour(hit, near[1].id)
+    left = without_neighbour(hit, near[1].id[:9] + near[1].id[9:])
     assert left.neighbours == (near[0], near[2])
     assert (left.memory, left.score) == (hit.memory, hit.score)
     assert without_neighbour(hit, hit.memory.id) == hit
 
 
+def test_what_was_rejected_can_be_put_in_a_set() -> None:
+    left = Rejected(memory=memory("a"), score=1.0, parts={"dense": 1.0}, reason="rank")
+    assert len({left, left}) == 1
+
+
 def test_the_order_of_the_story_is_position_then_time_and_last_what_has_no_position() -> None:
     placed = [memory("first", position=0), memory("second", position=1), memory("tenth", position=9)]
     free = [memory("then"), memory("later", created_at=NOON.replace(hour=13))]
-    mixed = [free[1], placed[2], placed[0], free[0], placed[1]]
+    mixed = [free[1], placed[2], placed[1], free[0], placed[0]]
     assert sorted(mixed, key=story_time) == placed + free

@@ -143,6 +143,97 @@ def test_a_crowd_within_reach_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(filled(vectors, 4).pool(vectors[0], np.arange(20_000), k=10)) <= 300
 
 
+@pytest.fixture
+def small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A funnel that a few hundred rows go through."""
+    monkeypatch.setattr(index_module, "EXACT_ROWS", 40)
+    monkeypatch.setattr(index_module, "FIRST_POOL", 8)
+
+
+def best_of(values: FloatArray, count: int) -> set[int]:
+    return set(np.argsort(-values, kind="stable")[:count].tolist())
+
+
+def funnel(vectors: FloatArray, query: FloatArray, dim: int, k: int, first_pool: int) -> set[int]:
+    """The funnel as its description has it, by rows of `vectors`."""
+    size = max(first_pool, 2 * k)
+    slices, cosines = slice_dim(vectors, dim) @ slice_dim(query, dim), vectors @ query
+    first = sorted(best_of(slices, size))
+    reach = np.sort(cosines[first])[-k] - 1.5 * np.std(cosines[first] - slices[first])
+    if slices[first].min() <= reach:
+        return set(first)
+    near = np.flatnonzero(slices >= reach)
+    return {int(near[i]) for i in best_of(cosines[near], size)}
+
+
+@pytest.mark.usefixtures("small_pools")
+@pytest.mark.parametrize("k", [1, 3, 4, 5, 11])
+@pytest.mark.parametrize("dim", [3, 12, 24])
+def test_rows_within_reach_of_the_best_are_tried(dim: int, k: int) -> None:
+    vectors = nested_vectors(300, 32)
+    index = filled(vectors, dim)
+    visible = np.flatnonzero(np.arange(300) % 5 != 2)
+    for query in nested_vectors(8, 32, seed=1):
+        assert set(index.pool(query, np.arange(300), k=k).tolist()) == funnel(vectors, query, dim, k, 8)
+        found = index.pool(query, visible, k=k).tolist()
+        assert len(found) == len(set(found))
+        assert set(found) == {int(visible[i]) for i in funnel(vectors[visible], query, dim, k, 8)}
+
+
+@pytest.mark.usefixtures("small_pools")
+def test_a_rough_pool_is_what_slices_alone_say() -> None:
+    vectors = nested_vectors(300, 32)
+    index = filled(vectors, 8)
+    visible = np.flatnonzero(np.arange(300) % 5 != 2)
+    for query in nested_vectors(8, 32, seed=1):
+        for dim in (8, 4):
+            slices = slice_dim(vectors, dim) @ slice_dim(query, dim)
+            assert set(index.rough_pool(query, np.arange(300), dim=dim).tolist()) == best_of(slices, 16)
+            found = index.rough_pool(query, visible, dim=dim).tolist()
+            assert len(found) == 16
+            assert set(found) == {int(visible[i]) for i in best_of(slices[visible], 16)}
+
+
+@pytest.mark.usefixtures("small_pools")
+def test_where_few_are_visible_all_are_tried() -> None:
+    index = filled(nested_vectors(300, 32), 8)
+    query = nested_vectors(1, 32, seed=1)[0]
+    few, more = np.arange(0, 200, 5), np.arange(0, 205, 5)
+    assert (len(few), len(more)) == (40, 41)
+    assert index.pool(query, few, k=1).tolist() == index.rough_pool(query, few).tolist() == few.tolist()
+    assert len(index.rough_pool(query, more)) == 16
+    assert len(index.pool(query, more, k=1)) == 8
+    assert index.pool(query, more, k=41).tolist() == more.tolist()
+
+
+def test_a_whole_scan_leaves_256_rows_or_twice_what_is_wanted() -> None:
+    vectors = nested_vectors(16_400, 4)
+    index = filled(vectors, 4)
+    everything = np.arange(16_400)
+    assert [len(index.pool(vectors[0], everything, k=k)) for k in (10, 128, 129)] == [256, 256, 258]
+    assert len(index.rough_pool(vectors[0], everything)) == 512
+    assert len(index.pool(vectors[0], everything[:16_384], k=1)) == 16_384
+    assert len(index.pool(vectors[0], everything[:16_385], k=1)) == 256
+
+
+@pytest.mark.parametrize("dim", [4, 16])
+def test_slices_follow_their_rows(dim: int) -> None:
+    vectors = nested_vectors(100, 16)
+    index = filled(vectors[:50], dim)
+    index.add(vectors[50:])
+    index.replace(np.array([3, 60]), vectors[[61, 4]])
+    vectors[[3, 60]] = vectors[[61, 4]]
+    keep = np.arange(100) % 3 != 1
+    query = nested_vectors(1, 16, seed=1)[0]
+    for expected in (vectors, vectors[keep]):
+        np.testing.assert_allclose(
+            index.scan(query), slice_dim(expected, dim) @ slice_dim(query, dim), atol=1e-6
+        )
+        np.testing.assert_allclose(index.cosines(query), expected @ query, atol=1e-6)
+        assert index.nbytes == expected.nbytes + (len(expected) * dim * 4 if dim < 16 else 0)
+        index.keep(keep) if len(index) == 100 else None
+
+
 @pytest.mark.parametrize("dim", [0, 9])
 def test_impossible_dims_are_refused(dim: int) -> None:
     with pytest.raises(DimensionError, match=f"dim={dim}"):
@@ -154,3 +245,6 @@ def test_impossible_dims_are_refused(dim: int) -> None:
 def test_vectors_of_another_width_are_refused() -> None:
     with pytest.raises(DimensionError, match="8 components"):
         VectorIndex(full_dim=8, dim=4).add(np.zeros((2, 7), np.float32))
+    for shape in ((8,), (2, 8, 8)):
+        with pytest.raises(DimensionError, match="8 components"):
+            VectorIndex(full_dim=8, dim=4).add(np.zeros(shape, np.float32))

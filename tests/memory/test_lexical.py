@@ -136,7 +136,8 @@ def test_rows_replaced_again_and_again_leave_nothing_behind() -> None:
 
 
 def test_tells_which_documents_hold_a_term() -> None:
-    assert holding([as_terms([1, 2]), as_terms([]), as_terms([2, 2])], 2).tolist() == [True, False, True]
+    documents = [as_terms([1, 2]), as_terms([]), as_terms([2, 2]), as_terms([1, 3])]
+    assert holding(documents, 2).tolist() == [True, False, True, False]
     assert holding([], 2).tolist() == []
 
 
@@ -150,6 +151,24 @@ def test_says_how_much_of_a_query_is_known() -> None:
     assert index.match([1, 77]).best_possible == pytest.approx(
         math.log(1 + 0.5 / 2.5) + math.log(1 + 2.5 / 0.5)
     )
+
+
+def test_every_array_is_counted_in_its_size() -> None:
+    index = LexicalIndex()
+    index.add([as_terms([1, 2, 2]), as_terms([2])])
+    columns = index._lengths.nbytes + index._holders.nbytes
+    assert index.nbytes == columns
+    index.warm_up()
+    # two terms, three starts, three postings
+    assert index.nbytes - columns == 2 * 4 + 3 * 8 + 3 * 4 + 3 * 2
+    index.add([as_terms([row, 9]) for row in range(300)])
+    index.warm_up()
+    held = [*index._segments.values(), index._recent]
+    assert len(held) == 2
+    assert all(
+        part.nbytes == sum(array.nbytes for array in vars(part).values()) for part in held if part is not None
+    )
+    assert index.nbytes == index._lengths.nbytes + index._holders.nbytes + held[0].nbytes + held[1].nbytes
 
 
 def test_an_empty_index_matches_nothing() -> None:

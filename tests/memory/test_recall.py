@@ -62,6 +62,16 @@ def test_k_order_and_threshold(memory: RoleplayMemory, scope: Scope) -> None:
     assert len(memory.recall("gold for the harbour master", scope, min_score=hits[0].score)) == 1
 
 
+def test_a_threshold_takes_out_what_scores_less_and_says_so(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, CHAT)
+    scores = [hit.score for hit in memory.recall("gold for the harbour master", scope, k=4)]
+    explained = memory.recall("gold for the harbour master", scope, min_score=scores[1], explain=True)
+    assert [hit.score for hit in explained.hits] == scores[:2]
+    assert [(left.score, left.reason) for left in explained.rejected] == [
+        (score, "threshold") for score in scores[2:]
+    ]
+
+
 def test_auto_returns_nothing_for_what_was_never_said(memory: RoleplayMemory, scope: Scope) -> None:
     memory.add_turns(scope, CHAT)
     unknown = "Which university did Professor Okonkwo teach thermodynamics at?"

@@ -98,6 +98,30 @@ def test_an_update_keeps_the_place_and_the_links() -> None:
     assert not index.search(ask("two")).lexical.any()
 
 
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_an_update_of_any_turn_leaves_all_links_as_they_were(number: int) -> None:
+    texts = ["Where is it?", "Who has the silver?", "silver", "Is it the key?"]
+    index = chat(*texts)
+    index.update(entries([number], [texts[number - 1]], previous=[number - 1 or -1]))
+    assert_same(index.search(ask("silver key")), chat(*texts).search(ask("silver key")))
+
+
+def test_a_turn_that_follows_another_now_is_linked_with_that_one_alone() -> None:
+    texts = {1: "silver?", 2: "key?", 3: "moss"}
+    index = chat(*texts.values())
+    index.relink(np.array([2, 3, 99]), np.array([-1, 1, 2]))
+    for query in ("silver", "key", "moss"):
+        assert_same(index.search(ask(query)), loaded(texts, {3: 1}).search(ask(query)))
+
+
+def test_every_part_is_counted_in_its_size() -> None:
+    index = chat(*(f"word{i}" for i in range(50)))
+    vectors = 2 * 50 * (DIM + 4) * 4  # full ones and slices, with and without context
+    by_row = sum(column.nbytes for column in index._columns)
+    assert index._vectors.nbytes + index._context.nbytes == vectors
+    assert index.nbytes == vectors + by_row + index._lexical.nbytes + 100 * 50
+
+
 def test_removed_memories_are_gone_and_break_the_chain() -> None:
     index = chat("silver", "two", "three", "four", "five", "six", "seven", "eight")
     index.remove(np.array([2, 2, 77]))

@@ -104,6 +104,19 @@ def test_followers_are_all_that_may_look_back_to_a_turn(chat: RoleplayMemory) ->
     }  # fmt: skip
 
 
+def test_beyond_a_turn_that_as_many_share_nothing_looks_back(memory: RoleplayMemory) -> None:
+    memory.add_turns(PARTY, [said("a"), said("b"), said("c")], known_by={"Brona"})
+    memory.add_turns(PARTY, [said("d"), said("e")])
+    rows = rows_of(memory)
+    with memory._store.read() as connection:
+        view = view_of(connection, PARTY).with_everyone()
+        after = {
+            text: [decode_text(f.text) for f in followers(connection, view, row)]
+            for text, row in rows.items()
+        }
+    assert after == {"a": ["b"], "b": ["c"], "c": [], "d": ["e"], "e": []}
+
+
 def test_whatever_looks_back_to_a_turn_is_among_its_followers(chat: RoleplayMemory) -> None:
     rows = rows_of(chat)
     with chat._store.read() as connection:
@@ -131,7 +144,10 @@ def test_positions_go_on_and_are_never_given_twice(memory: RoleplayMemory, scope
     assert positions(Scope(user="ana")) == (0, None)
     memory.add_turns(Scope(user="ana"), [said("outside")])
     assert positions(Scope(user="ana")) == (1, 0)
-    assert positions(replace(scope, chat="road")) == (0, None)
+    road = replace(scope, chat="road")
+    assert positions(road) == (0, None)
+    memory.add_turns(road, [said(str(n)) for n in range(100)])
+    assert positions(road) == (100, 99)
 
 
 def test_the_last_position_is_of_what_was_witnessed(chat: RoleplayMemory) -> None:
@@ -141,7 +157,7 @@ def test_the_last_position_is_of_what_was_witnessed(chat: RoleplayMemory) -> Non
         assert last_position(connection, view_of(connection, CASSIAN)) == rows_of(chat)["three"].position
 
 
-def test_the_context_of_a_row_is_looked_for_as_it_was(memory: RoleplayMemory, scope: Scope) -> None:
+def test_what_has_no_place_stands_before_and_after_nothing(memory: RoleplayMemory, scope: Scope) -> None:
     memory.add_turns(scope, CHAT)
     row = rows_of(memory, scope)[CHAT[0].text]
     with memory._store.read() as connection:

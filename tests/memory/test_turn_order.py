@@ -72,6 +72,7 @@ def test_in_a_fork_the_order_goes_on_from_its_parents(chat: RoleplayMemory, at_o
 
 
 def test_what_stands_nowhere_follows_nothing(chat: RoleplayMemory) -> None:
+    assert NOWHERE == -1  # as an index has it, and before every position
     with chat._store.read() as connection:
         for at_once in (True, False):
             order = TurnOrder(connection, view_of(connection, PARTY), True, at_once=at_once)
