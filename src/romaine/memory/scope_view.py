@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
+from romaine.errors import StorageCorruptError
 from romaine.memory.candidates import Entries
 from romaine.memory.codec import (
     SqlText,
@@ -241,6 +242,8 @@ class ScopeView:
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
             sound = [row for row in rows if self.view.witnessed(row[4]) and self._take_if_sound(row)]
             end = start + len(sound)
+            if end > count:
+                raise StorageCorruptError("an index of the memory file is damaged; verify() says which")
             vectors[start:end] = self._format.unpack([row[12] for row in sound], self._full_dim)
             contexts[start:end] = self._format.unpack([row[13] for row in sound], self._full_dim)
             parts.append(self._part(sound, previous))
