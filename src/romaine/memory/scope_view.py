@@ -237,8 +237,7 @@ class ScopeView:
         vectors = np.empty((count, self._full_dim), dtype=np.float32)
         contexts = np.empty_like(vectors)
         parts: list[_Part] = []
-        start = 0
-        cursor = connection.execute(_LOAD, values)
+        start, cursor = 0, connection.execute(_LOAD, values)
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
             sound = [row for row in rows if self.view.witnessed(row[4]) and self._take_if_sound(row)]
             end = start + len(sound)
