@@ -21,7 +21,7 @@ from romaine.memory.codec import (
 from romaine.memory.encoder import Draft, Encoder
 from romaine.memory.forks import descendants, forks_that_see, seen_by_forks
 from romaine.memory.records import Memory, Scope
-from romaine.memory.row_writer import OF_ROOT, RowWriter, terms_blob
+from romaine.memory.row_writer import OF_ROOT, RowWriter
 from romaine.memory.rows import StoredMemory, fetch, stored_row
 from romaine.memory.sequence import followers, previous_turn, shares_with, spoken, turn_before
 from romaine.memory.views import View, view_of
@@ -184,11 +184,11 @@ class Change(RowWriter):
 
     def reword(self, row: StoredMemory) -> None:
         """Makes the terms of a row anew."""
-        terms = terms_blob(row)
-        self.connection.execute(
-            "UPDATE vector SET terms = ?, changed = ? WHERE no = ?", (terms, self.number, row.no)
-        )
         self._update(row)
+        self.connection.execute(
+            "UPDATE vector SET terms = ?, changed = ? WHERE no = ?",
+            (self._terms[row.no], self.number, row.no),
+        )
 
     def settle(self) -> None:
         """Embeds what is new or has another turn before it. To be called when the rows are as they shall be.

@@ -13,9 +13,7 @@ from romaine.memory.abstention import GENERIC, Calibration, calibration_for
 from romaine.memory.cache import IndexCache
 from romaine.memory.candidates import Candidates
 from romaine.memory.encoder import MemoryEmbedder
-from romaine.memory.hits import (
-    Explanation,
-)
+from romaine.memory.hits import Explanation
 from romaine.memory.options import RecallOptions
 from romaine.memory.query import Query, build_query, named_speakers, query_vector
 from romaine.memory.ranking import DEFAULT_WEIGHTS, Ranking, Signals, Weights, rank

@@ -126,8 +126,7 @@ class Search:
         """The best candidates with their rows, as the view sees them."""
         best = ranking.best(count)
         nos = [int(candidates.ids[i]) for i in best]
-        view = self._seen
-        memories = view.memories(self._connection, view.rows_of(self._connection, nos))
+        memories = self._memories(nos)
         return [
             Found(memories[no], float(ranking.scores[i]), ranking.parts_of(int(i)))
             for no, i in zip(nos, best, strict=True)
@@ -199,7 +198,7 @@ class Search:
             *reversed(list(islice(filter(self._is_witnessed, before), count))),
             *islice(filter(self._is_witnessed, after), count),
         ]
-        around = view.memories(connection, rows).values()
+        around = view.memories(connection, rows, self._view.superseders).values()
         return tuple(near for near in around if near.id not in taken and self._may_show(near))
 
     def _is_witnessed(self, row: StoredMemory) -> bool:
@@ -234,4 +233,5 @@ class Search:
             self._reject([item], masks.reason(row_of[by_id[item.memory.id]]))
 
     def _memories(self, nos: Sequence[int]) -> dict[int, Memory]:
-        return self._seen.memories(self._connection, self._seen.rows_of(self._connection, nos))
+        rows = self._seen.rows_of(self._connection, nos)
+        return self._seen.memories(self._connection, rows, self._view.superseders)

@@ -8,28 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from typing import Protocol
 
-from romaine.memory.codec import SqlText, decode_names, decode_optional, decode_text
+from romaine.memory.codec import decode_names, decode_optional, decode_text
 from romaine.memory.forks import forks_that_see
 from romaine.memory.records import Scope
 from romaine.memory.rows import StoredMemory
 from romaine.memory.terms import document_text
 from romaine.memory.views import View, space_of, versions_of, view_of
-
-
-class Audience(Protocol):
-    """Who may see a turn."""
-
-    @property
-    def character(self) -> SqlText | None:
-        """Whose memory it is, or None for every character of the chat."""
-        ...
-
-    @property
-    def known_by(self) -> SqlText | None:
-        """Who witnessed it, or None for all."""
-        ...
 
 
 def next_position(connection: sqlite3.Connection, scope: Scope, view: View) -> int:
@@ -46,7 +31,7 @@ def last_position(connection: sqlite3.Connection, view: View) -> int | None:
     return next((turn.position for turn in turns if view.witnessed(turn.known_by)), None)
 
 
-def shares_with(before: Audience, turn: Audience) -> bool:
+def shares_with(before: StoredMemory, turn: StoredMemory) -> bool:
     """Tells whether all who may see a turn may see the one before it, too."""
     if before.character is not None and before.character != turn.character:
         return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -176,9 +176,20 @@ class View:
                 if self.witnessed(known_by):
                     yield kind, *figures
 
-    def memories(self, connection: sqlite3.Connection, rows: Iterable[StoredMemory]) -> dict[int, Memory]:
-        """Records of rows by number, each with what supersedes it as far as this view sees that."""
-        superseded = self.superseded(connection)
+    def memories(
+        self,
+        connection: sqlite3.Connection,
+        rows: Iterable[StoredMemory],
+        superseders: Mapping[int, Sequence[int]] | None = None,
+    ) -> dict[int, Memory]:
+        """Records of rows by number, each with what supersedes it as far as this view sees that.
+
+        Args:
+            connection: Inside a read or a write.
+            rows: What is seen.
+            superseders: What `View.superseders` gave for this state, if it is at hand.
+        """
+        superseded = self.superseded(connection, superseders)
         return {row.no: row.memory(superseded.get(row.no)) for row in rows}
 
     def superseders(self, connection: sqlite3.Connection) -> dict[int, list[int]]:
@@ -194,9 +205,11 @@ class View:
                     found.setdefault(no, []).extend(news)
         return found
 
-    def superseded(self, connection: sqlite3.Connection) -> dict[int, str]:
+    def superseded(
+        self, connection: sqlite3.Connection, superseders: Mapping[int, Sequence[int]] | None = None
+    ) -> dict[int, str]:
         """Id of the newest memory that is seen and supersedes each superseded one, by its number."""
-        edges = self.superseders(connection)
+        edges = self.superseders(connection) if superseders is None else superseders
         wanted = {no for news in edges.values() for no in news}
         ids = {row.no: row.memory().id for row in self.rows_of(connection, wanted)} if wanted else {}
         seen = ((old, [ids[new] for new in news if new in ids]) for old, news in edges.items())
@@ -244,23 +257,25 @@ def view_of(connection: sqlite3.Connection, scope: Scope) -> View:
     segments: list[Segment] = []
     fork: Fork | None = None
     if scope.chat is not None and own is not None:
-        segments = _chat_segments(connection, own, character)
-        found = fork_at(connection, own, character)
-        fork = None if found is None else found[0]
+        segments, fork = _chat_segments(connection, own, character)
     outside = space_of(connection, scope.user, None)
     if outside is not None:
         segments.append(Segment(outside, character, in_chat=False))
     return View(scope, tuple(reversed(segments)), own, fork)
 
 
-def _chat_segments(connection: sqlite3.Connection, space: int, character: SqlText | None) -> list[Segment]:
-    """The chat, the one it was forked from, and so on."""
+def _chat_segments(
+    connection: sqlite3.Connection, space: int, character: SqlText | None
+) -> tuple[list[Segment], Fork | None]:
+    """The chat, the one it was forked from, and so on; and what makes the first one a fork."""
+    first: Fork | None = None
     until: int | None = None
     as_of: int | None = None
     hidden: frozenset[int] = frozenset()
     segments = [Segment(space, character)]
     while found := fork_at(connection, space, character):
         fork, space = found
+        first = first or fork
         dropped = connection.execute(
             "SELECT root FROM hidden WHERE branch = :branch AND (:as_of IS NULL OR change <= :as_of)",
             {"branch": fork.no, "as_of": as_of},
@@ -269,7 +284,7 @@ def _chat_segments(connection: sqlite3.Connection, space: int, character: SqlTex
         until = fork.at if until is None else min(until, fork.at)
         as_of = fork.change if as_of is None else min(as_of, fork.change)
         segments.append(Segment(space, character, until, as_of, hidden))
-    return segments
+    return segments, first
 
 
 def _by_position(row: StoredMemory) -> tuple[int, int]:
