@@ -11,7 +11,7 @@ import pytest
 from romaine.embedder import Embedder
 from romaine.errors import FormatError, OptionError
 from romaine.memory import RoleplayMemory, Scope, Turn
-from romaine.memory.rows import StoredMemory
+from romaine.memory.stored import StoredMemory
 from romaine.memory.views import View
 
 from .conftest import CHAT, said
@@ -193,16 +193,16 @@ def test_an_export_that_fails_leaves_the_older_one(
     assert memory.export_jsonl(file, scope) == 2
     older = file.read_bytes()
     memory.add_turns(scope, CHAT[2:])
-    all_rows = View.all_rows
+    story = View.story
 
-    def torn(self: View, connection: object) -> Iterator[StoredMemory]:
-        for number, row in enumerate(all_rows(self, connection)):  # type: ignore[arg-type]
+    def torn(self: View, snapshot: object) -> Iterator[StoredMemory]:
+        for number, row in enumerate(story(self, snapshot)):  # type: ignore[arg-type]
             if number == 3:
                 raise KeyboardInterrupt
             yield row
 
     with monkeypatch.context() as patched:
-        patched.setattr(View, "all_rows", torn)
+        patched.setattr(View, "story", torn)
         with pytest.raises(KeyboardInterrupt):
             memory.export_jsonl(file, scope)
     assert file.read_bytes() == older

@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 
 from romaine.memory import RoleplayMemory, Scope
-from romaine.memory.codec import encode_id
-from romaine.memory.forks import descendants, fork_at, forks_of, forks_that_see, seen_by_forks
-from romaine.memory.rows import StoredMemory
-from romaine.memory.views import space_of, view_of
+from romaine.memory.forks import descendants, forks_that_see, seen_by_forks
+from romaine.memory.stored import StoredMemory
+from romaine.memory.views import view_of
 
 from .conftest import CHAT, said
 
@@ -16,8 +15,8 @@ PARTY = Scope(user="ana", chat="tavern")
 
 
 def row(memory: RoleplayMemory, scope: Scope, id_: str) -> StoredMemory:
-    with memory._store.read() as connection:
-        found = view_of(connection, scope).row_of_id(connection, encode_id(id_))
+    with memory._store.storage.read() as snapshot:
+        found = view_of(snapshot, scope).row_of_id(snapshot, id_)
     assert found is not None
     return found
 
@@ -25,9 +24,9 @@ def row(memory: RoleplayMemory, scope: Scope, id_: str) -> StoredMemory:
 def seeing(memory: RoleplayMemory, scope: Scope, id_: str) -> list[str | None]:
     """Chats of the forks that see a memory, with the answer whether there are any checked."""
     stored = row(memory, scope, id_)
-    with memory._store.read() as connection:
-        chats = [fork.scope(stored).chat for fork in forks_that_see(connection, stored)]
-        assert seen_by_forks(connection, stored) == bool(chats)
+    with memory._store.storage.read() as snapshot:
+        chats = [fork.scope(stored).chat for fork in forks_that_see(snapshot, stored)]
+        assert seen_by_forks(snapshot, stored) == bool(chats)
     return chats
 
 
@@ -54,20 +53,20 @@ def test_what_was_changed_before_or_after_is_another_version(memory: RoleplayMem
     memory.update(scope, fact.id, text="The key is gold.")
     memory.branch(scope, at=3, to_chat="second")
     assert seeing(memory, scope, fact.id) == ["second"]
-    with memory._store.read() as connection:
-        old = view_of(connection, replace(scope, chat="first")).row_of_id(connection, encode_id(fact.id))
+    with memory._store.storage.read() as snapshot:
+        old = view_of(snapshot, replace(scope, chat="first")).row_of_id(snapshot, fact.id)
         assert old is not None
         assert old.retired is not None
-        assert [fork.scope(old).chat for fork in forks_that_see(connection, old)] == ["first"]
+        assert [fork.scope(old).chat for fork in forks_that_see(snapshot, old)] == ["first"]
         # as it would be if the version had ended, or begun, just at the fork's change
-        (first, _) = forks_of(connection, old.space)
+        (first, _) = snapshot.forks_of(old.space)
         for changed, chats in (
-            (old._replace(retired=first.change), []),
-            (old._replace(retired=first.change + 1), ["first"]),
-            (old._replace(born=first.change), ["first"]),
-            (old._replace(born=first.change + 1), []),
+            (replace(old, retired=first.version), []),
+            (replace(old, retired=first.version + 1), ["first"]),
+            (replace(old, born=first.version), ["first"]),
+            (replace(old, born=first.version + 1), []),
         ):
-            assert [fork.scope(changed).chat for fork in forks_that_see(connection, changed)] == chats
+            assert [fork.scope(changed).chat for fork in forks_that_see(snapshot, changed)] == chats
 
 
 def test_what_stands_nowhere_in_the_story_is_seen_from_everywhere(
@@ -93,8 +92,8 @@ def test_a_characters_fork_sees_what_that_character_does(memory: RoleplayMemory)
     assert seeing(memory, PARTY, secret) == []
     assert seeing(memory, cassian, own) == ["fork"]
     assert seeing(memory, brona, others) == []
-    with memory._store.read() as connection:
-        fork = next(forks_that_see(connection, row(memory, PARTY, shared)))
+    with memory._store.storage.read() as snapshot:
+        fork = next(forks_that_see(snapshot, row(memory, PARTY, shared)))
         assert fork.scope(row(memory, PARTY, shared)) == replace(cassian, chat="fork")
 
 
@@ -115,23 +114,28 @@ def test_descendants_are_the_chat_and_all_that_came_of_it(memory: RoleplayMemory
     memory.branch(scope, at=1, to_chat="other")
     memory.branch(fork, at=1, to_chat="inner")
     memory.add_turns(replace(scope, chat="road"), CHAT)
-    with memory._store.read() as connection:
-        spaces = {name: space_of(connection, "ana", name) for name in ("tavern", "fork", "other", "inner")}
-        assert descendants(connection, spaces["tavern"]) == set(spaces.values())
-        assert descendants(connection, spaces["fork"]) == {spaces["fork"], spaces["inner"]}
-        assert descendants(connection, spaces["inner"]) == {spaces["inner"]}
+    with memory._store.storage.read() as snapshot:
+        spaces = {name: snapshot.space("ana", name).row_id for name in ("tavern", "fork", "other", "inner")}
+        assert descendants(snapshot, spaces["tavern"]) == set(spaces.values())
+        assert descendants(snapshot, spaces["fork"]) == {spaces["fork"], spaces["inner"]}
+        assert descendants(snapshot, spaces["inner"]) == {spaces["inner"]}
 
 
 @pytest.mark.parametrize("character", ["Cassian", None])
 def test_a_chat_is_a_fork_for_whom_it_was_made_from(memory: RoleplayMemory, character: str | None) -> None:
     memory.add_turns(PARTY, CHAT)
     memory.branch(replace(PARTY, character=character), at=2, to_chat="fork")
-    with memory._store.read() as connection:
-        parent, space = (space_of(connection, "ana", chat) for chat in ("tavern", "fork"))
-        found = fork_at(connection, space, "Cassian")
-        assert found is not None
-        fork, of = found
-        assert (fork.space, fork.at, fork.chat, fork.character, of) == (space, 2, "fork", character, parent)
-        assert (fork_at(connection, space, "Brona") is None) == (character is not None)
-        assert fork_at(connection, parent, "Cassian") is None
-        assert forks_of(connection, parent) == [fork]
+    with memory._store.storage.read() as snapshot:
+        parent, space = (snapshot.space("ana", chat).row_id for chat in ("tavern", "fork"))
+        fork = snapshot.fork(space, "Cassian")
+        assert fork is not None
+        assert (fork.space, fork.at, fork.chat, fork.character, fork.parent) == (
+            space,
+            2,
+            "fork",
+            character,
+            parent,
+        )
+        assert (snapshot.fork(space, "Brona") is None) == (character is not None)
+        assert snapshot.fork(parent, "Cassian") is None
+        assert snapshot.forks_of(parent) == [fork]

@@ -11,7 +11,6 @@ import pytest
 from romaine.embedder import Embedder
 from romaine.errors import OptionError, TextTypeError, UnknownNameError
 from romaine.memory import RoleplayMemory, Scope
-from romaine.memory.store import read_setting
 
 from .conftest import CHAT, said
 
@@ -239,8 +238,8 @@ def test_dim_only_changes_the_first_stage(memory: RoleplayMemory, scope: Scope) 
 
 
 def changes(memory: RoleplayMemory) -> object:
-    with memory._store.read() as connection:
-        return read_setting(connection, "change")
+    with memory._store.storage.read() as snapshot:
+        return snapshot.version("ana")
 
 
 def test_recall_writes_nothing(memory: RoleplayMemory, scope: Scope, path: Path) -> None:

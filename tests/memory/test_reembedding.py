@@ -11,8 +11,7 @@ import pytest
 from romaine.embedder import Embedder
 from romaine.errors import OtherEmbedderError
 from romaine.memory import RoleplayMemory, Scope, Turn, reembed, reembedding
-from romaine.memory.database import Database
-from romaine.memory.store import read_setting
+from romaine.memory.sqlite.database import SqliteStorage
 
 from .conftest import CHAT, said
 
@@ -101,12 +100,12 @@ def third() -> Embedder:
 def assert_all_vectors_are_of(path: Path, embedder: Embedder) -> None:
     """Compares every stored vector with what the embedder makes of the text now."""
     with RoleplayMemory(path, embedder=embedder) as memory:
-        with memory._store.read() as connection:
-            rows = connection.execute(
+        with memory._store.storage.read() as snapshot:
+            rows = snapshot.connection.execute(
                 "SELECT m.speaker, m.text, v.vector FROM memory m LEFT JOIN vector v ON v.no = m.no"
             ).fetchall()
-            assert read_setting(connection, "next_embedder") is None
-            assert connection.execute("SELECT count(*) FROM next_vector").fetchone() == (0,)
+            assert snapshot.setting("next_embedder") is None
+            assert snapshot.progress()[0] == 0
         stored = np.stack([np.frombuffer(vector, dtype="<f4") for _, _, vector in rows])
         texts = [text if speaker is None else f"{speaker}: {text}" for speaker, text, _ in rows]
         assert (stored * embedder.with_dim(None).embed_documents(texts)).sum(axis=1).min() > 0.9999
@@ -184,7 +183,7 @@ def test_what_is_added_right_before_the_switch_is_no_damage(
 ) -> None:
     switch, late = reembedding._switch, [said("Wait for me!")]
 
-    def switch_late(database: Database, embedder: Embedder, **how: bool) -> bool:
+    def switch_late(database: SqliteStorage, embedder: Embedder, **how: bool) -> bool:
         if late:  # all was embedded, and now there is one more
             memory.add_turns(scope, [late.pop()])
         return switch(database, embedder, **how)

@@ -167,13 +167,12 @@ def view_of_scope(memory: RoleplayMemory, scope: Scope) -> scope_view.ScopeView:
         scope,
         full_dim=embedder.with_dim(None).dim,
         dim=embedder.dim,
-        vector_format=memory._store.vector_format,
     )
 
 
 def caught_up(memory: RoleplayMemory, view: scope_view.ScopeView) -> bool:
     """Whether catching up with the file changed anything."""
-    with memory._store.read() as connection, view.at(connection) as changed:
+    with memory._store.storage.read() as snapshot, view.at(snapshot) as changed:
         return changed
 
 

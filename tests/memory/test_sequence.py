@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
-from romaine.memory import RoleplayMemory, Scope
-from romaine.memory.codec import SqlText, decode_text, encode_names
-from romaine.memory.rows import StoredMemory
+from romaine.memory import Memory, RoleplayMemory, Scope
 from romaine.memory.sequence import (
     followers,
     last_position,
@@ -15,6 +13,7 @@ from romaine.memory.sequence import (
     shares_with,
     spoken,
 )
+from romaine.memory.stored import StoredMemory
 from romaine.memory.views import view_of
 
 from .conftest import CHAT, said
@@ -24,42 +23,43 @@ CASSIAN = replace(PARTY, character="Cassian")
 BRONA = replace(PARTY, character="Brona")
 
 
-@dataclass(frozen=True)
-class Audience:
-    character: SqlText | None = None
-    known_by: SqlText | None = None
+def audience(character: str | None = None, known_by: frozenset[str] = frozenset()) -> StoredMemory:
+    scope = replace(PARTY, character=character)
+    return StoredMemory(1, 1, 1, 1, None, Memory(scope=scope, kind="turn", text="Hm.", known_by=known_by))
 
 
-def names(*who: str) -> SqlText | None:
-    return encode_names(frozenset(who))
+def names(*who: str) -> frozenset[str]:
+    return frozenset(who)
 
 
 @pytest.mark.parametrize(
     ("before", "turn", "shared"),
     [
-        (Audience(), Audience(), True),
-        (Audience(), Audience("Cassian"), True),
-        (Audience(), Audience(known_by=names("Brona")), True),
-        (Audience("Cassian"), Audience("Cassian"), True),
-        (Audience("Cassian"), Audience(), False),
-        (Audience("Cassian"), Audience("Brona"), False),
-        (Audience("Brona"), Audience("Cassian"), False),
-        (Audience(known_by=names("Brona")), Audience(), False),
-        (Audience(known_by=names("Brona")), Audience(known_by=names("Brona")), True),
-        (Audience(known_by=names("Brona", "Ana")), Audience(known_by=names("Ana", "Brona")), True),
-        (Audience(known_by=names("Brona", "Ana")), Audience(known_by=names("Brona")), False),
-        (Audience("Cassian", names("Brona")), Audience("Cassian"), False),
-        (Audience("Brona", names("Brona")), Audience("Cassian", names("Brona")), False),
+        (audience(), audience(), True),
+        (audience(), audience("Cassian"), True),
+        (audience(), audience(known_by=names("Brona")), True),
+        (audience("Cassian"), audience("Cassian"), True),
+        (audience("Cassian"), audience(), False),
+        (audience("Cassian"), audience("Brona"), False),
+        (audience("Brona"), audience("Cassian"), False),
+        (audience(known_by=names("Brona")), audience(), False),
+        (audience(known_by=names("Brona")), audience(known_by=names("Brona")), True),
+        (audience(known_by=names("Brona", "Ana")), audience(known_by=names("Ana", "Brona")), True),
+        (audience(known_by=names("Brona", "Ana")), audience(known_by=names("Brona")), False),
+        (audience("Cassian", names("Brona")), audience("Cassian"), False),
+        (audience("Brona", names("Brona")), audience("Cassian", names("Brona")), False),
     ],
 )
-def test_context_is_what_all_who_see_a_turn_see(before: Audience, turn: Audience, shared: bool) -> None:
+def test_context_is_what_all_who_see_a_turn_see(
+    before: StoredMemory, turn: StoredMemory, shared: bool
+) -> None:
     assert shares_with(before, turn) == shared
 
 
 def rows_of(memory: RoleplayMemory, scope: Scope = PARTY) -> dict[str, StoredMemory]:
-    with memory._store.read() as connection:
-        view = view_of(connection, scope).with_everyone()
-        return {decode_text(row.text): row for row in view.all_rows(connection)}
+    with memory._store.storage.read() as snapshot:
+        view = view_of(snapshot, scope).with_everyone()
+        return {row.memory.text: row for row in view.story(snapshot)}
 
 
 @pytest.fixture
@@ -79,10 +79,10 @@ def chat(memory: RoleplayMemory) -> RoleplayMemory:
 
 def test_the_turn_before_is_the_nearest_that_is_shared(chat: RoleplayMemory) -> None:
     rows = rows_of(chat)
-    with chat._store.read() as connection:
-        view = view_of(connection, PARTY).with_everyone()
-        before = {text: previous_turn(connection, view, row) for text, row in rows.items()}
-    assert {text: None if row is None else decode_text(row.text) for text, row in before.items()} == {
+    with chat._store.storage.read() as snapshot:
+        view = view_of(snapshot, PARTY).with_everyone()
+        before = {text: previous_turn(snapshot, view, row) for text, row in rows.items()}
+    assert {text: None if row is None else row.memory.text for text, row in before.items()} == {
         "one": None, "Cassian's": "one", "secret": "one", "Brona's": "one", "two": "one",
         "more secret": "two", "Cassian's last": "two", "A note.": None, "three": "two",
         "outside": None, "beyond": "outside",
@@ -91,10 +91,10 @@ def test_the_turn_before_is_the_nearest_that_is_shared(chat: RoleplayMemory) -> 
 
 def test_followers_are_all_that_may_look_back_to_a_turn(chat: RoleplayMemory) -> None:
     rows = rows_of(chat)
-    with chat._store.read() as connection:
-        view = view_of(connection, PARTY).with_everyone()
+    with chat._store.storage.read() as snapshot:
+        view = view_of(snapshot, PARTY).with_everyone()
         after = {
-            text: [decode_text(follower.text) for follower in followers(connection, view, row)]
+            text: [follower.memory.text for follower in followers(snapshot, view, row)]
             for text, row in rows.items()
         }
     assert after == {
@@ -108,29 +108,26 @@ def test_beyond_a_turn_that_as_many_share_nothing_looks_back(memory: RoleplayMem
     memory.add_turns(PARTY, [said("a"), said("b"), said("c")], known_by={"Brona"})
     memory.add_turns(PARTY, [said("d"), said("e")])
     rows = rows_of(memory)
-    with memory._store.read() as connection:
-        view = view_of(connection, PARTY).with_everyone()
-        after = {
-            text: [decode_text(f.text) for f in followers(connection, view, row)]
-            for text, row in rows.items()
-        }
+    with memory._store.storage.read() as snapshot:
+        view = view_of(snapshot, PARTY).with_everyone()
+        after = {text: [f.memory.text for f in followers(snapshot, view, row)] for text, row in rows.items()}
     assert after == {"a": ["b"], "b": ["c"], "c": [], "d": ["e"], "e": []}
 
 
 def test_whatever_looks_back_to_a_turn_is_among_its_followers(chat: RoleplayMemory) -> None:
     rows = rows_of(chat)
-    with chat._store.read() as connection:
-        view = view_of(connection, PARTY).with_everyone()
+    with chat._store.storage.read() as snapshot:
+        view = view_of(snapshot, PARTY).with_everyone()
         for row in rows.values():
-            before = previous_turn(connection, view, row)
-            assert before is None or row.no in [f.no for f in followers(connection, view, before)]
+            before = previous_turn(snapshot, view, row)
+            assert before is None or row.row_id in [f.row_id for f in followers(snapshot, view, before)]
 
 
 def test_positions_go_on_and_are_never_given_twice(memory: RoleplayMemory, scope: Scope) -> None:
     def positions(asked: Scope) -> tuple[int, int | None]:
-        with memory._store.read() as connection:
-            view = view_of(connection, asked)
-            return next_position(connection, asked, view), last_position(connection, view)
+        with memory._store.storage.read() as snapshot:
+            view = view_of(snapshot, asked)
+            return next_position(view), last_position(snapshot, view)
 
     assert positions(scope) == (0, None)
     memory.add_turns(scope, CHAT)
@@ -152,16 +149,20 @@ def test_positions_go_on_and_are_never_given_twice(memory: RoleplayMemory, scope
 
 def test_the_last_position_is_of_what_was_witnessed(chat: RoleplayMemory) -> None:
     chat.add_turns(PARTY, [said("hush")], known_by={"Brona"})
-    with chat._store.read() as connection:
-        assert last_position(connection, view_of(connection, BRONA)) == rows_of(chat)["hush"].position
-        assert last_position(connection, view_of(connection, CASSIAN)) == rows_of(chat)["three"].position
+    with chat._store.storage.read() as snapshot:
+        assert last_position(snapshot, view_of(snapshot, BRONA)) == rows_of(chat)["hush"].position
+        assert last_position(snapshot, view_of(snapshot, CASSIAN)) == rows_of(chat)["three"].position
+
+
+def without(row: StoredMemory, field: str) -> StoredMemory:
+    return replace(row, memory=row.memory.with_checked(**{field: None}))
 
 
 def test_what_has_no_place_stands_before_and_after_nothing(memory: RoleplayMemory, scope: Scope) -> None:
     memory.add_turns(scope, CHAT)
     row = rows_of(memory, scope)[CHAT[0].text]
-    with memory._store.read() as connection:
-        assert previous_turn(connection, view_of(connection, scope), row._replace(position=None)) is None
-        assert [*followers(connection, view_of(connection, scope), row._replace(position=None))] == []
+    with memory._store.storage.read() as snapshot:
+        assert previous_turn(snapshot, view_of(snapshot, scope), without(row, "position")) is None
+        assert [*followers(snapshot, view_of(snapshot, scope), without(row, "position"))] == []
     assert spoken(row) == f"Cassian: {CHAT[0].text}"
-    assert spoken(row._replace(speaker=None)) == CHAT[0].text
+    assert spoken(without(row, "speaker")) == CHAT[0].text

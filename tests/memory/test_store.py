@@ -21,7 +21,7 @@ from romaine.errors import (
     StorageVersionError,
 )
 from romaine.memory import RoleplayMemory, Scope
-from romaine.memory.schema import APPLICATION_ID, MIGRATIONS, VERSION
+from romaine.memory.sqlite.schema import APPLICATION_ID, MIGRATIONS, VERSION
 
 from .conftest import CHAT, said
 
@@ -147,14 +147,14 @@ def test_a_locked_file_is_told_and_works_again(filled: Path, gem: Embedder, scop
 
 def test_a_full_file_is_told_and_nothing_is_lost(filled: Path, gem: Embedder, scope: Scope) -> None:
     with RoleplayMemory(filled, embedder=gem) as memory:
-        with memory._store.read() as connection:
-            (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        memory._store.database._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
+        with memory._store.storage.read() as snapshot:
+            (pages,) = snapshot.connection.execute("PRAGMA page_count").fetchone()
+        memory._store.storage._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
         with pytest.raises(StorageFullError, match="undone"):
             memory.add_turns(scope, [said(f"line {n} " * 40, f"n{n}") for n in range(400)])
         assert [m.text for m in memory.list(scope)] == [turn.text for turn in CHAT]
         assert memory.recall("silver key", scope)[0].memory.text == CHAT[0].text
-        memory._store.database._writer.execute("PRAGMA max_page_count = 1000000")
+        memory._store.storage._writer.execute("PRAGMA max_page_count = 1000000")
         assert memory.add_turns(scope, [said("There is room again.")]).added == 1
         assert memory.verify().is_sound
 
@@ -235,8 +235,8 @@ def _read_all(path: Path, gem: Embedder, scope: Scope) -> None:
 
 def test_a_fork_of_the_process_opens_its_own(filled: Path, gem: Embedder, scope: Scope) -> None:
     memory = RoleplayMemory(filled, embedder=gem)
-    memory._store.database._owner += 1
+    memory._store.storage._owner += 1
     with pytest.raises(StorageError, match="in each process"):
         memory.list(scope)
-    memory._store.database._owner -= 1
+    memory._store.storage._owner -= 1
     memory.close()

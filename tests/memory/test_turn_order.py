@@ -30,14 +30,14 @@ def chat(memory: RoleplayMemory) -> RoleplayMemory:
 
 def links(memory: RoleplayMemory, scope: Scope, *, in_chat: bool, at_once: bool) -> list[tuple[str, str]]:
     """Each memory that is seen with the turn before it, by their texts."""
-    with memory._store.read() as connection:
-        view = view_of(connection, scope)
-        rows = list(view.all_rows(connection))
-        text = {NOWHERE: "", **{row.no: str(row.text) for row in rows}}
-        order = TurnOrder(connection, view, in_chat, at_once=at_once)
+    with memory._store.storage.read() as snapshot:
+        view = view_of(snapshot, scope)
+        rows = list(view.story(snapshot))
+        text = {NOWHERE: "", **{row.row_id: row.memory.text for row in rows}}
+        order = TurnOrder(snapshot, view, in_chat, at_once=at_once)
         assert order.is_whole == at_once
         return [
-            (str(row.text), text[order.of(row.no, row.kind, row.position)])
+            (row.memory.text, text[NOWHERE if not row.is_turn else order.of(row.row_id, row.position)])
             for row in rows
             if row.in_chat == in_chat
         ]
@@ -71,35 +71,30 @@ def test_in_a_fork_the_order_goes_on_from_its_parents(chat: RoleplayMemory, at_o
     assert (found["four"], found["another end"]) == ("two again", "four")
 
 
-def test_what_stands_nowhere_follows_nothing(chat: RoleplayMemory) -> None:
-    assert NOWHERE == -1  # as an index has it, and before every position
-    with chat._store.read() as connection:
-        for at_once in (True, False):
-            order = TurnOrder(connection, view_of(connection, PARTY), True, at_once=at_once)
-            assert order.of(99, "turn", None) == NOWHERE
-            assert order.of(99, "fact", 2) == NOWHERE
+def test_nowhere_is_before_every_position() -> None:
+    assert NOWHERE == -1  # as an index has it
 
 
 def test_the_turn_after_a_position(chat: RoleplayMemory) -> None:
-    with chat._store.read() as connection:
-        view = view_of(connection, CASSIAN)
-        rows = [row for row in view.all_rows(connection) if row.in_chat and row.is_turn]
-        places = [(row.position, row.no) for row in rows]
-        order = TurnOrder(connection, view, True, at_once=False)
+    with chat._store.storage.read() as snapshot:
+        view = view_of(snapshot, CASSIAN)
+        rows = [row for row in view.story(snapshot) if row.in_chat and row.is_turn]
+        places = [(row.position, row.row_id) for row in rows]
+        order = TurnOrder(snapshot, view, True, at_once=False)
         assert [position for position, _ in places] == [0, 1, 3, 4, 5]
         assert [order.after(position) for position in (-1, 0, 1, 2, 3, 4)] == [
             places[i] for i in (0, 1, 2, 2, 3, 4)
         ]
         assert order.after(5) == (NOWHERE, NOWHERE)
-        assert order.before(0, places[0][1]) == NOWHERE
-        assert order.before(9, 0) == places[-1][1]
+        assert order.before(places[0]) == NOWHERE
+        assert order.before((9, 0)) == places[-1][1]
 
 
 def test_followers_are_told_with_what_they_follow(chat: RoleplayMemory) -> None:
-    with chat._store.read() as connection:
-        view = view_of(connection, CASSIAN)
-        nos = [row.no for row in view.all_rows(connection) if row.in_chat and row.is_turn]
-        order = TurnOrder(connection, view, True, at_once=True)
+    with chat._store.storage.read() as snapshot:
+        view = view_of(snapshot, CASSIAN)
+        nos = [row.row_id for row in view.story(snapshot) if row.in_chat and row.is_turn]
+        order = TurnOrder(snapshot, view, True, at_once=True)
         after, before = order.followers_of(np.array([nos[1], 10_000, nos[-1], nos[2]]))
         assert (after.tolist(), before.tolist()) == ([nos[2], nos[3]], [nos[1], nos[2]])
         assert after.dtype == before.dtype == np.int64

@@ -19,8 +19,8 @@ def texts(memory: RoleplayMemory, scope: Scope) -> list[str]:
 
 
 def contexts(memory: RoleplayMemory) -> np.ndarray:
-    with memory._store.read() as connection:
-        rows = connection.execute(
+    with memory._store.storage.read() as snapshot:
+        rows = snapshot.connection.execute(
             "SELECT v.context FROM vector v JOIN memory m ON m.no = v.no WHERE m.retired IS NULL"
             " ORDER BY m.position"
         ).fetchall()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from romaine.errors import OptionError
 from romaine.memory.change import Change
 from romaine.memory.checks import check_name, check_position
-from romaine.memory.codec import decode_id, encode_optional, encode_text
 from romaine.memory.encoder import Encoder
-from romaine.memory.records import Memory, Scope
-from romaine.memory.rows import StoredMemory
-from romaine.memory.store import Store, read_setting, write_setting
-from romaine.memory.views import View, space_of, view_of
+from romaine.memory.records import Memory, Scope, uuid7
+from romaine.memory.storage import Snapshot
+from romaine.memory.store import Store, find
+from romaine.memory.stored import StoredMemory, Wanted
+from romaine.memory.views import View, view_of
 
 _TO_ERASE = "to_erase"
 _PATIENCE = 1.0  # seconds that `forget` waits for readers of an older state
@@ -40,18 +39,14 @@ def retract(store: Store, scope: Scope, source_ids: Iterable[str]) -> int:
     sources = [check_name("source_id", source) for source in _collection("source_ids", source_ids)]
 
     def apply(change: Change) -> int:
-        view = view_of(change.connection, scope)
-        found = [
-            row
-            for source in sources
-            for row in view.rows_of_source(change.connection, encode_text(source))
-            if view.witnessed(row.known_by)
-        ]
-        going = with_derived(change.connection, view, found)
+        snapshot = change.transaction
+        view = view_of(snapshot, scope)
+        found = [row for source in sources for row in view.rows(snapshot, Wanted(source_id=source))]
+        going = with_derived(snapshot, view, found)
         change.take_out(view, going)
         return len(going)
 
-    return store.write(apply)
+    return store.write(apply, scope.user)
 
 
 def forget(store: Store, scope: Scope, ids: Iterable[str], *, derived: bool) -> Forgotten:
@@ -59,30 +54,31 @@ def forget(store: Store, scope: Scope, ids: Iterable[str], *, derived: bool) -> 
     wanted = list(dict.fromkeys(_collection("ids", ids)))
 
     def apply(change: Change) -> int:
-        view = view_of(change.connection, scope)
-        going = [store.find(change.connection, view, id_) for id_ in wanted]
+        view = view_of(change.transaction, scope)
+        going = [find(change.transaction, view, id_) for id_ in wanted]
         if derived:
-            going = with_derived(change.connection, view, going)
+            going = with_derived(change.transaction, view, going)
         change.erase(view, going)
         if going:
-            write_setting(change.connection, _TO_ERASE, change.number)
+            change.transaction.set(_TO_ERASE, uuid7())
         return len(going)
 
-    count = store.write(apply)
+    count = store.write(apply, scope.user)
     return Forgotten(memories=count, pending=not erase(store))
 
 
 def erase(store: Store) -> bool:
     """Empties the write-ahead log if forgotten text may stand in it; returns whether none does."""
-    with store.read() as connection:
-        written = read_setting(connection, _TO_ERASE)
-    if written is None:
+    storage = store.storage
+    with storage.read() as snapshot:
+        forgotten = snapshot.setting(_TO_ERASE)
+    if forgotten is None:
         return True
-    if store.database.read_only or not store.database.truncate_log(_PATIENCE):
+    if storage.read_only or not storage.erase_deleted(_PATIENCE):
         return False
-    with store.database.write() as connection:
-        if read_setting(connection, _TO_ERASE) == written:
-            write_setting(connection, _TO_ERASE, None)
+    with storage.write() as transaction:
+        if transaction.setting(_TO_ERASE) == forgotten:  # nobody has forgotten more since
+            transaction.set(_TO_ERASE, None)
     return True
 
 
@@ -90,16 +86,17 @@ def update(store: Store, scope: Scope, memory_id: str, edit: Callable[[Memory], 
     """Changes one memory; a changed text is embedded again."""
 
     def apply(change: Change) -> Memory:
-        view = view_of(change.connection, scope)
-        row = store.find(change.connection, view, memory_id)
-        (old,) = view.memories(change.connection, [row]).values()
-        new = edit(old)
-        if new.text != old.text:
+        view = view_of(change.transaction, scope)
+        row = find(change.transaction, view, memory_id)
+        superseded = view.superseded(change.transaction)
+        new = edit(row.memory)
+        if new.text != row.memory.text:
             (count,) = Encoder(store.embedder).token_counts([new.text])
             new = replace(new, token_count=count)
-        return change.replace(view, row, new).memory(old.superseded_by)
+        memory = change.replace(view, row, new).memory
+        return memory.with_checked(superseded_by=superseded.get(row.row_id))
 
-    return store.write(apply)
+    return store.write(apply, scope.user)
 
 
 def branch(store: Store, scope: Scope, *, at: int, to_chat: str) -> Scope:
@@ -110,45 +107,31 @@ def branch(store: Store, scope: Scope, *, at: int, to_chat: str) -> Scope:
     fork = replace(scope, chat=check_name("to_chat", to_chat))
 
     def apply(change: Change) -> Scope:
-        connection = change.connection
-        parent = space_of(connection, scope.user, scope.chat)
+        transaction = change.transaction
+        parent = transaction.space(scope.user, scope.chat)
         if parent is None:
             raise OptionError(f"chat {scope.chat!r} of this user is empty; there is nothing to fork from")
-        if _is_taken(connection, fork):
+        space = transaction.make_space(scope.user, to_chat)
+        if transaction.is_taken(space.row_id, scope.character):
             raise OptionError(f"to_chat={to_chat!r} already has memories; choose a name that is new")
-        change.branch(scope, parent, at=at, fork=fork)
+        transaction.add_fork(space.row_id, parent.row_id, character=scope.character, at=at)
         return fork
 
-    return store.write(apply)
+    return store.write(apply, scope.user)
 
 
-def with_derived(
-    connection: sqlite3.Connection, view: View, rows: Iterable[StoredMemory]
-) -> list[StoredMemory]:
+def with_derived(snapshot: Snapshot, view: View, rows: Iterable[StoredMemory]) -> list[StoredMemory]:
     """Adds to rows what was made from them, and from that, as far as the view sees it."""
-    found = {row.no: row for row in rows}
+    found = {row.row_id: row for row in rows}
     waiting = list(found.values())
     while waiting:
         row = waiting.pop()
-        for parent in {encode_text(decode_id(row.id)), row.source_id} - {None}:
-            for child in list(view.children_of(connection, parent or "")):
-                if child.no not in found:
-                    found[child.no] = child
+        for parent in {row.memory.id, row.memory.source_id} - {None}:
+            for child in view.rows(snapshot, Wanted(parent_id=parent)):
+                if child.row_id not in found:
+                    found[child.row_id] = child
                     waiting.append(child)
     return list(found.values())
-
-
-def _is_taken(connection: sqlite3.Connection, fork: Scope) -> bool:
-    space = space_of(connection, fork.user, fork.chat)
-    character = encode_optional(fork.character)
-    taken = connection.execute(
-        """SELECT EXISTS (SELECT 1 FROM memory WHERE space = :space
-                AND (:character IS NULL OR character IS NULL OR character = :character))
-            OR EXISTS (SELECT 1 FROM branch WHERE space = :space
-                AND (:character IS NULL OR character IS NULL OR character = :character))""",
-        {"space": space, "character": character},
-    ).fetchone()
-    return bool(taken[0])
 
 
 def _collection(what: str, values: Iterable[str]) -> Collection[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import astuple, fields, replace
 from datetime import datetime
@@ -17,12 +16,14 @@ from romaine.choice import Choice
 from romaine.errors import FormatError, OptionError, RomaineError
 from romaine.memory.change import Change
 from romaine.memory.checks import check_position
-from romaine.memory.codec import decode_optional, encode_id, encode_json, encode_text
+from romaine.memory.codec import to_json_text
 from romaine.memory.encoder import Draft
 from romaine.memory.records import Kind, Memory, Scope
+from romaine.memory.storage import Snapshot
 from romaine.memory.store import Store
+from romaine.memory.stored import Wanted
 from romaine.memory.terms import document_text
-from romaine.memory.views import view_of
+from romaine.memory.views import shown, view_of
 from romaine.models.integrity import whole_file
 
 _BATCH = 2000
@@ -81,16 +82,16 @@ def export_jsonl(store: Store, path: str | Path, scope: Scope) -> int:
         FormatError: If it cannot be written.
     """
     target = Path(path)
-    if store.database.owns(target):
+    if store.storage.owns(target):
         raise OptionError(f"path={str(path)!r} is the memory's own file; choose another name for the export")
     count = 0
     try:
-        with store.read() as connection, whole_file(target, mode=0o644) as file:
-            view = view_of(connection, scope)
-            superseded = view.superseded(connection)
-            for row in view.all_rows(connection):
-                line = encode_json(to_json(row.memory(superseded.get(row.no))))
-                file.write((line.encode() if isinstance(line, str) else line) + b"\n")
+        with store.storage.read(scope.user) as snapshot, whole_file(target, mode=0o644) as file:
+            view = view_of(snapshot, scope)
+            superseded = view.superseded(snapshot)
+            for row in view.story(snapshot):
+                line = to_json_text(to_json(shown(row, superseded)))
+                file.write(line.encode("utf-8", "surrogatepass") + b"\n")
                 count += 1
     except OSError as error:
         raise FormatError(f"{path}: cannot be written ({error.strerror})") from None
@@ -119,7 +120,10 @@ class _Import:
         self._count = sum(1 for _ in self._memories())
 
     def write(self) -> int:
-        return self._store.write(self._apply, hint=self._drafts) if self._count else 0
+        if not self._count:
+            return 0
+        user = self._user if self._scope is None else self._scope.user
+        return self._store.write(self._apply, *([] if user is None else [user]), hint=self._drafts)
 
     def _memories(self) -> Iterator[Memory]:
         number = 0
@@ -129,7 +133,7 @@ class _Import:
                 if line.isspace():
                     continue
                 try:
-                    # lone surrogates stand in the file as they are, see encode_json
+                    # lone surrogates stand in the file as they are, see to_json_text
                     text = line.decode("utf-8", "surrogatepass")
                     check_cost(line, "the line")
                     yield from_json(json.loads(text), scope=self._scope, user=self._user)
@@ -162,7 +166,7 @@ class _Import:
             counts = change.encoder.token_counts([memory.text for memory in batch])
             new: dict[tuple[Scope, str], Memory] = {}
             for memory, count in zip(batch, counts, strict=True):
-                id_ = _id_for(change.connection, memory)
+                id_ = _id_for(change.transaction, memory)
                 if id_ is not None and (memory.scope, id_) not in new:
                     kept = replace(memory, id=id_, superseded_by=None, token_count=count)
                     new[memory.scope, id_] = kept
@@ -177,10 +181,10 @@ class _Import:
         return added
 
 
-def _id_for(connection: sqlite3.Connection, memory: Memory) -> str | None:
+def _id_for(snapshot: Snapshot, memory: Memory) -> str | None:
     """The id a memory gets: its own, or another where the user has that elsewhere; None if it is there."""
     for id_ in (memory.id, _renamed(memory.id, memory.scope)):
-        held = _holders(connection, id_, memory.scope.user)
+        held = _holders(snapshot, id_, memory.scope.user)
         if memory.scope in held:
             return None
         if not held:
@@ -193,26 +197,17 @@ def _renamed(id_: str, scope: Scope) -> str:
     return str(uuid5(UUID(id_), repr(astuple(scope))))
 
 
-def _holders(connection: sqlite3.Connection, id_: str, user: str) -> list[Scope | None]:
+def _holders(snapshot: Snapshot, id_: str, user: str) -> list[Scope | None]:
     """In which scopes a user has a memory of this id; None for versions that no longer hold."""
-    rows = connection.execute(
-        "SELECT m.character, s.chat, m.retired FROM memory m JOIN space s ON s.no = m.space"
-        " WHERE m.id = ? AND s.user = ?",
-        (encode_id(id_), encode_text(user)),
-    )
-    return [
-        None
-        if retired is not None
-        else Scope(user=user, character=decode_optional(character), chat=decode_optional(chat))
-        for character, chat, retired in rows
-    ]
+    rows = (row for row in snapshot.rows(None, Wanted(id=id_)) if row.scope.user == user)
+    return [row.scope if row.retired is None else None for row in rows]
 
 
 def _supersede(change: Change, memory: Memory, newer: str) -> None:
-    view = view_of(change.connection, memory.scope)
-    old = view.row_of_id(change.connection, encode_id(memory.id))
+    view = view_of(change.transaction, memory.scope)
+    old = view.row_of_id(change.transaction, memory.id)
     for id_ in (_renamed(newer, memory.scope), newer):
-        new = view.row_of_id(change.connection, encode_id(id_))
+        new = view.row_of_id(change.transaction, id_)
         if old is not None and new is not None:
             change.supersede([old], new)
             return

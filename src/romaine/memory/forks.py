@@ -14,100 +14,47 @@ an edit, a pin, who knows of it, what supersedes it, a retraction. What stands o
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from romaine.memory.codec import SqlText, decode_names, decode_optional, decode_text
-from romaine.memory.records import Scope
-from romaine.memory.rows import StoredMemory
+from romaine.memory.storage import Snapshot
+from romaine.memory.stored import Fork, StoredMemory
 
 
-@dataclass(frozen=True)
-class Fork:
-    """A chat that was made from another.
-
-    Attributes:
-        no: Number of the branch.
-        space: Number of the fork's space.
-        chat: The fork's name, as it stands in the file.
-        character: Whose fork it is, as it stands in the file; None for all characters of the chat.
-        at: Last position it shares.
-        change: Change at which it was made.
-    """
-
-    no: int
-    space: int
-    chat: SqlText
-    character: SqlText | None
-    at: int
-    change: int
-
-    def scope(self, row: StoredMemory) -> Scope:
-        """The scope in which the fork sees what it inherited."""
-        return Scope(
-            user=decode_text(row.user),
-            character=decode_optional(row.character or self.character),
-            chat=decode_text(self.chat),
-        )
-
-
-_FORK = """SELECT b.no, b.space, s.chat, b.character, b.at, b.change, b.parent
-    FROM branch b JOIN space s ON s.no = b.space"""
-
-
-def fork_at(connection: sqlite3.Connection, space: int, character: SqlText | None) -> tuple[Fork, int] | None:
-    """Returns what makes a chat a fork for a character, with the parent's space, or None if it is none."""
-    row = connection.execute(
-        f"{_FORK} WHERE b.space = ? AND (b.character IS NULL OR b.character = ?)", (space, character)
-    ).fetchone()
-    return None if row is None else (Fork(*row[:-1]), row[-1])
-
-
-def forks_of(connection: sqlite3.Connection, space: int) -> list[Fork]:
-    """Returns the forks that were made of a chat."""
-    rows = connection.execute(f"{_FORK} WHERE b.parent = ? ORDER BY b.no", (space,))
-    return [Fork(*row[:-1]) for row in rows]
-
-
-def forks_that_see(connection: sqlite3.Connection, row: StoredMemory) -> Iterator[Fork]:
+def forks_that_see(snapshot: Snapshot, row: StoredMemory) -> Iterator[Fork]:
     """Yields the forks, and forks of forks, that see a row of their parent."""
-    for fork in forks_of(connection, row.space):
-        if row.born <= fork.change and (row.retired is None or fork.change < row.retired):
-            yield from _seeing(connection, row, fork)
+    for fork in snapshot.forks_of(row.space):
+        if row.born <= fork.version and (row.retired is None or fork.version < row.retired):
+            yield from _seeing(snapshot, row, fork)
 
 
-def seen_by_forks(connection: sqlite3.Connection, row: StoredMemory) -> bool:
+def seen_by_forks(snapshot: Snapshot, row: StoredMemory) -> bool:
     """Tells whether any fork sees a row."""
-    return next(forks_that_see(connection, row), None) is not None
+    return next(forks_that_see(snapshot, row), None) is not None
 
 
-def descendants(connection: sqlite3.Connection, space: int) -> frozenset[int]:
+def descendants(snapshot: Snapshot, space: int) -> frozenset[int]:
     """Returns the spaces of a chat and all forks made of it and of those."""
     found = {space}
     waiting = [space]
     while waiting:
-        for fork in forks_of(connection, waiting.pop()):
+        for fork in snapshot.forks_of(waiting.pop()):
             if fork.space not in found:
                 found.add(fork.space)
                 waiting.append(fork.space)
     return frozenset(found)
 
 
-def _seeing(connection: sqlite3.Connection, row: StoredMemory, fork: Fork) -> Iterator[Fork]:
+def _seeing(snapshot: Snapshot, row: StoredMemory, fork: Fork) -> Iterator[Fork]:
     """The fork, unless it parts before the row or hides it, and its own forks that do not."""
     if row.position is not None and row.position > fork.at:
         return
-    if fork.character is not None and (
-        row.character not in (None, fork.character)
-        or (row.known_by is not None and decode_text(fork.character) not in decode_names(row.known_by))
-    ):
-        return
-    hidden = connection.execute(
-        "SELECT change FROM hidden WHERE branch = ? AND root = ?", (fork.no, row.root)
-    ).fetchone()
+    if fork.character is not None:
+        known_by = row.memory.known_by
+        if row.scope.character not in (None, fork.character) or (known_by and fork.character not in known_by):
+            return
+    hidden = snapshot.hidden(fork.row_id, row.root).get(row.root)
     if hidden is None:
         yield fork
-    for child in forks_of(connection, fork.space):
-        if hidden is None or child.change < hidden[0]:
-            yield from _seeing(connection, row, child)
+    for child in snapshot.forks_of(fork.space):
+        if hidden is None or child.version < hidden:
+            yield from _seeing(snapshot, row, child)

@@ -14,9 +14,9 @@ from datetime import datetime
 from romaine.errors import OptionError
 from romaine.memory.change import Change
 from romaine.memory.checks import check_count, check_share
-from romaine.memory.codec import encode_id
 from romaine.memory.records import Hit, Kind, Memory, Scope, utc_now
 from romaine.memory.store import Store
+from romaine.memory.stored import NOTES, Wanted
 from romaine.memory.views import view_of
 
 
@@ -130,15 +130,15 @@ def decay_scope(store: Store, scope: Scope, settings: Lifecycle) -> DecayResult:
     """Runs one cycle over what was stored for exactly this scope."""
 
     def apply(change: Change) -> DecayResult:
-        view = view_of(change.connection, scope)
-        rows = [row for row in view.notes(change.connection) if row.kind in settings.kinds]
-        mine = [(row, row.memory()) for row in rows if row.scope == scope]
-        before = [memory for _, memory in mine]
+        view = view_of(change.transaction, scope)
+        rows = view.rows(change.transaction, Wanted(kinds=settings.kinds & NOTES))
+        mine = [row for row in rows if row.scope == scope]
+        before = [row.memory for row in mine]
         after = demoted([decayed(memory, settings) for memory in before], settings)
         going = {memory.id for memory in trimmed(after, settings)}
-        change.take_out(view, [row for row, memory in mine if memory.id in going])
-        for (row, old), new in zip(mine, after, strict=True):
-            if new != old and new.id not in going:
+        change.take_out(view, [row for row in mine if row.memory.id in going])
+        for row, new in zip(mine, after, strict=True):
+            if new != row.memory and new.id not in going:
                 change.replace(view, row, new)
         pairs = list(zip(before, after, strict=True))
         return DecayResult(
@@ -147,7 +147,7 @@ def decay_scope(store: Store, scope: Scope, settings: Lifecycle) -> DecayResult:
             trimmed=len(going),
         )
 
-    return store.write(apply)
+    return store.write(apply, scope.user)
 
 
 def mark_used(store: Store, scope: Scope, hits: Iterable[Hit | Memory], settings: Lifecycle) -> int:
@@ -158,14 +158,14 @@ def mark_used(store: Store, scope: Scope, hits: Iterable[Hit | Memory], settings
         return 0
 
     def apply(change: Change) -> int:
-        view = view_of(change.connection, scope)
-        rows = [view.row_of_id(change.connection, encode_id(id_)) for id_ in ids]
+        view = view_of(change.transaction, scope)
+        rows = [view.row_of_id(change.transaction, id_) for id_ in ids]
         seen = [row for row in rows if row is not None]
         for row in seen:
-            change.replace(view, row, used(row.memory(), settings, now))
+            change.replace(view, row, used(row.memory, settings, now))
         return len(seen)
 
-    return store.write(apply)
+    return store.write(apply, scope.user)
 
 
 def _memory_of(hit: Hit | Memory) -> Memory:

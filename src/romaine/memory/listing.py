@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from romaine.errors import OptionError
 from romaine.memory.checks import check_count, check_names, check_optional_name
-from romaine.memory.codec import encode_text
 from romaine.memory.options import RecallOptions
 from romaine.memory.records import Kind, Memory, Scope
-from romaine.memory.rows import StoredMemory
-from romaine.memory.store import Store, read_setting
-from romaine.memory.views import View, view_of
+from romaine.memory.storage import Snapshot
+from romaine.memory.store import Store, find
+from romaine.memory.stored import EVERYTHING, StoredMemory, Wanted
+from romaine.memory.views import View, shown, view_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +55,9 @@ def find_memory(store: Store, scope: Scope, memory_id: str) -> Memory:
     Raises:
         MemoryNotFoundError: If there is none of this id.
     """
-    with store.read() as connection:
-        view = view_of(connection, scope)
-        row = store.find(connection, view, memory_id)
-        return view.memories(connection, [row])[row.no]
+    with store.storage.read(scope.user) as snapshot:
+        view = view_of(snapshot, scope)
+        return shown(find(snapshot, view, memory_id), view.superseded(snapshot))
 
 
 def list_memories(
@@ -79,59 +77,50 @@ def list_memories(
     prefix = check_optional_name("source_prefix", source_prefix)
     if sources is not None and prefix is not None:
         raise OptionError("source_ids and source_prefix both say whose messages are meant; give one of them")
-    with store.read() as connection:
-        view = view_of(connection, scope)
-        superseded = view.superseded(connection)
+    kinds = EVERYTHING if options.kinds is None else frozenset(map(Kind, options.kinds))
+    wanted = Wanted(kinds=kinds, source_prefix=prefix)
+    with store.storage.read(scope.user) as snapshot:
+        view = view_of(snapshot, scope)
+        superseded = view.superseded(snapshot)
         rows = (
             row
-            for row in _rows(connection, view, sources, prefix)
-            if (options.kinds is None or row.kind in options.kinds)
-            and (options.include_superseded or row.no not in superseded)
+            for row in _rows(snapshot, view, wanted, sources)
+            if options.include_superseded or row.row_id not in superseded
         )
         chosen = islice(rows, offset, None if limit is None else offset + limit)
-        return [row.memory(superseded.get(row.no)) for row in chosen]
+        return [shown(row, superseded) for row in chosen]
 
 
 def _rows(
-    connection: sqlite3.Connection, view: View, sources: frozenset[str] | None, prefix: str | None
+    snapshot: Snapshot, view: View, wanted: Wanted, sources: frozenset[str] | None
 ) -> Iterator[StoredMemory]:
     """What is asked for, in the order of the story."""
-    if prefix is not None:
-        found = list(view.rows_of_source_prefix(connection, prefix))
-    elif sources is not None:
-        found = [
-            row
-            for source in sources
-            for row in view.rows_of_source(connection, encode_text(source))
-            if view.witnessed(row.known_by)
-        ]
-    else:
-        yield from view.all_rows(connection)
-        return
-    yield from sorted(found, key=lambda row: (row.position is None, row.position or 0, row.no))
+    if sources is None:
+        return view.story(snapshot, wanted)
+    found = [row for source in sources for row in view.rows(snapshot, replace(wanted, source_id=source))]
+    return iter(sorted(found, key=lambda row: (row.position is None, row.position or 0, row.row_id)))
 
 
 def stats_of(store: Store, scope: Scope) -> Stats:
     """Counts what a scope sees."""
     kinds: Counter[Kind] = Counter()
     pinned = cold = tokens = 0
-    with store.read() as connection:
-        view = view_of(connection, scope)
-        for kind, count, *figures in view.counts(connection):
-            kinds[Kind(kind)] += count
-            pinned, cold, tokens = (a + b for a, b in zip((pinned, cold, tokens), figures, strict=True))
-        old = view.superseded(connection)
-        superseded = sum(1 for _ in view.rows_of(connection, old)) if old else 0
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        (page_size,) = connection.execute("PRAGMA page_size").fetchone()
-        fingerprint = read_setting(connection, "embedder")
+    with store.storage.read(scope.user) as snapshot:
+        view = view_of(snapshot, scope)
+        for count in (count for segment in view.segments for count in snapshot.counts(segment)):
+            if not count.known_by or scope.character is None or scope.character in count.known_by:
+                kinds[count.kind] += count.memories
+                pinned, cold, tokens = pinned + count.pinned, cold + count.cold, tokens + count.tokens
+        superseded = sum(1 for _ in view.rows(snapshot, Wanted(row_ids=view.superseded(snapshot))))
+        file_bytes = snapshot.size()
+        fingerprint = snapshot.setting("embedder")
     return Stats(
         memories=dict(kinds),
         pinned=pinned,
         cold=cold,
         superseded=superseded,
         tokens=tokens,
-        file_bytes=pages * page_size,
+        file_bytes=file_bytes,
         full_dim=store.embedder.full_dim,
         vector_format=store.vector_format.value,
         embedder=str(fingerprint),

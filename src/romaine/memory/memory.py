@@ -16,7 +16,8 @@ from romaine.memory.reading import MemoryReading
 from romaine.memory.recall import Recaller
 from romaine.memory.records import Scope, check_scope
 from romaine.memory.reembedding import Progress
-from romaine.memory.store import Bound, Store
+from romaine.memory.storage import Storage
+from romaine.memory.store import Bound, Store, open_storage
 from romaine.memory.twins import twin
 from romaine.memory.upgrade import bring_up_to_date
 from romaine.memory.writing import MemoryWriting
@@ -31,14 +32,14 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
     the disk. Reading writes nothing; `mark_used` tells the memory what was of use.
 
     Args:
-        path: The file, made if it is not there, or ":memory:".
+        path: The file, made if it is not there, or ":memory:"; or an open `Storage`, which is closed with it.
         embedder: An `Embedder`; its `dim` is that of the first stage of search. Vectors are kept at full_dim.
             None for the bundled model at 64 dimensions.
         vector_format: "float32", "float16" or "int8" for a new file; an old file keeps its own.
         lifecycle: How memories fade.
         cache_bytes: How much the indexes of scopes may hold in memory together.
-        lock_timeout: Seconds to wait for other processes.
-        read_only: Never write; for files without write permission.
+        lock_timeout: Seconds to wait for other processes, where a file is given.
+        read_only: Never write; for files without write permission. An open storage says so itself.
 
     Raises:
         OtherEmbedderError: If the file holds vectors of another embedder; `reembed` brings it over.
@@ -47,7 +48,7 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
 
     def __init__(
         self,
-        path: str | Path,
+        path: str | Path | Storage,
         *,
         embedder: MemoryEmbedder | None = None,
         vector_format: str | VectorFormat | None = None,
@@ -56,19 +57,17 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
         lock_timeout: float = 60.0,
         read_only: bool = False,
     ) -> None:
-        self.path = str(path)
         self.lifecycle = lifecycle or Lifecycle()
-        self._store = Store(
-            path,
-            embedder if embedder is not None else _bundled(),
-            vector_format=vector_format,
-            lock_timeout=lock_timeout,
-            read_only=read_only,
-        )
+        wanted = None if vector_format is None else VectorFormat.parse(vector_format)
+        embedder = _bundled() if embedder is None else embedder
+        if not isinstance(path, Storage):
+            path = open_storage(path, lock_timeout=lock_timeout, read_only=read_only)
+        self.path = path.name
         try:
+            self._store = Store(path, embedder, vector_format=wanted)
             bring_up_to_date(self._store)
         except BaseException:
-            self._store.close()
+            path.close()
             raise
         self._recaller = Recaller(self._store, cache_bytes=cache_bytes)
 
@@ -99,7 +98,7 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
     def close(self) -> None:
         """Closes the file. Nothing is pending; closing twice is nothing."""
         self._recaller.clear()
-        self._store.close()
+        self._store.storage.close()
 
     # --- the file ------------------------------------------------------------------------------------------
 
@@ -149,8 +148,8 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
         def adopt() -> None:
             self._store.bound = new
 
-        return reembedding.reembed_database(
-            self._store.database,
+        return reembedding.reembed_storage(
+            self._store.storage,
             new.embedder,
             batch_size=batch_size,
             progress=progress,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,20 +14,17 @@ from romaine.arrays import FloatArray
 from romaine.errors import OptionError
 from romaine.memory.change import Change
 from romaine.memory.checks import check_id, check_position
-from romaine.memory.codec import encode_id, encode_optional, encode_text
 from romaine.memory.encoder import Draft, Encoder, duplicate_threshold
 from romaine.memory.records import Kind, Memory
-from romaine.memory.rows import COLUMNS, StoredMemory
 from romaine.memory.sequence import last_position
-from romaine.memory.store import Store
+from romaine.memory.storage import Snapshot
+from romaine.memory.store import Store, find
+from romaine.memory.stored import StoredMemory, Wanted
 from romaine.memory.terms import document_text, term_ids
-from romaine.memory.views import SEEN, View, space_of, view_of
+from romaine.memory.views import View, view_of
 
 WORD_OVERLAP = 0.9
 """Share of words two notes have in common (Jaccard) from which they count as the same."""
-
-_NOTES = f"""SELECT {COLUMNS}, v.vector FROM memory m JOIN space s ON s.no = m.space
-    JOIN vector v ON v.no = m.no WHERE {SEEN} AND m.kind <> 'turn' AND m.kind = :kind"""  # noqa: S608
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +49,6 @@ class _Known:
     """A note that is there, with what it is compared by."""
 
     row: StoredMemory
-    memory: Memory
     plain: str
     words: frozenset[int]
     vector: FloatArray
@@ -99,31 +94,34 @@ class NoteWriter:
         if not self._notes:
             return []
         apply = self._apply_each if self._keep_twins else self._apply
-        return self._store.write(apply, hint=lambda _: [_draft(note) for note in self._notes])
+        users = {note.scope.user for note in self._notes}
+        return self._store.write(apply, *users, hint=lambda _: [_draft(note) for note in self._notes])
 
     def _apply(self, change: Change) -> list[NoteAdded]:
         results: list[NoteAdded] = []
         known: dict[object, list[_Known]] = {}
         superseded_now: set[int] = set()
-        connection = change.connection
+        snapshot = change.transaction
         change.encoder.prepare_inside([_draft(note) for note in self._notes])
         for index, note in enumerate(self._notes):
-            view = view_of(connection, note.scope)
-            old = self._superseded_rows(connection, view) if index == 0 else []
-            superseded_now.update(row.no for row in old)
-            placed = _placed(connection, view, note)
+            view = view_of(snapshot, note.scope)
+            old = self._superseded_rows(snapshot, view) if index == 0 else []
+            superseded_now.update(row.row_id for row in old)
+            placed = _placed(snapshot, view, note)
             vector = change.encoder.embedded([_draft(note)]).vectors[0]
             key = (note.scope, note.kind)
             if key not in known:
-                known[key] = _known_notes(connection, view, note.kind, self._store)
+                known[key] = _known_notes(snapshot, view, note.kind, self._store)
             edited = _of_same_source(placed, known[key])
             if edited is not None and edited.plain != normalised(note.text):
                 row = _edit(change, view, edited.row, placed)
-                known[key][known[key].index(edited)] = _as_known(row, row.memory(), vector)
-                results.append(NoteAdded(memory=row.memory(), stored=True))
+                known[key][known[key].index(edited)] = _as_known(row, vector)
+                results.append(NoteAdded(memory=row.memory, stored=True))
                 continue
             twins = [
-                k for k in known[key] if k.row.no not in superseded_now and _same_witnesses(k.memory, note)
+                k
+                for k in known[key]
+                if k.row.row_id not in superseded_now and _same_witnesses(k.row.memory, note)
             ]
             rejected = self._twin(placed, vector, twins)
             if rejected is not None:
@@ -131,7 +129,7 @@ class NoteWriter:
                 continue
             row = _insert(change, placed)
             change.supersede(old, row)
-            known[key].append(_as_known(row, placed, vector))
+            known[key].append(_as_known(row, vector))
             results.append(NoteAdded(memory=placed, stored=True))
         return results
 
@@ -139,15 +137,15 @@ class NoteWriter:
         """Stores every note, in place of the one of its source if there is one."""
         results: list[NoteAdded] = []
         for note in self._notes:
-            view = view_of(change.connection, note.scope)
-            placed = _placed(change.connection, view, note)
-            old = _stored_of_source(change.connection, view, note)
+            view = view_of(change.transaction, note.scope)
+            placed = _placed(change.transaction, view, note)
+            old = _stored_of_source(change.transaction, view, note)
             row = _insert(change, placed) if old is None else _edit(change, view, old, placed)
-            results.append(NoteAdded(memory=row.memory(), stored=True))
+            results.append(NoteAdded(memory=row.memory, stored=True))
         return results
 
-    def _superseded_rows(self, connection: sqlite3.Connection, view: View) -> list[StoredMemory]:
-        return [self._store.find(connection, view, id_) for id_ in self._supersedes]
+    def _superseded_rows(self, snapshot: Snapshot, view: View) -> list[StoredMemory]:
+        return [find(snapshot, view, id_) for id_ in self._supersedes]
 
     def _twin(self, note: Memory, vector: FloatArray, known: Sequence[_Known]) -> NoteAdded | None:
         """Why a note need not be stored, or None."""
@@ -177,61 +175,52 @@ def _insert(change: Change, note: Memory) -> StoredMemory:
     Raises:
         OptionError: If its id is taken.
     """
-    taken = change.connection.execute(
-        "SELECT 1 FROM memory WHERE id = ? AND space = ?",
-        (encode_id(note.id), space_of(change.connection, note.scope.user, note.scope.chat)),
-    ).fetchone()
-    if taken:
+    space = change.transaction.space(note.scope.user, note.scope.chat)
+    if space and any(r.space == space.row_id for r in change.transaction.rows(None, Wanted(id=note.id))):
         raise OptionError(f"id={note.id!r} is that of a memory that is there; leave it out to get a new one")
     (row,) = change.insert([note])
     return row
 
 
-def _placed(connection: sqlite3.Connection, view: View, note: Memory) -> Memory:
+def _placed(snapshot: Snapshot, view: View, note: Memory) -> Memory:
     """A note with its position: that of the turn it was drawn from, or of the latest in its chat."""
     if note.position is not None or note.scope.chat is None or note.kind is Kind.LORE:
         return note
     if note.parent_id is not None:
-        positions = [row.position for row in _parents(connection, view, note.parent_id) if row.in_chat]
+        positions = [row.position for row in _parents(snapshot, view, note.parent_id) if row.in_chat]
         if positions and positions[-1] is not None:
             return replace(note, position=positions[-1])
-    return replace(note, position=last_position(connection, view))
+    return replace(note, position=last_position(snapshot, view))
 
 
-def _parents(connection: sqlite3.Connection, view: View, parent_id: str) -> list[StoredMemory]:
+def _parents(snapshot: Snapshot, view: View, parent_id: str) -> list[StoredMemory]:
     """What a note was drawn from, named by its `source_id` or its id."""
-    rows = view.rows_of_source(connection, encode_text(parent_id))
+    rows = list(view.rows_witnessed_or_not(snapshot, Wanted(source_id=parent_id)))
     with suppress(OptionError):  # no id
         check_id(parent_id)
-        row = view.row_of_id(connection, encode_id(parent_id))
+        row = view.row_of_id(snapshot, parent_id)
         rows += [] if row is None else [row]
     return rows
 
 
-def _known_notes(connection: sqlite3.Connection, view: View, kind: Kind, store: Store) -> list[_Known]:
+def _known_notes(snapshot: Snapshot, view: View, kind: Kind, store: Store) -> list[_Known]:
     """Notes of a kind that a view sees, that nothing it sees supersedes and that still hold."""
-    superseded = view.superseded(connection)
-    now = last_position(connection, view)
-    known: list[_Known] = []
-    for segment in view.segments:
-        for values in connection.execute(_NOTES, segment.values | {"kind": kind.value}):
-            row = StoredMemory._make(values[:-1])
-            is_over = row.valid_to is not None and now is not None and row.valid_to <= now
-            if row.no not in superseded and not is_over:
-                known.append(_as_known(row, row.memory(), _vector_of(values[-1], store)))
-    return known
-
-
-def _vector_of(blob: bytes, store: Store) -> FloatArray:
+    superseded = view.superseded(snapshot)
+    now = last_position(snapshot, view)
+    rows: list[StoredMemory] = []
+    for row in view.rows_witnessed_or_not(snapshot, Wanted(kinds=frozenset({kind}))):
+        end = row.memory.valid_to
+        is_over = end is not None and now is not None and end <= now
+        if row.row_id not in superseded and not is_over:
+            rows.append(row)
     dim = store.embedder.full_dim
-    if len(blob) != dim * store.vector_format.dtype.itemsize:  # damaged; verify() reports it
-        return np.zeros(dim, dtype=np.float32)
-    vector: FloatArray = store.vector_format.unpack([blob], dim)[0]
-    return np.asarray(np.nan_to_num(vector), dtype=np.float32)
+    vectors = snapshot.vectors([row.row_id for row in rows], dim)
+    damaged = np.zeros(dim, dtype=np.float32)  # verify() reports it
+    return [_as_known(row, vectors.get(row.row_id, damaged)) for row in rows]
 
 
-def _as_known(row: StoredMemory, memory: Memory, vector: FloatArray) -> _Known:
-    return _Known(row, memory, normalised(memory.text), _words(memory), vector)
+def _as_known(row: StoredMemory, vector: FloatArray) -> _Known:
+    return _Known(row, normalised(row.memory.text), _words(row.memory), vector)
 
 
 def _words(memory: Memory) -> frozenset[int]:
@@ -247,29 +236,28 @@ def _of_same_source(note: Memory, known: Sequence[_Known]) -> _Known | None:
     """The note that an earlier import of the same file made of the same entry, or None."""
     if note.source_id is None:
         return None
-    same = (k for k in known if k.memory.source_id == note.source_id and _is_in_place_of(note, k.row))
+    same = (k for k in known if k.row.memory.source_id == note.source_id and _is_in_place_of(note, k.row))
     return next(same, None)
 
 
-def _stored_of_source(connection: sqlite3.Connection, view: View, note: Memory) -> StoredMemory | None:
+def _stored_of_source(snapshot: Snapshot, view: View, note: Memory) -> StoredMemory | None:
     """The scope's note of the same kind and source, or None."""
     if note.source_id is None:
         return None
-    rows = view.rows_of_source(connection, encode_text(note.source_id))
-    same = (row for row in rows if row.kind == note.kind.value and _is_in_place_of(note, row))
-    return next(same, None)
+    wanted = Wanted(kinds=frozenset({note.kind}), source_id=note.source_id)
+    rows = view.rows_witnessed_or_not(snapshot, wanted)
+    return next((row for row in rows if _is_in_place_of(note, row)), None)
 
 
 def _is_in_place_of(note: Memory, row: StoredMemory) -> bool:
     """Whether a row is of the note's own scope, or what a fork has inherited of it."""
-    same_character = row.character == encode_optional(note.scope.character)
-    return same_character and row.in_chat == (note.scope.chat is not None)
+    return row.scope.character == note.scope.character and row.in_chat == (note.scope.chat is not None)
 
 
 def _edit(change: Change, view: View, row: StoredMemory, note: Memory) -> StoredMemory:
-    memory = replace(row.memory(), text=note.text, metadata=note.metadata, token_count=note.token_count)
+    memory = replace(row.memory, text=note.text, metadata=note.metadata, token_count=note.token_count)
     return change.replace(view, row, memory)
 
 
 def _rejected(note: Memory, reason: str, twin: _Known) -> NoteAdded:
-    return NoteAdded(memory=note, stored=False, reason=reason, twin_id=twin.memory.id)
+    return NoteAdded(memory=note, stored=False, reason=reason, twin_id=twin.row.memory.id)

@@ -61,7 +61,7 @@ class Recaller:
         vector: ArrayLike | None = None,
     ) -> Explanation:
         """Finds what fits; `explain` decides whether what was left out is told."""
-        self._store.database.check_process()  # a fork may have left the locks of indexes locked for good
+        self._store.storage.check_process()  # a fork may have left the locks of indexes locked for good
         while True:
             serving = self._current()
             try:
@@ -90,12 +90,12 @@ class Recaller:
         view = self._view(serving, scope)
         while True:
             try:
-                with self._store.read() as connection:
-                    self._store.check_embedder(connection, serving.bound)
-                    with view.at(connection) as changed:
+                with self._store.storage.read(scope.user) as snapshot:
+                    self._store.check_embedder(snapshot, serving.bound)
+                    with view.at(snapshot) as changed:
                         if changed:
                             serving.views.trim()
-                        return Search(self.rank, view, connection, asked, options, serving.calibration).run()
+                        return Search(self.rank, view, snapshot, asked, options, serving.calibration).run()
             except StaleRead:  # another thread asked later and got a later state
                 continue
 
@@ -116,12 +116,7 @@ class Recaller:
 
     def _view(self, serving: _Serving, scope: Scope) -> ScopeView:
         def made() -> ScopeView:
-            return ScopeView(
-                scope,
-                full_dim=serving.full.full_dim,
-                dim=serving.bound.embedder.dim,
-                vector_format=self._store.vector_format,
-            )
+            return ScopeView(scope, full_dim=serving.full.full_dim, dim=serving.bound.embedder.dim)
 
         return serving.views.get_or_put(scope, made)
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timezone
 from typing import Any
+from uuid import UUID
 
 from romaine.choice import Choice
 from romaine.errors import OptionError
@@ -26,7 +27,6 @@ from romaine.memory.checks import (
     check_share,
     check_text,
 )
-from romaine.memory.codec import decode_id
 
 
 class Role(Choice):
@@ -72,7 +72,7 @@ def uuid7() -> str:
     bits = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(os.urandom(10), "big")
     bits = bits & ~(0xF << 76) | 0x7 << 76  # version
     bits = bits & ~(0x3 << 62) | 0x2 << 62  # variant
-    return decode_id(bits.to_bytes(16, "big"))
+    return str(UUID(int=bits))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,9 +244,9 @@ class Memory:
         memory.__dict__.update(fields)
         return memory
 
-    def at_position(self, position: int) -> Memory:
-        """The memory at another position."""
-        return self.as_checked(**self.__dict__ | {"position": position})
+    def with_checked(self, **changes: Any) -> Memory:
+        """The memory with other fields, which were checked before."""
+        return self.as_checked(**self.__dict__ | changes)
 
 
 @dataclass(frozen=True, kw_only=True)

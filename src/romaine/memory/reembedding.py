@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from romaine.errors import OtherEmbedderError, StorageCorruptError
-from romaine.memory.change import Change, draft_of
-from romaine.memory.codec import VectorFormat, vector_checksum
-from romaine.memory.database import Database
-from romaine.memory.encoder import Encoder, MemoryEmbedder
-from romaine.memory.row_writer import terms_blob
-from romaine.memory.rows import COLUMNS, StoredMemory
+from romaine.memory.change import draft_of
+from romaine.memory.encoder import Draft, Encoder, MemoryEmbedder
+from romaine.memory.row_writer import terms_of
 from romaine.memory.sequence import turn_before
-from romaine.memory.store import read_setting, write_setting
+from romaine.memory.storage import Snapshot, Storage
+from romaine.memory.store import open_storage
+from romaine.memory.stored import Pending, RowVectors, StoredMemory
 
 Progress = Callable[[int, int], None]
 """Told how many memories are done, of how many."""
@@ -25,19 +21,9 @@ Progress = Callable[[int, int], None]
 _BATCH = 256
 _ROUNDS = 4  # after which writers that keep adding have to wait for what is left
 
-_PENDING = f"""SELECT {COLUMNS}, coalesce(v.changed, 0) FROM memory m JOIN space s ON s.no = m.space
-    LEFT JOIN vector v ON v.no = m.no LEFT JOIN next_vector n ON n.no = m.no
-    WHERE (n.no IS NULL OR n.of_change <> coalesce(v.changed, 0)) AND m.no > ? ORDER BY m.no LIMIT ?"""  # noqa: S608
-_IS_PENDING = """SELECT EXISTS (SELECT 1 FROM memory m LEFT JOIN vector v ON v.no = m.no
-    LEFT JOIN next_vector n ON n.no = m.no WHERE n.no IS NULL OR n.of_change <> coalesce(v.changed, 0))"""
-# a memory forgotten meanwhile has no row left to hang on to
-_KEEP = "INSERT OR REPLACE INTO next_vector SELECT no, ?, ?, ?, ?, ?, ? FROM memory WHERE no = ?"
-_SWITCH = """INSERT OR REPLACE INTO vector (no, vector, context, terms, checksum, changed, previous)
-    SELECT n.no, n.vector, n.context, n.terms, n.checksum, ?, n.previous FROM next_vector n"""
-
 
 def reembed(
-    path: str | Path,
+    path: str | Path | Storage,
     embedder: MemoryEmbedder,
     *,
     batch_size: int = _BATCH,
@@ -50,11 +36,11 @@ def reembed(
     that have the file open with its old embedder go on as before; then they get `OtherEmbedderError`.
 
     Args:
-        path: The file.
+        path: The file, or an open storage, which stays open.
         embedder: The new embedder; the file's own one repairs damaged vectors.
         batch_size: Memories embedded and kept at a time.
         progress: Told after each batch how many are done, of how many.
-        lock_timeout: Seconds to wait for other processes.
+        lock_timeout: Seconds to wait for other processes, where a file is given.
 
     Returns:
         How many memories were embedded in this call.
@@ -62,15 +48,17 @@ def reembed(
     Raises:
         StorageError: As its subclasses say.
     """
-    database = Database(path, lock_timeout=lock_timeout)
+    if isinstance(path, Storage):
+        return reembed_storage(path, embedder, batch_size=batch_size, progress=progress)
+    storage = open_storage(path, lock_timeout=lock_timeout)
     try:
-        return reembed_database(database, embedder, batch_size=batch_size, progress=progress)
+        return reembed_storage(storage, embedder, batch_size=batch_size, progress=progress)
     finally:
-        database.close()
+        storage.close()
 
 
-def reembed_database(
-    database: Database,
+def reembed_storage(
+    storage: Storage,
     embedder: MemoryEmbedder,
     *,
     batch_size: int = _BATCH,
@@ -78,10 +66,10 @@ def reembed_database(
     switching: AbstractContextManager[object] | None = None,
     adopt: Callable[[], None] | None = None,
 ) -> int:
-    """As `reembed`, on a file that is open.
+    """As `reembed`, on an open storage.
 
     Args:
-        database: The file.
+        storage: What keeps the memories.
         embedder: The new embedder.
         batch_size: Memories embedded and kept at a time.
         progress: Told after each batch how many are done, of how many.
@@ -89,141 +77,105 @@ def reembed_database(
         adopt: Called when the file is the new embedder's.
     """
     target = embedder.fingerprint
-    with database.write() as connection:
-        if read_setting(connection, "next_embedder") != target:
-            connection.execute("DELETE FROM next_vector")
-            write_setting(connection, "next_embedder", target)
+    with storage.write() as transaction:
+        if transaction.setting("next_embedder") != target:
+            transaction.drop_pending()
+            transaction.set("next_embedder", target)
     count = rounds = 0
     while True:
-        for done in _embed_pending(database, embedder, batch_size):
+        for done in _embed_pending(storage, embedder, batch_size):
             count += done
             if progress is not None:
-                progress(*_progress_of(database))
+                with storage.read() as snapshot:
+                    now = snapshot.progress()
+                progress(*now)
         rounds += 1
         with switching or nullcontext():
-            if _switch(database, embedder, whatever_is_left=rounds >= _ROUNDS):
+            if _switch(storage, embedder, whatever_is_left=rounds >= _ROUNDS):
                 if adopt is not None:
                     adopt()
                 return count
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """Memories that are to be embedded.
-
-    Attributes:
-        rows: The memories.
-        changes: The change at which each one's present vectors were written.
-        previous: The turn before each, or None.
-    """
-
-    rows: list[StoredMemory]
-    changes: list[int]
-    previous: list[StoredMemory | None]
-
-    @classmethod
-    def after(cls, connection: sqlite3.Connection, no: int, size: int) -> _Batch:
-        """The next ones after row `no`."""
-        found = connection.execute(_PENDING, (no, size)).fetchall()
-        rows = [StoredMemory._make(values[:-1]) for values in found]
-        return cls(rows, [values[-1] for values in found], [_previous(connection, row) for row in rows])
-
-    def packed(self, embedder: MemoryEmbedder, vector_format: VectorFormat) -> list[tuple[Any, ...]]:
-        """What the table `next_vector` is to hold, and the number of each row."""
-        encoder = Encoder(embedder)
-        drafts = [draft_of(row, before) for row, before in zip(self.rows, self.previous, strict=True)]
-        encoder.prepare(drafts)
-        embedded = encoder.embedded(drafts)
-        vectors = zip(
-            vector_format.pack(embedded.vectors), vector_format.pack(embedded.contexts), strict=True
-        )
-        roots = [None if before is None else before.root for before in self.previous]
-        return [
-            (*both, terms_blob(row), vector_checksum(*both, root), change, root, row.no)
-            for row, change, root, both in zip(self.rows, self.changes, roots, vectors, strict=True)
-        ]
-
-
-def _embed_pending(database: Database, embedder: MemoryEmbedder, batch_size: int) -> Iterator[int]:
+def _embed_pending(storage: Storage, embedder: MemoryEmbedder, batch_size: int) -> Iterator[int]:
     last = 0
     while True:
-        with database.read() as connection:
-            vector_format = _format_of(connection)
-            batch = _Batch.after(connection, last, batch_size)
-        if not batch.rows:
+        with storage.read() as snapshot:
+            batch = snapshot.pending(last, batch_size)
+            previous = [_previous(snapshot, pending) for pending in batch]
+        if not batch:
             return
-        packed = batch.packed(embedder, vector_format)
-        with database.write() as connection:
-            if not _is_target(connection, embedder):
+        vectors = _vectors_of(batch, previous, embedder)
+        with storage.write() as transaction:
+            if not _is_target(transaction, embedder):
                 return
-            connection.executemany(_KEEP, packed)
-        last = batch.rows[-1].no
-        yield len(batch.rows)
+            transaction.put_pending(batch, vectors)
+        last = batch[-1].row.row_id
+        yield len(batch)
 
 
-def _previous(connection: sqlite3.Connection, row: StoredMemory) -> StoredMemory | None:
+def _vectors_of(
+    batch: Sequence[Pending], previous: Sequence[StoredMemory | None], embedder: MemoryEmbedder
+) -> RowVectors:
+    encoder = Encoder(embedder)
+    drafts: list[Draft] = [draft_of(p.row, before) for p, before in zip(batch, previous, strict=True)]
+    encoder.prepare(drafts)
+    embedded = encoder.embedded(drafts)
+    return RowVectors(
+        [pending.row.row_id for pending in batch],
+        embedded.vectors,
+        embedded.contexts,
+        [None if before is None else before.root for before in previous],
+        [terms_of(pending.row.memory) for pending in batch],
+    )
+
+
+def _previous(snapshot: Snapshot, pending: Pending) -> StoredMemory | None:
     """The turn before a row; for a version, the one that its context was made with."""
-    stored = connection.execute("SELECT previous FROM vector WHERE no = ?", (row.no,)).fetchone()
-    if row.retired is not None and stored == (None,):
+    if pending.row.retired is not None and pending.is_embedded and pending.previous is None:
         return None
-    return turn_before(connection, row, stored[0] if stored else None)
+    return turn_before(snapshot, pending.row, pending.previous)
 
 
-def _is_target(connection: sqlite3.Connection, embedder: MemoryEmbedder) -> bool:
+def _is_target(snapshot: Snapshot, embedder: MemoryEmbedder) -> bool:
     """Whether the file is still being brought over to an embedder; not if another process has finished it.
 
     Raises:
         OtherEmbedderError: If somebody has begun to bring it over to yet another one.
     """
-    target = read_setting(connection, "next_embedder")
+    target, present = snapshot.setting("next_embedder"), snapshot.setting("embedder")
     if target == embedder.fingerprint:
         return True
-    if target is None and read_setting(connection, "embedder") == embedder.fingerprint:
+    if target is None and present == embedder.fingerprint:
         return False
-    other = target or read_setting(connection, "embedder")
     raise OtherEmbedderError(
-        f"the file is being brought over, or was, to embedder {other}; reembed to {embedder.fingerprint}"
-        " stopped and keeps nothing: call it again to have that one after all"
+        f"the file is being brought over, or was, to embedder {target or present}; reembed to"
+        f" {embedder.fingerprint} stopped and keeps nothing: call it again to have that one after all"
     )
 
 
-def _switch(database: Database, embedder: MemoryEmbedder, *, whatever_is_left: bool) -> bool:
+def _switch(storage: Storage, embedder: MemoryEmbedder, *, whatever_is_left: bool) -> bool:
     """Puts the new vectors in place if all are there; or embeds what is left while other writers wait.
 
     Raises:
         StorageCorruptError: If something is left even then.
     """
-    with database.write() as connection:
-        if not _is_target(connection, embedder):
+    with storage.write() as transaction:
+        if not _is_target(transaction, embedder):
             return True
         if whatever_is_left:
-            batch = _Batch.after(connection, 0, -1)
-            connection.executemany(_KEEP, batch.packed(embedder, _format_of(connection)))
-        if connection.execute(_IS_PENDING).fetchone()[0]:
+            batch = transaction.pending(0, None)
+            previous = [_previous(transaction, pending) for pending in batch]
+            transaction.put_pending(batch, _vectors_of(batch, previous, embedder))
+        if transaction.pending(0, 1):
             if not whatever_is_left:
                 return False
             raise StorageCorruptError(
-                f"{database.name}: memories are left to be embedded that cannot be read; verify() says which,"
+                f"{storage.name}: memories are left to be embedded that cannot be read; verify() says which,"
                 " a backup has them whole"
             )
-        change = Change(connection, _format_of(connection), Encoder(embedder))
-        connection.execute(_SWITCH, (change.number,))
-        connection.execute("UPDATE memory SET changed = ?", (change.number,))
-        connection.execute("UPDATE space SET changed = ?", (change.number,))
-        connection.execute("DELETE FROM next_vector")
-        write_setting(connection, "next_embedder", None)
-        write_setting(connection, "full_dim", embedder.full_dim)
-        write_setting(connection, "embedder", embedder.fingerprint)
+        transaction.switch_vectors()
+        transaction.set("next_embedder", None)
+        transaction.set("full_dim", embedder.full_dim)
+        transaction.set("embedder", embedder.fingerprint)
         return True
-
-
-def _format_of(connection: sqlite3.Connection) -> VectorFormat:
-    return VectorFormat.parse(read_setting(connection, "vector_format") or VectorFormat.FLOAT32)
-
-
-def _progress_of(database: Database) -> tuple[int, int]:
-    with database.read() as connection:
-        done, total = connection.execute(
-            "SELECT (SELECT count(*) FROM next_vector), (SELECT count(*) FROM memory)"
-        ).fetchone()
-    return int(done), int(total)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -28,8 +27,9 @@ from romaine.memory.options import AUTO, Masks, RecallOptions, masks_of, without
 from romaine.memory.query import Query
 from romaine.memory.ranking import Ranking
 from romaine.memory.records import Hit, Kind, Memory
-from romaine.memory.rows import StoredMemory
 from romaine.memory.scope_view import ScopeView
+from romaine.memory.storage import Snapshot
+from romaine.memory.stored import Wanted
 from romaine.memory.views import View
 
 _SPARE = 24  # ranked candidates beyond k that are read, for what budget, diversity and doubles take out
@@ -54,7 +54,7 @@ class Search:
         self,
         rank: Rank,
         view: ScopeView,
-        connection: sqlite3.Connection,
+        snapshot: Snapshot,
         query: Query,
         options: RecallOptions,
         calibration: Calibration,
@@ -62,7 +62,7 @@ class Search:
         self._calibration = calibration
         self._rank = rank
         self._view = view
-        self._connection = connection
+        self._snapshot = snapshot
         self._query = query
         self._options = options
         self._rejected: list[Rejected] = []
@@ -191,18 +191,15 @@ class Search:
         count = self._options.neighbours
         if not count or memory.kind is not Kind.TURN or memory.position is None:
             return ()
-        view, connection, in_chat = self._seen, self._connection, memory.scope.chat is not None
-        before = view.turns_before(connection, memory.position, in_chat=in_chat)
-        after = view.turns_after(connection, memory.position, in_chat=in_chat)
+        view, snapshot, in_chat = self._seen, self._snapshot, memory.scope.chat is not None
+        before = view.turns_before(snapshot, memory.position, in_chat=in_chat)
+        after = view.turns_after(snapshot, memory.position, in_chat=in_chat)
         rows = [
-            *reversed(list(islice(filter(self._is_witnessed, before), count))),
-            *islice(filter(self._is_witnessed, after), count),
+            *reversed(list(islice(filter(view.witnessed, before), count))),
+            *islice(filter(view.witnessed, after), count),
         ]
-        around = view.memories(connection, rows, self._view.superseders).values()
+        around = view.memories(snapshot, rows, self._view.superseders).values()
         return tuple(near for near in around if near.id not in taken and self._may_show(near))
-
-    def _is_witnessed(self, row: StoredMemory) -> bool:
-        return self._seen.witnessed(row.known_by)
 
     def _may_show(self, memory: Memory) -> bool:
         """Whether a neighbour is what `as_character` witnessed, by `as_of`."""
@@ -232,6 +229,6 @@ class Search:
         for item in self._read(candidates, ranking, _REJECTED):
             self._reject([item], masks.reason(row_of[by_id[item.memory.id]]))
 
-    def _memories(self, nos: Sequence[int]) -> dict[int, Memory]:
-        rows = self._seen.rows_of(self._connection, nos)
-        return self._seen.memories(self._connection, rows, self._view.superseders)
+    def _memories(self, row_ids: Sequence[int]) -> dict[int, Memory]:
+        rows = self._seen.rows(self._snapshot, Wanted(row_ids=row_ids))
+        return self._seen.memories(self._snapshot, rows, self._view.superseders)

@@ -1,11 +1,9 @@
-"""`Store`: a memory's file with the embedder its vectors belong to, and the one way to write to it."""
+"""`Store`: a storage with the embedder its vectors belong to, and the one way to write to it."""
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -13,16 +11,17 @@ from typing import TypeVar
 from romaine.errors import MemoryNotFoundError, OtherEmbedderError, StorageCorruptError
 from romaine.memory.change import Change
 from romaine.memory.checks import check_id
-from romaine.memory.codec import VectorFormat, encode_id
-from romaine.memory.database import Database
+from romaine.memory.codec import VectorFormat
 from romaine.memory.encoder import Draft, Encoder, MemoryEmbedder, NotEmbedded
-from romaine.memory.rows import StoredMemory
+from romaine.memory.sqlite import SqliteStorage
+from romaine.memory.storage import Snapshot, Storage, Transaction
+from romaine.memory.stored import StoredMemory
 from romaine.memory.views import View
 
 _ATTEMPTS = 4  # tries before embedding happens while other writers wait
 
 Result = TypeVar("Result")
-Hint = Callable[[sqlite3.Connection], Sequence[Draft]]
+Hint = Callable[[Snapshot], Sequence[Draft]]
 Apply = Callable[[Change], Result]
 
 
@@ -46,56 +45,43 @@ class Bound:
 
 
 class Store:
-    """A memory's file. Safe to call from many threads; many processes may open one file.
+    """A storage with the embedder of its vectors. Safe to call from many threads.
 
     Args:
-        path: The file, or ":memory:".
+        storage: What keeps the memories; the store's to close.
         embedder: Whose vectors it holds, at any dim.
         vector_format: How vectors of a new file are kept; an old file keeps its own. None for float32.
-        lock_timeout: Seconds to wait for other processes.
-        read_only: Never write.
 
     Attributes:
+        storage: As given.
         bound: The embedder that the file's vectors belong to, as far as this process knows.
         switching: Held while this process brings the file over to another embedder and takes that one.
     """
 
     def __init__(
         self,
-        path: str | Path,
+        storage: Storage,
         embedder: MemoryEmbedder,
         *,
-        vector_format: str | VectorFormat | None = None,
-        lock_timeout: float = 60.0,
-        read_only: bool = False,
+        vector_format: VectorFormat | None = None,
     ) -> None:
+        self.storage = storage
         self.bound = Bound.to(embedder)
         self.switching = threading.Lock()
-        wanted = VectorFormat.parse(vector_format or VectorFormat.FLOAT32)
-        self.database = Database(path, lock_timeout=lock_timeout, read_only=read_only)
-        try:
-            self._claim(wanted)
-        except BaseException:
-            self.database.close()
-            raise
+        self.vector_format = self._claimed(vector_format or VectorFormat.FLOAT32)
 
     @property
     def embedder(self) -> MemoryEmbedder:
         """Whose vectors the file holds."""
         return self.bound.embedder
 
-    @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
-        """One state of the file, whatever is written meanwhile."""
-        with self.database.read() as connection:
-            yield connection
-
-    def write(self, apply: Apply[Result], *, hint: Hint | None = None) -> Result:
+    def write(self, apply: Apply[Result], *users: str, hint: Hint | None = None) -> Result:
         """Does one write: all of it or nothing; durable when it returns.
 
         Args:
             apply: Does the write, from what the file holds then; may be called again after what it did was
                 undone.
+            *users: Whose memories it reads or changes; none for all.
             hint: Tells from what the file holds what will have to be embedded, so that it is before other
                 writers have to wait.
 
@@ -111,12 +97,12 @@ class Store:
             encoder.patience = None if attempt == _ATTEMPTS else encoder.patience
             try:
                 if hint is not None:
-                    with self.read() as connection:
-                        encoder.prepare(hint(connection))
+                    with self.storage.read(*users) as snapshot:
+                        encoder.prepare(hint(snapshot))
                 encoder.prepare(drafts)
-                with self.database.write() as connection:
-                    self.check_embedder(connection, bound)
-                    change = Change(connection, self.vector_format, encoder)
+                with self.storage.write(*users) as transaction:
+                    self.check_embedder(transaction, bound)
+                    change = Change(transaction, encoder)
                     result = apply(change)
                     change.settle()
                 return result
@@ -127,36 +113,18 @@ class Store:
                     raise
         raise AssertionError("the last attempt embeds whatever is missing")
 
-    def find(self, connection: sqlite3.Connection, view: View, memory_id: str) -> StoredMemory:
-        """Row of a memory that a view sees.
-
-        Raises:
-            MemoryNotFoundError: If it is not there or not seen; which of both is not told.
-        """
-        check_id(memory_id)
-        row = view.row_of_id(connection, encode_id(memory_id))
-        if row is None:
-            raise MemoryNotFoundError(
-                f"no memory {memory_id!r} is seen by {view.scope}; list() shows which are"
-            )
-        return row
-
-    def close(self) -> None:
-        """Closes the file."""
-        self.database.close()
-
     # --- the embedder --------------------------------------------------------------------------------------
 
-    def check_embedder(self, connection: sqlite3.Connection, bound: Bound) -> None:
+    def check_embedder(self, snapshot: Snapshot, bound: Bound) -> None:
         """Checks that the file's vectors are those of an embedder.
 
         Raises:
             OtherEmbedderError: If they are another's.
         """
-        stored = read_setting(connection, "embedder")
+        stored = snapshot.setting("embedder")
         if stored not in (None, bound.fingerprint, *bound.former):
             raise OtherEmbedderError(
-                f"{self.database.name} holds vectors of embedder {stored}, this one is"
+                f"{self.storage.name} holds vectors of embedder {stored}, this one is"
                 f" {bound.fingerprint}; open it with that one, or bring it over with"
                 " romaine.memory.reembed(path, embedder) or `romaine memory reembed`"
             )
@@ -166,39 +134,52 @@ class Store:
         with self.switching:  # a switch under way: the file is of the new one before we know
             return self.bound is not bound
 
-    def _claim(self, wanted: VectorFormat) -> None:
-        """Notes in a new file whose vectors it holds; checks it in an old one."""
-        with self.read() as connection:
-            claimed = read_setting(connection, "embedder")
-        if claimed != self.bound.fingerprint and not self.database.read_only:
-            with self.database.write() as connection:
-                self._note_embedder(connection, wanted)
-        with self.read() as connection:
-            self.check_embedder(connection, self.bound)
-            stored = read_setting(connection, "vector_format") or wanted.value
+    def _claimed(self, wanted: VectorFormat) -> VectorFormat:
+        """Notes in a new file whose vectors it holds; checks it in an old one. Returns how they are kept."""
+        with self.storage.read() as snapshot:
+            claimed = snapshot.setting("embedder")
+        if claimed != self.bound.fingerprint and not self.storage.read_only:
+            with self.storage.write() as transaction:
+                self._note_embedder(transaction, wanted)
+        with self.storage.read() as snapshot:
+            self.check_embedder(snapshot, self.bound)
+            stored = snapshot.setting("vector_format") or wanted.value
         try:
-            self.vector_format = VectorFormat(stored)
+            return VectorFormat(stored)
         except ValueError:
-            raise StorageCorruptError(f"{self.database.name} names an unknown vector format") from None
+            raise StorageCorruptError(f"{self.storage.name} names an unknown vector format") from None
 
-    def _note_embedder(self, connection: sqlite3.Connection, wanted: VectorFormat) -> None:
-        claimed = read_setting(connection, "embedder")
+    def _note_embedder(self, transaction: Transaction, wanted: VectorFormat) -> None:
+        claimed = transaction.setting("embedder")
         if claimed is None:
-            write_setting(connection, "vector_format", wanted.value)
-            write_setting(connection, "full_dim", self.embedder.full_dim)
+            transaction.set("vector_format", wanted.value)
+            transaction.set("full_dim", self.embedder.full_dim)
         if claimed is None or claimed in self.bound.former:
-            write_setting(connection, "embedder", self.bound.fingerprint)
+            transaction.set("embedder", self.bound.fingerprint)
 
 
-def read_setting(connection: sqlite3.Connection, key: str) -> str | int | None:
-    """Returns a value of the table `meta`, or None."""
-    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return None if row is None else row[0]
+def open_storage(path: str | Path, *, lock_timeout: float = 60.0, read_only: bool = False) -> Storage:
+    """Opens the storage that a path names: a SQLite file, or ":memory:".
+
+    Args:
+        path: The file; made if it is not there.
+        lock_timeout: Seconds to wait for other processes.
+        read_only: Never write; for files without write permission.
+
+    Raises:
+        StorageError: As its subclasses say.
+    """
+    return SqliteStorage(path, lock_timeout=lock_timeout, read_only=read_only)
 
 
-def write_setting(connection: sqlite3.Connection, key: str, value: str | int | None) -> None:
-    """Sets a value of the table `meta`; None removes it."""
-    if value is None:
-        connection.execute("DELETE FROM meta WHERE key = ?", (key,))
-    else:
-        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+def find(snapshot: Snapshot, view: View, memory_id: str) -> StoredMemory:
+    """Returns the row of a memory that a view sees.
+
+    Raises:
+        MemoryNotFoundError: If it is not there or not seen; which of both is not told.
+    """
+    check_id(memory_id)
+    row = view.row_of_id(snapshot, memory_id)
+    if row is None:
+        raise MemoryNotFoundError(f"no memory {memory_id!r} is seen by {view.scope}; list() shows which are")
+    return row

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from romaine.memory.change import Change
 from romaine.memory.checks import check_names
-from romaine.memory.codec import decode_optional, decode_text, encode_optional, encode_text
 from romaine.memory.encoder import Draft, Encoder
 from romaine.memory.records import Kind, Memory, Scope, Turn, utc_now
-from romaine.memory.rows import StoredMemory, stored_row
 from romaine.memory.sequence import next_position, previous_turn, spoken
-from romaine.memory.store import Store, read_setting
+from romaine.memory.storage import Snapshot
+from romaine.memory.store import Store
+from romaine.memory.stored import TURNS, StoredMemory, Wanted
 from romaine.memory.terms import document_text
 from romaine.memory.views import View, view_of
 
@@ -61,7 +60,7 @@ class TurnWriter:
         self._scope = scope
         self._known_by = check_names("known_by", known_by)
         self._turns = list(turns)
-        self._planned: tuple[object, _Plan] | None = None
+        self._planned: tuple[int, _Plan] | None = None
         counts = Encoder(store.embedder).token_counts([turn.text for turn in self._turns])
         now = utc_now()
         # made once, so that planning again gives the same ids
@@ -73,7 +72,7 @@ class TurnWriter:
         """Adds them in one transaction."""
         if not self._turns:
             return TurnsAdded(added=0, edited=0, unchanged=0, ids=())
-        return self._store.write(self._apply, hint=self._drafts)
+        return self._store.write(self._apply, self._scope.user, hint=self._drafts)
 
     def _memory(self, turn: Turn, token_count: int, now: datetime) -> Memory:
         return Memory(
@@ -91,8 +90,9 @@ class TurnWriter:
         )
 
     def _apply(self, change: Change) -> TurnsAdded:
-        view = view_of(change.connection, self._scope)
-        plan = self._plan(change.connection, view, before_this_write=change.number - 1)
+        view = view_of(change.transaction, self._scope)
+        before = change.transaction.next_version(self._scope.user) - 1
+        plan = self._plan(change.transaction, view, version=before)
         if plan.new:
             change.insert(plan.new)
         for row, memory in plan.edits:
@@ -101,21 +101,16 @@ class TurnWriter:
             added=len(plan.new), edited=len(plan.edits), unchanged=plan.unchanged, ids=tuple(plan.ids)
         )
 
-    def _plan(
-        self, connection: sqlite3.Connection, view: View, *, before_this_write: int | None = None
-    ) -> _Plan:
-        """The plan for what the file holds, made again only if another write came between."""
-        state = before_this_write
-        if state is None:
-            state = int(read_setting(connection, "change") or 0)
-        if self._planned is None or self._planned[0] != state:
-            self._planned = state, self._planned_anew(connection, view)
+    def _plan(self, snapshot: Snapshot, view: View, *, version: int) -> _Plan:
+        """The plan for what is there at a version, made again only if another write came between."""
+        if self._planned is None or self._planned[0] != version:
+            self._planned = version, self._planned_anew(snapshot, view)
         return self._planned[1]
 
-    def _planned_anew(self, connection: sqlite3.Connection, view: View) -> _Plan:
+    def _planned_anew(self, snapshot: Snapshot, view: View) -> _Plan:
         plan = _Plan(new=[], edits=[], ids=[], unchanged=0)
-        stored = self._stored(connection, view)
-        position = next_position(connection, self._scope, view)
+        stored = self._stored(snapshot, view)
+        position = next_position(view)
         given: dict[str, int] = {}
         edited: dict[int, int] = {}
         for turn, memory in zip(self._turns, self._memories, strict=True):
@@ -125,60 +120,57 @@ class TurnWriter:
                 first = plan.new[index]
                 plan.new[index] = memory = replace(memory, id=first.id, position=first.position)
             elif row is None:
-                memory = memory.at_position(position)
+                memory = memory.with_checked(position=position)
                 position += 1
                 if turn.source_id is not None:
                     given[turn.source_id] = len(plan.new)
                 plan.new.append(memory)
-            elif row.no in edited:
-                index = edited[row.no]
+            elif row.row_id in edited:
+                index = edited[row.row_id]
                 memory = _edited(plan.edits[index][1], turn, memory.token_count)
                 plan.edits[index] = row, memory
-            elif _is_same(turn, row):
+            elif _is_same(turn, row.memory):
                 plan.unchanged += 1
-                memory = row.memory()
+                memory = row.memory
             else:
-                memory = _edited(row.memory(), turn, memory.token_count)
-                edited[row.no] = len(plan.edits)
+                memory = _edited(row.memory, turn, memory.token_count)
+                edited[row.row_id] = len(plan.edits)
                 plan.edits.append((row, memory))
             plan.ids.append(memory.id)
         return plan
 
-    def _stored(self, connection: sqlite3.Connection, view: View) -> dict[str, StoredMemory]:
+    def _stored(self, snapshot: Snapshot, view: View) -> dict[str, StoredMemory]:
         """The turns with these source ids, a fork's own before its parents'."""
-        character = encode_optional(self._scope.character)
-        in_chat = self._scope.chat is not None
+        character, in_chat = self._scope.character, self._scope.chat is not None
         found: dict[str, StoredMemory] = {}
-        for source in {turn.source_id for turn in self._turns} - {None}:
-            for row in view.rows_of_source(connection, encode_text(str(source))):
-                if row.is_turn and row.in_chat == in_chat and row.character == character:
-                    found[str(source)] = row
+        for source in {turn.source_id for turn in self._turns if turn.source_id is not None}:
+            for row in view.rows_witnessed_or_not(snapshot, Wanted(kinds=TURNS, source_id=source)):
+                if row.in_chat == in_chat and row.scope.character == character:
+                    found[source] = row
         return found
 
-    def _drafts(self, connection: sqlite3.Connection) -> list[Draft]:
+    def _drafts(self, snapshot: Snapshot) -> list[Draft]:
         """What will have to be embedded, but for the turns that follow an edited one."""
-        view = view_of(connection, self._scope)
-        plan = self._plan(connection, view)
+        view = view_of(snapshot, self._scope)
+        plan = self._plan(snapshot, view, version=snapshot.version(self._scope.user))
         drafts = [Draft(document_text(memory.text, memory.speaker)) for _, memory in plan.edits]
         before: str | None = None
         for memory in plan.new:
             text = document_text(memory.text, memory.speaker)
             if before is None:
-                row = stored_row(memory, no=0, root=0, space=0, born=0)
-                previous = previous_turn(connection, view, row)
+                row = StoredMemory(0, 0, 0, 0, None, memory)
+                previous = previous_turn(snapshot, view, row)
                 before = None if previous is None else spoken(previous)
             drafts.append(Draft(text, before))
             before = text
         return drafts
 
 
-def _is_same(turn: Turn, row: StoredMemory) -> bool:
+def _is_same(turn: Turn, stored: Memory) -> bool:
     return (
-        decode_text(row.text) == turn.text
-        and decode_optional(row.speaker) == turn.speaker
-        and row.role == turn.role.value
-        and (turn.parent_id is None or decode_optional(row.parent_id) == turn.parent_id)
-        and (turn.metadata is None or row.memory().metadata == turn.metadata)
+        (stored.text, stored.speaker, stored.role) == (turn.text, turn.speaker, turn.role)
+        and turn.parent_id in (None, stored.parent_id)
+        and (turn.metadata is None or stored.metadata == turn.metadata)
     )
 
 

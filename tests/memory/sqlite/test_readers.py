@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from romaine.memory.readers import LIMIT, Readers
+from romaine.memory.sqlite.readers import LIMIT, Readers
 
 WAIT = 20.0
 

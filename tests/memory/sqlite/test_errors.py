@@ -15,8 +15,8 @@ from romaine.errors import (
     StorageLockedError,
     StorageReadOnlyError,
 )
-from romaine.memory.database import Database
-from romaine.memory.sqlite_errors import in_words
+from romaine.memory.sqlite.database import SqliteStorage
+from romaine.memory.sqlite.errors import in_words
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,11 @@ def test_what_sqlite_says_in_our_words(words: str, kind: type[StorageError]) -> 
 
 
 def test_a_number_too_large_for_sqlite(path: Path) -> None:
-    database = Database(path)
-    with pytest.raises(StorageError, match=r"too large .* 2\*\*63"), database.write() as connection:
-        connection.execute("INSERT INTO meta VALUES ('number', ?)", (2**63,))
-    with pytest.raises(StorageError, match="too large"), database.read() as connection:
-        connection.execute("SELECT * FROM meta LIMIT ?", (-(2**70),))
+    database = SqliteStorage(path)
+    with pytest.raises(StorageError, match=r"too large .* 2\*\*63"), database.write() as transaction:
+        transaction.connection.execute("INSERT INTO setting VALUES ('number', ?)", (2**63,))
+    with pytest.raises(StorageError, match="too large"), database.read() as snapshot:
+        snapshot.connection.execute("SELECT * FROM setting LIMIT ?", (-(2**70),))
     database.close()
 
 

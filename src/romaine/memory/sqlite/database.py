@@ -1,4 +1,4 @@
-"""The SQLite file: opening, transactions, waiting for other threads and processes.
+"""`SqliteStorage`: one file; opening it, transactions, waiting for other threads and processes.
 
 WAL with ``synchronous=FULL``: a write that returned survives a killed process and a power cut. Readers and
 the one writer do not wait for each other, so a long import does not hold up `recall`.
@@ -22,11 +22,15 @@ from romaine.errors import (
     StorageFormatError,
     StorageReadOnlyError,
     StorageReplacedError,
+    StorageVersionError,
 )
-from romaine.memory import schema
-from romaine.memory.file_identity import MEMORY, OpenFile, forked_message, this_process
-from romaine.memory.readers import Readers
-from romaine.memory.sqlite_errors import in_words, is_busy
+from romaine.memory.sqlite import schema
+from romaine.memory.sqlite.errors import in_words, is_busy
+from romaine.memory.sqlite.file_identity import MEMORY, OpenFile, forked_message, this_process
+from romaine.memory.sqlite.readers import Readers
+from romaine.memory.sqlite.snapshot import SqliteSnapshot
+from romaine.memory.sqlite.transaction import SqliteTransaction
+from romaine.memory.storage import Storage
 
 _PAGE_SIZE = 16384  # two 384-d float32 vectors and their terms, without a chain of overflow pages
 _WRITER_CACHE_KIB = 32768
@@ -35,7 +39,7 @@ _RETRY_SECONDS = 0.02
 _OPENINGS = 3  # a file may be replaced just when it is opened; not again and again
 
 
-class Database:
+class SqliteStorage(Storage):
     """One memory's file, or a memory in RAM for ``":memory:"``. Safe to call from many threads.
 
     Args:
@@ -48,6 +52,7 @@ class Database:
         self.name = str(path)
         self.read_only = read_only
         self._timeout = lock_timeout
+        self._schema = schema.VERSION
         self._owner = this_process()
         self._write_lock = threading.RLock()
         self._writer: sqlite3.Connection | None = None
@@ -58,27 +63,23 @@ class Database:
     # --- transactions --------------------------------------------------------------------------------------
 
     @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
-        """A connection that sees one state of the file throughout; a read inside a read sees the same.
-
-        Raises:
-            StorageError: As its subclasses say.
-        """
+    def read(self, *users: str) -> Iterator[SqliteSnapshot]:
+        """As `Storage.read`."""
         self.check_process()
         with in_words(self.name), self._reader() as connection:
             if connection.in_transaction:  # a read inside this thread's own transaction
-                yield connection
+                yield SqliteSnapshot(connection, users)
                 return
             self._begin(connection, "BEGIN")
             try:
-                self._file.check()
-                yield connection
+                self._check_state(connection)
+                yield SqliteSnapshot(connection, users)
             finally:
                 self._roll_back(connection)
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
-        """A connection in one transaction: committed and durable on leaving, undone if anything is raised.
+    def write(self, *users: str) -> Iterator[SqliteTransaction]:
+        """As `Storage.write`.
 
         Raises:
             StorageReplacedError: If the file or its log was deleted or replaced. Noticed after the commit,
@@ -91,8 +92,8 @@ class Database:
             connection = self._opened(self._writer)
             self._begin(connection, "BEGIN IMMEDIATE")
             try:
-                self._file.check()
-                yield connection
+                self._check_state(connection)
+                yield SqliteTransaction(connection, users)
                 self.check_process()  # the block may have forked; the transaction is the parent's to commit
                 self._patiently(connection.commit)
             except BaseException:
@@ -100,18 +101,8 @@ class Database:
                 raise
             self._file.check()
 
-    def truncate_log(self, patience: float = 1.0) -> bool:
-        """Empties the write-ahead log, where deleted text may still stand.
-
-        Args:
-            patience: Seconds to wait for those who write, or read an older state.
-
-        Returns:
-            Whether the log is empty now.
-
-        Raises:
-            StorageError: As its subclasses say; never for a file that is in use.
-        """
+    def erase_deleted(self, patience: float = 1.0) -> bool:
+        """Empties the write-ahead log, where deleted text may still stand. As `Storage.erase_deleted`."""
         self.check_process()
         self._check_writable()
         deadline = time.monotonic() + patience
@@ -131,10 +122,7 @@ class Database:
             self._write_lock.release()
 
     def close(self) -> None:
-        """Closes the file, once reads and writes under way are done. Closing twice is nothing.
-
-        In a forked child it is nothing either: the connections are the parent's.
-        """
+        """As `Storage.close`; in a forked child, nothing: the connections are the parent's."""
         if self._owner != this_process():
             return
         with self._write_lock:
@@ -143,18 +131,12 @@ class Database:
         self._file.close()
 
     def check_process(self) -> None:
-        """Checks that this process is the one that opened the file. Takes no lock.
-
-        To be called before any lock is taken, too: a fork may have left it locked for good.
-
-        Raises:
-            StorageForkedError: If it was forked from that one.
-        """
+        """As `Storage.check_process`: a fork may have left a lock locked for good."""
         if self._owner != this_process():
             raise StorageForkedError(forked_message(self.name))
 
     def owns(self, path: Path) -> bool:
-        """Whether a path is that of the file or of its log, under whatever name."""
+        """Whether a path is that of the file or of its log."""
         return self._file.has(path)
 
     # --- inside --------------------------------------------------------------------------------------------
@@ -163,6 +145,16 @@ class Database:
         if connection is None:
             raise StorageClosedError(f"the memory {self.name} has been closed; open it again")
         return connection
+
+    def _check_state(self, connection: sqlite3.Connection) -> None:
+        """Checks that what a transaction will see is the file that was opened, in the format it had."""
+        self._file.check()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version != self._schema:
+            raise StorageVersionError(
+                f"{self.name} was brought to schema version {version} while it was open, by another romaine;"
+                f" this one opened version {self._schema}: close it, and open it with the newer one"
+            )
 
     def _check_writable(self) -> None:
         if self.read_only:

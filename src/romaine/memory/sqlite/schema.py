@@ -1,14 +1,8 @@
 """The tables of a memory's file, and the steps from each version to the next.
 
-A *space* is what one user said in one chat (or outside any). Every write takes the next *change* number;
-rows carry the numbers at which they were born, last changed and retired. From these another process sees
-what is new, and a fork sees its parent as it was.
-
-A memory may have several rows: the one that holds now, and versions that only forks of its chat still see.
-A fork that changes what it inherited has a row of its own. All of them have one id and one *root*, the number
-of the row that the memory was first stored in; what supersedes what, and what a fork no longer shows, is said
-of roots, and so holds for all versions. A vector row names the root of the turn that its context was made
-with, because a version's own chat may have changed since.
+What a space, a root and a version are is said in `memory/storage.py`. A row's `no` is its row id; `born`,
+`retired`, `changed` and `change` are versions of its user. A vector row names the root of the turn that its
+context was made with, because a version's own chat may have changed since.
 """
 
 from __future__ import annotations
@@ -17,15 +11,15 @@ import sqlite3
 from collections.abc import Callable
 
 from romaine.errors import StorageFormatError, StorageVersionError
-from romaine.memory import migration
+from romaine.memory.sqlite import migration
 
 APPLICATION_ID = 0x726F6D61
 """Marks the SQLite file as ours: "roma"."""
 
-_VERSION_2 = (
-    "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
-    "INSERT INTO meta VALUES ('change', 0)",
+_VERSION_3 = (
+    "CREATE TABLE setting (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
     migration.TERMS,
+    migration.USER_TABLE,
     """CREATE TABLE space (
         no INTEGER PRIMARY KEY,
         user NOT NULL,
@@ -66,18 +60,19 @@ _VERSION_2 = (
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    for statement in _VERSION_2:
+    for statement in _VERSION_3:
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")
 
 
 MIGRATIONS: dict[int, tuple[int, Callable[[sqlite3.Connection], None]]] = {
-    0: (2, _create),
+    0: (3, _create),
     1: (2, migration.from_version_1),
+    2: (3, migration.from_version_2),
 }
 """For each version, the one it is brought to and what brings it there; 0 is an empty file."""
 
-VERSION = 2
+VERSION = 3
 
 
 def check_version(connection: sqlite3.Connection, name: str) -> int:

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from romaine.errors import StorageError, StorageForkedError, StorageReplacedError
-from romaine.memory.database import Database
+from romaine.memory.sqlite.database import SqliteStorage
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here"),
@@ -51,26 +51,26 @@ def in_child(action: Callable[[], object]) -> str:
     return told
 
 
-def keep(database: Database, text: str) -> None:
-    with database.write() as connection:
-        connection.execute("INSERT INTO meta VALUES (?, 'said')", (text,))
+def keep(database: SqliteStorage, text: str) -> None:
+    with database.write() as snapshot:
+        snapshot.connection.execute("INSERT INTO setting VALUES (?, 'said')", (text,))
 
 
-def kept(database: Database) -> set[str]:
-    with database.read() as connection:
-        return {key for (key,) in connection.execute("SELECT key FROM meta WHERE value = 'said'")}
+def kept(database: SqliteStorage) -> set[str]:
+    with database.read() as snapshot:
+        return {key for (key,) in snapshot.connection.execute("SELECT key FROM setting WHERE value = 'said'")}
 
 
 def open_and_keep(path: Path, *texts: str) -> set[str]:
-    database = Database(path)
+    database = SqliteStorage(path)
     for text in texts:
         keep(database, text)
     return kept(database)
 
 
 @contextmanager
-def opened(path: Path | str, **options: object) -> Iterator[Database]:
-    database = Database(path, **options)
+def opened(path: Path | str, **options: object) -> Iterator[SqliteStorage]:
+    database = SqliteStorage(path, **options)
     try:
         yield database
     finally:
@@ -97,7 +97,7 @@ def test_another_name_of_the_file_is_the_same_file(path: Path, monkeypatch: pyte
         hard.hardlink_to(path)
         monkeypatch.chdir(path.parent)
         for name in (link, hard, path.name, f"{path.parent}/../{path.parent.name}/{path.name}"):
-            assert in_child(lambda name=name: Database(name)).startswith("StorageForkedError"), name
+            assert in_child(lambda name=name: SqliteStorage(name)).startswith("StorageForkedError"), name
         other = in_child(lambda: open_and_keep(path.with_name("other.db"), "child"))
     assert other == "{'child'}"
 
@@ -114,7 +114,7 @@ def test_what_was_closed_before_the_fork_may_be_opened(path: Path) -> None:
 def test_a_failed_opening_holds_nothing(path: Path) -> None:
     path.write_text("Dear diary, today we found the silver key. " * 50)
     with pytest.raises(StorageError, match="not a SQLite file"):
-        Database(path)
+        SqliteStorage(path)
     path.unlink()
     assert in_child(lambda: open_and_keep(path, "child")) == "{'child'}"
 
@@ -122,7 +122,7 @@ def test_a_failed_opening_holds_nothing(path: Path) -> None:
 @pytest.mark.parametrize("name", ["memories.db", ":memory:"])
 def test_an_inherited_memory_is_refused(tmp_path: Path, name: str) -> None:
     with opened(name if name == ":memory:" else tmp_path / name) as database:
-        for use in (lambda: kept(database), lambda: keep(database, "child"), database.truncate_log):
+        for use in (lambda: kept(database), lambda: keep(database, "child"), database.erase_deleted):
             told = in_child(use)
             assert told.startswith("StorageForkedError")
             assert "in each process" in told
@@ -134,16 +134,16 @@ def test_an_inherited_memory_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_a_childs_child_is_refused_too(path: Path) -> None:
     with opened(path) as database:
-        told = in_child(lambda: in_child(lambda: Database(path)))
+        told = in_child(lambda: in_child(lambda: SqliteStorage(path)))
         assert "StorageForkedError" in told
         told = in_child(lambda: in_child(lambda: kept(database)))
         assert "StorageForkedError" in told
         own = path.with_name("own.db")
 
         def opens_and_forks() -> tuple[int, set[str]]:
-            mine = Database(own)
+            mine = SqliteStorage(own)
             keep(mine, "child")
-            refused = in_child(lambda: kept(mine)) + in_child(lambda: Database(own))
+            refused = in_child(lambda: kept(mine)) + in_child(lambda: SqliteStorage(own))
             return refused.count("StorageForkedError"), kept(mine)
 
         assert in_child(opens_and_forks) == "(2, {'child'})"
@@ -154,8 +154,8 @@ def test_a_fork_inside_a_write_leaves_it_to_the_parent(path: Path) -> None:
         child = 1
         reading, writing = os.pipe()
         try:
-            with database.write() as connection:
-                connection.execute("INSERT INTO meta VALUES ('parent', 'said')")
+            with database.write() as snapshot:
+                snapshot.connection.execute("INSERT INTO setting VALUES ('parent', 'said')")
                 with database.read():
                     child = os.fork()
         except StorageForkedError as error:
@@ -171,12 +171,12 @@ def test_a_fork_inside_a_write_leaves_it_to_the_parent(path: Path) -> None:
         assert kept(database) == {"parent", "later"}
 
 
-def work(database: Database, stop: threading.Event, number: int) -> None:
+def work(database: SqliteStorage, stop: threading.Event, number: int) -> None:
     count = 0
     while not stop.is_set():
         keep(database, f"{number}-{count}")
         kept(database)
-        database.truncate_log(0)
+        database.erase_deleted(0)
         count += 1
 
 
@@ -191,8 +191,8 @@ def test_a_fork_while_threads_work_never_hangs(path: Path) -> None:
                 for use in (
                     lambda: kept(database),
                     lambda: keep(database, "child"),
-                    database.truncate_log,
-                    lambda: Database(path),
+                    database.erase_deleted,
+                    lambda: SqliteStorage(path),
                 ):
                     assert in_child(use).startswith("StorageForkedError")
                 assert in_child(lambda: (database.close(), gc.collect())[0]) == "None"
@@ -200,13 +200,13 @@ def test_a_fork_while_threads_work_never_hangs(path: Path) -> None:
             stop.set()
             for thread in threads:
                 thread.join()
-        with database.read() as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        with database.read() as snapshot:
+            assert snapshot.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert "child" not in kept(database)
 
 
-def _uses(database: Database, path: Path, queue: multiprocessing.SimpleQueue) -> None:
-    for use in (lambda: kept(database), lambda: Database(path)):
+def _uses(database: SqliteStorage, path: Path, queue: multiprocessing.SimpleQueue) -> None:
+    for use in (lambda: kept(database), lambda: SqliteStorage(path)):
         try:
             use()
         except StorageError as error:
@@ -230,23 +230,25 @@ def test_processes_of_multiprocessing_that_fork(path: Path) -> None:
 FORKS_AND_ENDS = textwrap.dedent(
     """
     import gc, os, sys
-    from romaine.memory.database import Database
+    from romaine.memory.sqlite.database import SqliteStorage
 
-    database = Database(sys.argv[1])
-    with database.write() as connection:
-        connection.execute("PRAGMA cache_size = 1")  # what does not fit goes into the log before the commit
+    database = SqliteStorage(sys.argv[1])
+    with database.write() as snapshot:
+        # what does not fit goes into the log before the commit
+        snapshot.connection.execute("PRAGMA cache_size = 1")
         for n in range(400):
-            connection.execute("INSERT INTO meta VALUES (?, 'said')", (f"{n:04}" + "x" * 9000,))
+            snapshot.connection.execute("INSERT INTO setting VALUES (?, 'said')", (f"{n:04}" + "x" * 9000,))
         child = os.fork()
         if not child:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            del connection
+            del snapshot
             gc.collect()
             raise SystemExit(0)  # leaves the block, and takes the interpreter down
         os.waitpid(child, 0)
-    with database.read() as connection:
-        assert connection.execute("SELECT count(*) FROM meta WHERE value = 'said'").fetchone() == (400,)
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with database.read() as snapshot:
+        count = snapshot.connection.execute("SELECT count(*) FROM setting WHERE value = 'said'")
+        assert count.fetchone() == (400,)
+        assert snapshot.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()
     print("sound")
     """
@@ -279,7 +281,7 @@ def test_a_file_that_went_away_is_told(path: Path, suffix: str, harm: Callable[[
     with opened(path) as database:
         keep(database, "before")
         harm(Path(f"{path}{suffix}"))
-        for use in (lambda: kept(database), lambda: keep(database, "lost"), database.truncate_log):
+        for use in (lambda: kept(database), lambda: keep(database, "lost"), database.erase_deleted):
             with pytest.raises(StorageReplacedError, match="open it again") as caught:
                 use()
             assert f"{path}{suffix} was {harm.__name__}" in str(caught.value)
@@ -288,8 +290,8 @@ def test_a_file_that_went_away_is_told(path: Path, suffix: str, harm: Callable[[
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
 def test_a_write_is_not_acknowledged_when_its_file_went_away_meanwhile(path: Path, suffix: str) -> None:
     def write() -> None:
-        with database.write() as connection:
-            connection.execute("INSERT INTO meta VALUES ('lost', 'said')")
+        with database.write() as snapshot:
+            snapshot.connection.execute("INSERT INTO setting VALUES ('lost', 'said')")
             Path(f"{path}{suffix}").unlink()
 
     with opened(path) as database:
@@ -348,7 +350,7 @@ def test_a_deleted_log_is_not_opened_anew_beside_the_old_one(path: Path) -> None
         keep(database, "before")
         Path(f"{path}-wal").unlink()
         with pytest.raises(StorageReplacedError, match="Close the other first"):
-            Database(path)
+            SqliteStorage(path)
     with opened(path) as database:
         assert kept(database) == {"before"}
 
@@ -358,7 +360,7 @@ def test_a_hard_link_would_have_another_log(path: Path) -> None:
         keep(database, "before")
         path.with_name("hard.db").hardlink_to(path)
         with pytest.raises(StorageReplacedError, match="two names"):
-            Database(path.with_name("hard.db"))
+            SqliteStorage(path.with_name("hard.db"))
         keep(database, "after")
         assert kept(database) == {"before", "after"}
 
@@ -366,12 +368,12 @@ def test_a_hard_link_would_have_another_log(path: Path) -> None:
 OTHER = textwrap.dedent(
     """
     import sys
-    from romaine.memory.database import Database
+    from romaine.memory.sqlite.database import SqliteStorage
 
-    database = Database(sys.argv[1])
+    database = SqliteStorage(sys.argv[1])
     for text in sys.stdin:
-        with database.write() as connection:
-            connection.execute("INSERT INTO meta VALUES (?, 'said')", (text.strip(),))
+        with database.write() as snapshot:
+            snapshot.connection.execute("INSERT INTO setting VALUES (?, 'said')", (text.strip(),))
         print("kept", flush=True)
     if sys.argv[2] == "close":
         database.close()
@@ -406,7 +408,7 @@ def another_process(path: Path, ending: str = "close") -> Iterator[Callable[[str
 
 
 def test_closing_never_deletes_the_log_of_those_who_came_after(path: Path) -> None:
-    database = Database(path)
+    database = SqliteStorage(path)
     keep(database, "before")
     for suffix in ("", "-wal", "-shm"):
         Path(f"{path}{suffix}").unlink()
@@ -427,17 +429,17 @@ def test_a_file_whose_log_is_anothers_is_not_opened_again_here(path: Path) -> No
         import sys
         from pathlib import Path
         from romaine.errors import StorageReplacedError
-        from romaine.memory.database import Database
+        from romaine.memory.sqlite.database import SqliteStorage
 
         path = sys.argv[1]
-        database = Database(path)
+        database = SqliteStorage(path)
         for suffix in ("-wal", "-shm"):
             Path(path + suffix).unlink()
             Path(path + suffix).touch()
         database.close()
         assert Path(path + "-wal").exists()
         try:
-            Database(path)
+            SqliteStorage(path)
         except StorageReplacedError as error:
             print("start this process anew" in str(error))
         """
@@ -454,7 +456,7 @@ def test_what_sqlite_does_itself_is_no_replacement(path: Path, ending: str) -> N
             for n in range(3):
                 assert tell(f"theirs {n}") == "kept\n"
                 keep(database, f"ours {n}")
-                assert database.truncate_log()
+                assert database.erase_deleted()
         everything = {f"{whose} {n}" for whose in ("ours", "theirs") for n in range(3)}
         assert kept(database) == everything
         connection = sqlite3.connect(path)
@@ -485,11 +487,11 @@ def test_read_only_files_and_memories_in_ram_have_no_log_to_lose(path: Path) -> 
     with opened(":memory:") as database:
         keep(database, "in RAM")
         assert kept(database) == {"in RAM"}
-        assert database.truncate_log()
+        assert database.erase_deleted()
 
 
 def test_a_memory_that_was_dropped_may_be_opened_after_a_fork(path: Path) -> None:
-    database = Database(path)
+    database = SqliteStorage(path)
     keep(database, "parent")
     del database
     assert eval(in_child(lambda: open_and_keep(path, "child"))) == {"parent", "child"}

@@ -1,7 +1,8 @@
-"""From the tables that the first release wrote to those of today.
+"""From the tables of earlier releases to those of today.
 
 The first release noted what supersedes what, and what a fork no longer shows, by the number of a row; a row
-kept for a fork had an id of its own and was no part of that. It kept what nobody could see any more.
+kept for a fork had an id of its own and was no part of that. It kept what nobody could see any more. Until
+version 2 one number counted the changes of all users.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from romaine.memory.checks import MAX_POSITION
-from romaine.memory.codec import content_checksum
 from romaine.memory.forks import seen_by_forks
-from romaine.memory.rows import COLUMNS, STORED, StoredMemory, fetch
+from romaine.memory.sqlite.codec import content_checksum
+from romaine.memory.sqlite.rows import COLUMNS, STORED, decoded
+from romaine.memory.sqlite.snapshot import SqliteSnapshot
 from romaine.memory.terms import TERMS_VERSION
 
 _BATCH = 1000
@@ -69,7 +71,9 @@ NEXT_VECTOR_TABLE = """CREATE TABLE next_vector (
     previous INTEGER
 )"""
 
-TERMS = f"INSERT INTO meta VALUES ('terms', {TERMS_VERSION:d})"  # noqa: S608
+USER_TABLE = "CREATE TABLE user (name PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID"
+
+TERMS = f"INSERT INTO setting VALUES ('terms', {TERMS_VERSION:d})"  # noqa: S608
 """Notes by which rules terms are made of text; the first release had version 1."""
 
 ROOT_TABLES = (
@@ -95,7 +99,7 @@ _COPY = f"""INSERT INTO memory (id, root, {_KEPT}, changed, checksum)
     SELECT coalesce(o.id, m.id), coalesce(o.no, m.no), {_OF_OLD}, m.changed, 0
     FROM memory_1 m LEFT JOIN memory_1 o ON o.no = m.origin ORDER BY m.no"""  # noqa: S608
 _RETIRED = f"""SELECT {COLUMNS} FROM memory m JOIN space s ON s.no = m.space
-    WHERE m.retired IS NOT NULL AND m.no > :no ORDER BY m.no LIMIT :limit"""  # noqa: S608
+    WHERE m.retired IS NOT NULL AND m.no > ? ORDER BY m.no LIMIT ?"""  # noqa: S608
 
 
 def from_version_1(connection: sqlite3.Connection) -> None:
@@ -128,6 +132,22 @@ def from_version_1(connection: sqlite3.Connection) -> None:
     _add_checksums_of_branches(connection)
     _drop_unseen(connection)
     _add_checksums_of_memories(connection)
+
+
+def from_version_2(connection: sqlite3.Connection) -> None:
+    """Brings a file of version 2 to version 3: each user's version begins at the number of changes so far."""
+    connection.execute("ALTER TABLE meta RENAME TO setting")
+    connection.execute(USER_TABLE)
+    connection.execute(
+        "INSERT INTO user SELECT DISTINCT user, (SELECT value FROM setting WHERE key = 'change') FROM space"
+    )
+    connection.execute("DELETE FROM setting WHERE key = 'change'")
+    # An older process may have the file open: its writes would count in the old way, and it would not see
+    # what is written now. It reads `meta` first, and tells what SQLite says of it: there is no such table as
+    connection.execute(
+        "CREATE VIEW meta AS SELECT * FROM"
+        " 'what this release looks for: a newer one has changed the file; close it and open it with that'"
+    )
 
 
 def _rename_roots(connection: sqlite3.Connection) -> None:
@@ -188,17 +208,13 @@ def _add_checksums_of_branches(connection: sqlite3.Connection) -> None:
 
 def _drop_unseen(connection: sqlite3.Connection) -> None:
     """Deletes what was retracted and no fork sees."""
-    for row in _in_batches(connection, _RETIRED):
-        if not seen_by_forks(connection, row):
-            for table in ("vector", "next_vector", "memory"):
-                connection.execute(f"DELETE FROM {table} WHERE no = ?", (row.no,))  # noqa: S608
-
-
-def _in_batches(connection: sqlite3.Connection, query: str) -> Iterable[StoredMemory]:
-    no = 0
-    while rows := list(fetch(connection, query, {"no": no, "limit": _BATCH})):
-        yield from rows
-        no = rows[-1].no
+    snapshot, last = SqliteSnapshot(connection), 0
+    while rows := [decoded(row) for row in connection.execute(_RETIRED, (last, _BATCH)).fetchall()]:
+        for row in rows:
+            if not seen_by_forks(snapshot, row):
+                for table in ("vector", "next_vector", "memory"):
+                    connection.execute(f"DELETE FROM {table} WHERE no = ?", (row.row_id,))  # noqa: S608
+        last = rows[-1].row_id
 
 
 def _add_checksums_of_memories(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,117 @@
+"""Looking for damage in a file: every page, every row against its checksum, and what the small tables say."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from romaine.errors import StorageCorruptError
+from romaine.memory.records import Memory
+from romaine.memory.sqlite.codec import content_checksum, decode_text, encode_text, vector_checksum
+from romaine.memory.sqlite.rows import COLUMNS, SPEAKER, TEXT, decoded, row_checksum
+from romaine.memory.stored import Damage, Findings, StoredMemory
+from romaine.memory.terms import TermIds
+
+_ALL = f"""SELECT {COLUMNS}, m.checksum, v.vector, v.context, v.terms, v.checksum, v.previous
+    FROM memory m LEFT JOIN space s ON s.no = m.space LEFT JOIN vector v ON v.no = m.no ORDER BY m.no"""  # noqa: S608
+_SEALED = {
+    "space": ("no, user, chat, next_position", "a chat"),
+    "branch": ("no, space, character, parent, at, change", "a fork"),
+    "hidden": ("branch, root, change", "what a fork dropped"),
+    "supersession": ("space, old, new", "what a fact replaced"),
+}
+_VERSIONS = """SELECT count(*) FROM space s LEFT JOIN user u ON u.name = s.user
+    LEFT JOIN (SELECT space, max(max(born, coalesce(retired, 0), changed)) AS last
+        FROM memory GROUP BY space) m ON m.space = s.no
+    LEFT JOIN (SELECT space, max(change) AS last FROM branch GROUP BY space) b ON b.space = s.no
+    WHERE coalesce(u.version, -1) < max(s.changed, coalesce(m.last, 0), coalesce(b.last, 0))"""
+_ROW_IDS = (
+    """SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'memory') >= (SELECT max(no) FROM memory)"""
+)
+
+
+def findings(
+    connection: sqlite3.Connection, vector_size: int, terms_of: Callable[[Memory], TermIds]
+) -> Findings:
+    """As `Snapshot.findings`, with the size of a vector in bytes."""
+    problems = list(_problems(connection))
+    damaged: list[Damage] = []
+    count = 0
+    try:
+        (count,) = connection.execute("SELECT count(*) FROM memory").fetchone()
+        damaged += _damaged(connection, vector_size, terms_of)
+    except sqlite3.Error as error:
+        problems.append(str(error))
+    return Findings(count, damaged, problems)
+
+
+def _problems(connection: sqlite3.Connection) -> Iterator[str]:
+    try:
+        for (message,) in connection.execute("PRAGMA integrity_check"):
+            if message != "ok":
+                yield str(message)
+        for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
+            yield f"a row of {table} belongs to none of {parent}"
+        for table, (columns, what) in _SEALED.items():
+            for *values, checksum in connection.execute(f"SELECT {columns}, checksum FROM {table}"):  # noqa: S608
+                if content_checksum(tuple(values)) != checksum:
+                    yield f"{what} is not what was stored (table {table})"
+        if connection.execute(_VERSIONS).fetchone()[0]:
+            yield "the version of a user is less than what rows say"
+        if connection.execute(_ROW_IDS).fetchone()[0] == 0:
+            yield "the number of rows given is less than what rows say"
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        yield str(error)
+
+
+def _damaged(
+    connection: sqlite3.Connection, vector_size: int, terms_of: Callable[[Memory], TermIds]
+) -> Iterator[Damage]:
+    connection.text_factory = _leniently
+    try:
+        for *values, sealed, vector, context, terms, checksum, previous in connection.execute(_ALL):
+            is_content = not isinstance(terms, bytes) or row_checksum(values, terms) != sealed
+            if is_content and isinstance(terms, bytes):
+                is_content = not _only_terms_differ(values, sealed, terms_of)
+                terms = None
+            are_vectors = (
+                isinstance(vector, bytes)
+                and isinstance(context, bytes)
+                and len(vector) == len(context) == vector_size
+                and vector_checksum(vector, context, previous) == checksum
+            )
+            if is_content or terms is None or not are_vectors:
+                row = _readable(values, is_content)
+                yield Damage(values[0], f"row {values[0]}" if row is None else row.memory.id, row)
+    finally:
+        connection.text_factory = str
+
+
+def _only_terms_differ(values: list[Any], sealed: int, terms_of: Callable[[Memory], TermIds]) -> bool:
+    try:
+        terms = terms_of(decoded(values).memory).astype("<u4").tobytes()
+    except StorageCorruptError:
+        return False
+    return row_checksum(values, terms) == sealed
+
+
+def _readable(values: list[Any], is_content: bool) -> StoredMemory | None:
+    """A row with replacement characters where bytes of its words are lost; None if it is none any more."""
+    try:
+        if is_content:
+            for place in (TEXT, SPEAKER):
+                if values[place] is not None:
+                    values[place] = encode_text(_without_escapes(decode_text(values[place])))
+        return decoded(values)
+    except StorageCorruptError:
+        return None
+
+
+def _without_escapes(text: str) -> str:
+    return "".join("\ufffd" if "\udc80" <= c <= "\udcff" else c for c in text)
+
+
+def _leniently(text: bytes) -> str:
+    """Text with bytes that are no UTF-8 as lone surrogates, so that one bad row does not hide all others."""
+    return text.decode("utf-8", "surrogateescape")

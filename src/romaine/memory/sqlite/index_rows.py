@@ -1,0 +1,113 @@
+"""What the index of a scope loads from the file: as little of each row as it needs, checked."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from romaine.memory.codec import VectorFormat
+from romaine.memory.records import Category
+from romaine.memory.sqlite.codec import SqlText, decode_optional, vector_checksum
+from romaine.memory.sqlite.rows import KINDS, SEEN, names, values_of
+from romaine.memory.stored import IndexRow, IndexRows, Place, Segment
+
+_ROWS_AT_ONCE = 4096
+_CATEGORIES: dict[str | None, Category | None] = {None: None, **{one.value: one for one in Category}}
+
+# Sorts numbers only: the LIMIT keeps SQLite from sorting rows with their vectors.
+_LOAD = f"""
+    SELECT m.no, m.kind, m.category, m.speaker, m.known_by, m.importance, m.pinned, m.cold, m.position,
+        m.created_at, m.valid_from, m.valid_to, v.terms, v.vector, v.context, v.checksum, v.previous
+    FROM (SELECT m.no FROM memory m WHERE {SEEN} AND m.changed > :since ORDER BY m.no LIMIT -1) seen
+    CROSS JOIN memory m ON m.no = seen.no CROSS JOIN vector v ON v.no = seen.no"""  # noqa: S608
+_SEEN_SINCE = f"SELECT m.no, m.known_by FROM memory m WHERE {SEEN} AND m.changed > :since"  # noqa: S608
+_COUNT_SINCE = f"SELECT count(*) FROM memory m WHERE {SEEN} AND m.changed > :since"  # noqa: S608
+_CHANGED = "SELECT no FROM memory WHERE space = ? AND changed > ?"
+_GONE = "SELECT memory FROM gone WHERE space = ? AND change > ?"
+_TURNS = f"""SELECT m.position, m.no, m.known_by FROM memory m
+    WHERE {SEEN} AND m.kind = 'turn' AND m.position IS NOT NULL"""  # noqa: S608
+
+
+def gone_since(connection: sqlite3.Connection, segment: Segment, version: int) -> list[int]:
+    """As `Snapshot.gone_since`."""
+    since = (segment.space, version)
+    gone = [no for (no,) in connection.execute(_GONE, since)]
+    changed = [no for (no,) in connection.execute(_CHANGED, since)]
+    if changed:
+        rows = connection.execute(_SEEN_SINCE, values_of(segment) | {"since": version})
+        seen = {no for no, known_by in rows if _witnessed(segment, known_by)}
+        gone += [no for no in changed if no not in seen]
+    return gone
+
+
+def count_since(connection: sqlite3.Connection, segment: Segment, version: int) -> int:
+    """As `Snapshot.count_since`."""
+    (count,) = connection.execute(_COUNT_SINCE, values_of(segment) | {"since": version}).fetchone()
+    return int(count)
+
+
+def turns(connection: sqlite3.Connection, segment: Segment) -> list[Place]:
+    """As `Snapshot.turns`."""
+    rows = connection.execute(_TURNS, values_of(segment))
+    return [(position, no) for position, no, known_by in rows if _witnessed(segment, known_by)]
+
+
+def index_rows(
+    connection: sqlite3.Connection, segment: Segment, version: int, dim: int, vector_format: VectorFormat
+) -> Iterator[IndexRows]:
+    """As `Snapshot.index_rows`."""
+    size = dim * vector_format.dtype.itemsize
+    cursor = connection.execute(_LOAD, values_of(segment) | {"since": version})
+    while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+        witnessed = [row for row in rows if _witnessed(segment, row[4])]
+        sound = [row for row in witnessed if _is_sound(row, size)]
+        yield IndexRows(
+            [_index_row(row) for row in sound],
+            vector_format.unpack([row[13] for row in sound], dim),
+            vector_format.unpack([row[14] for row in sound], dim),
+            () if len(sound) == len(witnessed) else _others(witnessed, sound),
+        )
+
+
+def _witnessed(segment: Segment, known_by: SqlText | None) -> bool:
+    return known_by is None or segment.character is None or segment.character in names(known_by)
+
+
+def _is_sound(row: Sequence[Any], size: int) -> bool:
+    """Whether a row's vectors are whole, and its kind and category are such."""
+    terms, vector, context, checksum, previous = row[12:]
+    return (
+        row[1] in KINDS
+        and row[2] in _CATEGORIES
+        and len(vector) == len(context) == size
+        and len(terms) % 4 == 0
+        and vector_checksum(vector, context, previous) == checksum
+    )
+
+
+def _index_row(row: Sequence[Any]) -> IndexRow:
+    row_id, kind, category, speaker, known_by, importance, pinned, cold, position, created = row[:10]
+    valid_from, valid_to, terms = row[10:13]
+    return IndexRow(
+        row_id,
+        KINDS[kind],
+        _CATEGORIES[category],
+        decode_optional(speaker),
+        names(known_by),
+        importance,
+        pinned,
+        cold,
+        position,
+        created,
+        valid_from,
+        valid_to,
+        np.frombuffer(terms, dtype="<u4"),
+    )
+
+
+def _others(rows: Sequence[Sequence[Any]], sound: Sequence[Sequence[Any]]) -> list[int]:
+    whole = {row[0] for row in sound}
+    return [row[0] for row in rows if row[0] not in whole]

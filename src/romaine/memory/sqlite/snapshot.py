@@ -1,0 +1,299 @@
+"""`SqliteSnapshot`: one state of the file, read."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterator
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from romaine.arrays import FloatArray
+from romaine.errors import StorageCorruptError
+from romaine.memory.codec import VectorFormat
+from romaine.memory.records import Kind, Memory, Scope
+from romaine.memory.sqlite import checking, index_rows
+from romaine.memory.sqlite.codec import decode_optional, decode_text, encode_id, encode_optional, encode_text
+from romaine.memory.sqlite.rows import COLUMNS, KINDS, SEEN, decoded, names, values_of
+from romaine.memory.storage import Setting, Snapshot
+from romaine.memory.stored import (
+    ALL,
+    EVERYTHING,
+    NOTES,
+    TURNS,
+    Count,
+    Findings,
+    Fork,
+    IndexRows,
+    Pending,
+    Place,
+    RowVectors,
+    Segment,
+    Space,
+    StoredMemory,
+    Wanted,
+)
+from romaine.memory.terms import TermIds
+
+_FROM = f"SELECT {COLUMNS} FROM memory m JOIN space s ON s.no = m.space"  # noqa: S608
+# what finds rows by themselves is not to be looked for in the whole space
+_SEEN_BY_ROW = SEEN.replace("m.space", "+m.space")
+_CONDITIONS = {
+    "row_ids": "m.no IN (SELECT value FROM json_each(:row_ids))",
+    "root": "(m.no = :root OR (m.root = :root AND m.root <> m.no))",
+    "id": "m.id = :id",
+    "source_id": "m.source_id = :source_id",
+    # compared as bytes: SQLite holds a text and a BLOB of the same characters to be different
+    "source_prefix": "m.source_id IS NOT NULL"
+    " AND substr(CAST(m.source_id AS BLOB), 1, length(:source_prefix)) = :source_prefix",
+    "parent_id": "m.parent_id = :parent_id",
+    "placed": "m.position IS NOT NULL",
+    "unplaced": "m.position IS NULL",
+    "before": "(m.position, m.no) < (:before, :before_row)",
+    "after": "m.position > :after",
+}
+_BY_ROW = {"row_ids", "root", "id"}
+_FORK = """SELECT b.no, b.space, s.chat, b.character, b.parent, b.at, b.change
+    FROM branch b JOIN space s ON s.no = b.space"""
+_IS_TAKEN = """SELECT
+    EXISTS (SELECT 1 FROM memory WHERE space = :space
+        AND (:character IS NULL OR character IS NULL OR character = :character))
+    OR EXISTS (SELECT 1 FROM branch WHERE space = :space
+        AND (:character IS NULL OR character IS NULL OR character = :character))"""
+# where the first release could leave a turn with the context of one that not all who see it may see
+_DOUBTFUL = """AND m.kind = 'turn' AND m.space IN (
+    SELECT space FROM branch UNION SELECT parent FROM branch
+    UNION SELECT space FROM memory WHERE known_by IS NOT NULL
+    UNION SELECT space FROM memory WHERE kind = 'turn'
+        GROUP BY space HAVING count(DISTINCT ifnull(character, x'')) > 1
+    UNION SELECT c.no FROM space c JOIN space o ON o.user = c.user AND o.chat IS NULL
+        WHERE EXISTS (SELECT 1 FROM memory t WHERE t.space = o.no AND t.kind = 'turn'))"""
+_VERSIONS = (
+    "SELECT no FROM memory WHERE no = :root UNION ALL SELECT no FROM memory WHERE root = :root AND root <> no"
+)
+_COUNTS = f"""SELECT m.kind, m.known_by, count(*), sum(m.pinned), sum(m.cold), sum(m.token_count)
+    FROM memory m WHERE {SEEN} GROUP BY m.kind, m.known_by"""  # noqa: S608
+_SPACE_VERSIONS = """SELECT no, changed FROM space WHERE user = :user AND ifnull(chat, x'') IN (x'', :chat)
+    UNION SELECT no, changed FROM space WHERE no IN (SELECT value FROM json_each(:spaces))"""
+_IS_PENDING = "(n.no IS NULL OR n.of_change <> coalesce(v.changed, 0))"
+_PENDING = f"""SELECT {COLUMNS}, coalesce(v.changed, 0), v.previous, v.no IS NOT NULL
+    FROM memory m JOIN space s ON s.no = m.space
+    LEFT JOIN vector v ON v.no = m.no LEFT JOIN next_vector n ON n.no = m.no
+    WHERE {_IS_PENDING} AND m.no > ? ORDER BY m.no LIMIT ?"""  # noqa: S608
+
+
+class SqliteSnapshot(Snapshot):
+    """One state of the file.
+
+    Args:
+        connection: Inside a transaction.
+        users: Whose rows may be asked for; none for everybody's.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, users: Collection[str] = ()) -> None:
+        self.connection = connection
+        self._users = frozenset(users)
+
+    @cached_property
+    def vector_format(self) -> VectorFormat:
+        """How vectors are kept."""
+        stored = self.setting("vector_format")
+        try:
+            return VectorFormat(stored or VectorFormat.FLOAT32)
+        except ValueError:
+            raise StorageCorruptError(f"the memory file names an unknown vector format, {stored!r}") from None
+
+    def setting(self, key: str) -> Setting | None:
+        row = self._one("SELECT value FROM setting WHERE key = ?", key)
+        value: Setting | None = None if row is None else row[0]
+        return value
+
+    def version(self, user: str) -> int:
+        self._check_user(user)
+        row = self._one("SELECT version FROM user WHERE name = ?", encode_text(user))
+        return 0 if row is None else int(row[0])
+
+    # --- spaces and forks ----------------------------------------------------------------------------------
+
+    def space(self, user: str, chat: str | None) -> Space | None:
+        self._check_user(user)
+        row = self._one(
+            "SELECT no, next_position FROM space WHERE user = ? AND ifnull(chat, x'') = ifnull(?, x'')",
+            encode_text(user),
+            encode_optional(chat),
+        )
+        return None if row is None else Space(*row)
+
+    def is_taken(self, space: int, character: str | None) -> bool:
+        values = {"space": space, "character": encode_optional(character)}
+        return bool(self.connection.execute(_IS_TAKEN, values).fetchone()[0])
+
+    def fork(self, space: int, character: str | None) -> Fork | None:
+        row = self._one(
+            f"{_FORK} WHERE b.space = ? AND (b.character IS NULL OR b.character = ?)",
+            space,
+            encode_optional(character),
+        )
+        return None if row is None else _fork(row)
+
+    def forks_of(self, space: int) -> list[Fork]:
+        rows = self.connection.execute(f"{_FORK} WHERE b.parent = ? ORDER BY b.no", (space,))
+        return [_fork(row) for row in rows]
+
+    def hidden(self, fork: int, root: int | None = None) -> dict[int, int]:
+        one = "" if root is None else " AND root = :root"
+        rows = self.connection.execute(
+            f"SELECT root, change FROM hidden WHERE branch = :fork{one}",  # noqa: S608
+            {"fork": fork, "root": root},
+        )
+        return dict(rows.fetchall())
+
+    def superseded(self, space: int) -> list[tuple[int, int]]:
+        edges = self.connection.execute(
+            "SELECT old, new FROM supersession WHERE space = ? ORDER BY new", (space,)
+        ).fetchall()
+        rows_of = {root: self._row_ids(root) for edge in edges for root in edge}
+        return [(row, by) for old, new in edges for row in rows_of[old] for by in rows_of[new]]
+
+    def _row_ids(self, root: int) -> list[int]:
+        return [no for (no,) in self.connection.execute(_VERSIONS, {"root": root})]
+
+    # --- rows ----------------------------------------------------------------------------------------------
+
+    def rows(self, segment: Segment | None, wanted: Wanted = ALL) -> Iterator[StoredMemory]:
+        values = _values(wanted)
+        given = tuple(name for name in values if name in _CONDITIONS)
+        query = _query(segment is not None, given, wanted.kinds)
+        if segment is not None:
+            values |= values_of(segment)
+        return map(decoded, self.connection.execute(query, values))
+
+    def rows_after(self, row_id: int, limit: int, *, doubtful: bool = False) -> list[StoredMemory]:
+        query = f"{_FROM} WHERE m.no > ? {_DOUBTFUL if doubtful else ''} ORDER BY m.no LIMIT ?"
+        rows = self.connection.execute(query, (row_id, limit))
+        return [decoded(row) for row in rows]
+
+    def counts(self, segment: Segment) -> Iterator[Count]:
+        for kind, known_by, *figures in self.connection.execute(_COUNTS, values_of(segment)):
+            if kind not in KINDS:
+                raise StorageCorruptError(
+                    f"the memory file holds a kind that is none: {kind!r}; see verify()"
+                )
+            yield Count(KINDS[kind], names(known_by), *figures)
+
+    def vectors(self, row_ids: Collection[int], dim: int) -> dict[int, FloatArray]:
+        rows = self.connection.execute(
+            "SELECT no, vector FROM vector WHERE no IN (SELECT value FROM json_each(?))",
+            (json.dumps(sorted(row_ids)),),
+        )
+        size = dim * self.vector_format.dtype.itemsize
+        blobs = {no: blob for no, blob in rows if isinstance(blob, bytes) and len(blob) == size}
+        unpacked = np.nan_to_num(self.vector_format.unpack(list(blobs.values()), dim))
+        return dict(zip(blobs, unpacked, strict=True))
+
+    def has_vectors(self, vectors: RowVectors) -> list[bool]:
+        packed = zip(
+            self.vector_format.pack(vectors.vectors), self.vector_format.pack(vectors.contexts), strict=True
+        )
+        query = "SELECT vector, context FROM vector WHERE no = ?"
+        return [self._one(query, no) == both for no, both in zip(vectors.row_ids, packed, strict=True)]
+
+    # --- for an index --------------------------------------------------------------------------------------
+
+    def space_versions(self, scope: Scope, spaces: Collection[int]) -> frozenset[tuple[int, int]]:
+        values = {
+            "user": encode_text(scope.user),
+            "chat": b"" if scope.chat is None else encode_text(scope.chat),
+            "spaces": json.dumps(sorted(spaces)),
+        }
+        return frozenset(self.connection.execute(_SPACE_VERSIONS, values))
+
+    def gone_since(self, segment: Segment, version: int) -> list[int]:
+        return index_rows.gone_since(self.connection, segment, version)
+
+    def count_since(self, segment: Segment, version: int) -> int:
+        return index_rows.count_since(self.connection, segment, version)
+
+    def index_rows(self, segment: Segment, version: int, dim: int) -> Iterator[IndexRows]:
+        return index_rows.index_rows(self.connection, segment, version, dim, self.vector_format)
+
+    def turns(self, segment: Segment) -> list[Place]:
+        return index_rows.turns(self.connection, segment)
+
+    # --- looking after the file ----------------------------------------------------------------------------
+
+    def size(self) -> int:
+        pages, page_size = (
+            self.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
+        )
+        return int(pages * page_size)
+
+    def findings(self, dim: int, terms_of: Callable[[Memory], TermIds]) -> Findings:
+        return checking.findings(self.connection, dim * self.vector_format.dtype.itemsize, terms_of)
+
+    def pending(self, row_id: int, limit: int | None) -> list[Pending]:
+        rows = self.connection.execute(_PENDING, (row_id, -1 if limit is None else limit))
+        return [Pending(decoded(row[:-3]), row[-3], row[-2], bool(row[-1])) for row in rows]
+
+    def progress(self) -> tuple[int, int]:
+        counts = "SELECT (SELECT count(*) FROM next_vector), (SELECT count(*) FROM memory)"
+        done, total = self.connection.execute(counts).fetchone()
+        return int(done), int(total)
+
+    # --- inside --------------------------------------------------------------------------------------------
+
+    def _one(self, query: str, *values: object) -> Any:
+        return self.connection.execute(query, values).fetchone()
+
+    def _check_user(self, user: str) -> None:
+        assert not self._users or user in self._users, f"{user!r} is not among {sorted(self._users)}"
+
+
+def _values(wanted: Wanted) -> dict[str, Any]:
+    """What is given, by the names of its conditions."""
+    values = {
+        "row_ids": None if wanted.row_ids is None else json.dumps(sorted(wanted.row_ids)),
+        "root": wanted.root,
+        "id": None if wanted.id is None else encode_id(wanted.id),
+        "source_id": encode_optional(wanted.source_id),
+        "source_prefix": None
+        if wanted.source_prefix is None
+        else wanted.source_prefix.encode("utf-8", "surrogatepass"),
+        "parent_id": encode_optional(wanted.parent_id),
+        "placed": wanted.placed or None,
+        "unplaced": True if wanted.placed is False else None,
+        "before": None if wanted.before is None else wanted.before[0],
+        "before_row": None if wanted.before is None else wanted.before[1],
+        "after": wanted.after,
+    }
+    values = {name: value for name, value in values.items() if value is not None}
+    if wanted.kinds not in (TURNS, NOTES, EVERYTHING):
+        values["kinds"] = json.dumps(sorted(kind.value for kind in wanted.kinds))
+    return values
+
+
+@lru_cache
+def _query(seen: bool, given: tuple[str, ...], kinds: frozenset[Kind]) -> str:
+    """The query for rows of a segment, or of all there are; made of nothing but what stands above."""
+    conditions = [_CONDITIONS[name] for name in given]
+    if seen:
+        conditions.append(_SEEN_BY_ROW if _BY_ROW & set(given) else SEEN)
+    if kinds == TURNS:
+        conditions.append("m.kind = 'turn'")
+    elif kinds <= NOTES:
+        conditions.append("m.kind <> 'turn'")  # there is an index of those
+    if kinds not in (TURNS, NOTES, EVERYTHING):
+        conditions.append("m.kind IN (SELECT value FROM json_each(:kinds))")
+    order = "m.no"
+    if "before" in given:
+        order = "m.position DESC, m.no DESC"
+    elif "after" in given or "placed" in given:
+        order = "m.position, m.no"
+    return f"{_FROM} WHERE {' AND '.join(conditions) or 'TRUE'} ORDER BY {order}"
+
+
+def _fork(values: tuple[Any, ...]) -> Fork:
+    row_id, space, chat, character, parent, at, version = values
+    return Fork(row_id, space, decode_text(chat), decode_optional(character), parent, at, version)
