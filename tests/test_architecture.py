@@ -33,6 +33,7 @@ LAYERS = (
 PLAIN_DATA = {"romaine.memory.records"}
 
 RUNTIMES = {
+    "sqlite3": {"memory/sqlite"},
     "onnxruntime": {"backends/onnx", "export"},
     "onnx": {"export"},
     "torch": {"backends/torch", "backends/sentence_transformers.py", "export", "train"},

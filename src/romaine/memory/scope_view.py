@@ -17,7 +17,7 @@ from romaine.memory.locks import SharedLock
 from romaine.memory.records import Category, Kind, Scope
 from romaine.memory.scope_index import ScopeIndex
 from romaine.memory.storage import Snapshot
-from romaine.memory.stored import IndexRow, IndexRows, Segment, Wanted
+from romaine.memory.stored import IndexRows, Segment, Wanted
 from romaine.memory.terms import TermIds
 from romaine.memory.turn_order import NOWHERE, PlaceInChat, TurnOrder
 from romaine.memory.views import View, view_of
@@ -205,11 +205,11 @@ class ScopeView:
         start = 0
         for batch in snapshot.index_rows(segment, self._seen, self._full_dim):
             self._note_damage(batch)
-            end = start + len(batch.rows)
+            end = start + len(batch.row_ids)
             if end > count:
                 raise StorageCorruptError("an index of the memory file is damaged; verify() says which")
             vectors[start:end], contexts[start:end] = batch.vectors, batch.contexts
-            parts.append(self._part(batch.rows, order))
+            parts.append(self._part(batch, order))
             start = end
         if not parts:
             return []
@@ -239,12 +239,36 @@ class ScopeView:
                 ids, previous = zip(*links, strict=True)
                 self.index.relink(np.array(ids, dtype=np.int64), np.array(previous, dtype=np.int64))
 
-    def _part(self, rows: Sequence[IndexRow], order: TurnOrder) -> _Part:
+    def _part(self, rows: IndexRows, order: TurnOrder) -> _Part:
+        columns = {
+            "kind": [_KIND_CODES[kind] for kind in rows.kinds],
+            "category": [_CATEGORY_CODES[category] for category in rows.categories],
+            "speaker": [self._speaker_code(speaker) for speaker in rows.speakers],
+            "witnesses": [self._witness_code(names) for names in rows.known_by],
+            "importance": rows.importance,
+            "pinned": rows.pinned,
+            "cold": rows.cold,
+            "position": [NOWHERE if position is None else position for position in rows.positions],
+            "created": rows.created,
+            "valid_from": [NOWHERE if position is None else position for position in rows.valid_from],
+            "valid_to": [FOREVER if position is None else position for position in rows.valid_to],
+        }
+        attributes = np.empty(len(rows.row_ids), dtype=ATTRIBUTES)
+        try:
+            for name, column in columns.items():
+                attributes[name] = column
+        except (ValueError, TypeError, OverflowError):
+            told = "the memory file holds a number that is none; verify() says where"
+            raise StorageCorruptError(told) from None
+        previous = [
+            NOWHERE if kind is not Kind.TURN or position is None else order.of(row_id, position)
+            for row_id, kind, position in zip(rows.row_ids, rows.kinds, rows.positions, strict=True)
+        ]
         return _Part(
-            ids=np.array([row.row_id for row in rows], dtype=np.int64),
-            terms=[row.terms for row in rows],
-            previous=np.array([_previous(row, order) for row in rows], dtype=np.int64),
-            attributes=np.array([self._attributes(row) for row in rows], dtype=ATTRIBUTES),
+            ids=np.array(rows.row_ids, dtype=np.int64),
+            terms=rows.terms,
+            previous=np.array(previous, dtype=np.int64),
+            attributes=attributes,
         )
 
     def _take(self, entries: Entries) -> None:
@@ -258,25 +282,9 @@ class ScopeView:
         self._known.update(row_ids)
 
     def _note_damage(self, batch: IndexRows) -> None:
-        if self.damaged:
-            self.damaged.difference_update(row.row_id for row in batch.rows)
+        self.damaged.difference_update(batch.row_ids)
         self.damaged.update(batch.damaged)
         self._take_out(self._known.intersection(batch.damaged))
-
-    def _attributes(self, row: IndexRow) -> tuple[Any, ...]:
-        return (
-            _KIND_CODES[row.kind],
-            _CATEGORY_CODES[row.category],
-            self._speaker_code(row.speaker),
-            self._witness_code(row.known_by),
-            row.importance,
-            row.pinned,
-            row.cold,
-            NOWHERE if row.position is None else row.position,
-            row.created,
-            NOWHERE if row.valid_from is None else row.valid_from,
-            FOREVER if row.valid_to is None else row.valid_to,
-        )
 
     def _speaker_code(self, name: str | None) -> int:
         code = self._speaker_codes.setdefault(name, len(self.speakers))
@@ -291,17 +299,11 @@ class ScopeView:
         return code
 
 
-def _previous(row: IndexRow, order: TurnOrder) -> int:
-    if row.kind is not Kind.TURN or row.position is None:
-        return NOWHERE
-    return order.of(row.row_id, row.position)
-
-
 @dataclass(frozen=True)
 class _Part:
     """Rows as columns, but for their vectors."""
 
     ids: NDArray[np.int64]
-    terms: list[TermIds]
+    terms: Sequence[TermIds]
     previous: NDArray[np.int64]
     attributes: NDArray[Any]

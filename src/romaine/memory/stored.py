@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from romaine.arrays import FloatArray
 from romaine.memory.records import Category, Kind, Memory, Scope
@@ -168,36 +168,42 @@ class Count:
     tokens: int
 
 
-class IndexRow(NamedTuple):
-    """What an index is to know of a row, but for its vectors; `created` in microseconds since 1970, UTC."""
-
-    row_id: int
-    kind: Kind
-    category: Category | None
-    speaker: str | None
-    known_by: frozenset[str]
-    importance: float
-    pinned: bool
-    cold: bool
-    position: int | None
-    created: int
-    valid_from: int | None
-    valid_to: int | None
-    terms: TermIds
-
-
 @dataclass(frozen=True, eq=False)
 class IndexRows:
-    """Some rows for an index.
+    """What an index is to know of n rows, as columns.
 
     Attributes:
-        rows: Those that are whole.
-        vectors: Theirs, unit or zero, float32 (n, dim).
-        contexts: Theirs with the turn before each, float32 (n, dim).
-        damaged: Rows whose vectors, terms or attributes are not what was stored.
+        row_ids: The rows.
+        kinds: What they are.
+        categories: What they are about.
+        speakers: Who said them.
+        known_by: Who witnessed them; empty for all.
+        importance: 0 to 1.
+        pinned: Whether each is pinned.
+        cold: Whether each is cold.
+        positions: Their places in the story.
+        created: When they were made, microseconds since 1970, UTC.
+        valid_from: Position from which each holds.
+        valid_to: Position from which it no longer does.
+        terms: Of their words.
+        vectors: Unit or zero, float32 (n, dim).
+        contexts: Of each with the turn before it, float32 (n, dim).
+        damaged: Rows, none of the above, that are not what was stored.
     """
 
-    rows: Sequence[IndexRow]
+    row_ids: Sequence[int]
+    kinds: Sequence[Kind]
+    categories: Sequence[Category | None]
+    speakers: Sequence[str | None]
+    known_by: Sequence[frozenset[str]]
+    importance: Sequence[float]
+    pinned: Sequence[bool]
+    cold: Sequence[bool]
+    positions: Sequence[int | None]
+    created: Sequence[int]
+    valid_from: Sequence[int | None]
+    valid_to: Sequence[int | None]
+    terms: Sequence[TermIds]
     vectors: FloatArray
     contexts: FloatArray
     damaged: Sequence[int]

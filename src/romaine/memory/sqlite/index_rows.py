@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 
 from romaine.memory.codec import VectorFormat
-from romaine.memory.records import Category
 from romaine.memory.sqlite.codec import SqlText, decode_optional, vector_checksum
-from romaine.memory.sqlite.rows import KINDS, SEEN, names, values_of
-from romaine.memory.stored import IndexRow, IndexRows, Place, Segment
+from romaine.memory.sqlite.rows import CATEGORIES, KINDS, SEEN, names, values_of
+from romaine.memory.stored import IndexRows, Place, Segment
 
 _ROWS_AT_ONCE = 4096
-_CATEGORIES: dict[str | None, Category | None] = {None: None, **{one.value: one for one in Category}}
 
 # Sorts numbers only: the LIMIT keeps SQLite from sorting rows with their vectors.
 _LOAD = f"""
@@ -64,11 +62,24 @@ def index_rows(
     while rows := cursor.fetchmany(_ROWS_AT_ONCE):
         witnessed = [row for row in rows if _witnessed(segment, row[4])]
         sound = [row for row in witnessed if _is_sound(row, size)]
+        columns = list(zip(*sound, strict=True)) or [()] * 15
         yield IndexRows(
-            [_index_row(row) for row in sound],
-            vector_format.unpack([row[13] for row in sound], dim),
-            vector_format.unpack([row[14] for row in sound], dim),
-            () if len(sound) == len(witnessed) else _others(witnessed, sound),
+            row_ids=columns[0],
+            kinds=[KINDS[kind] for kind in columns[1]],
+            categories=[CATEGORIES[category] for category in columns[2]],
+            speakers=[decode_optional(speaker) for speaker in columns[3]],
+            known_by=[names(known_by) for known_by in columns[4]],
+            importance=columns[5],
+            pinned=columns[6],
+            cold=columns[7],
+            positions=columns[8],
+            created=columns[9],
+            valid_from=columns[10],
+            valid_to=columns[11],
+            terms=[np.frombuffer(terms, dtype="<u4") for terms in columns[12]],
+            vectors=vector_format.unpack(columns[13], dim),
+            contexts=vector_format.unpack(columns[14], dim),
+            damaged=() if len(sound) == len(witnessed) else _others(witnessed, columns[0]),
         )
 
 
@@ -81,33 +92,13 @@ def _is_sound(row: Sequence[Any], size: int) -> bool:
     terms, vector, context, checksum, previous = row[12:]
     return (
         row[1] in KINDS
-        and row[2] in _CATEGORIES
+        and row[2] in CATEGORIES
         and len(vector) == len(context) == size
         and len(terms) % 4 == 0
         and vector_checksum(vector, context, previous) == checksum
     )
 
 
-def _index_row(row: Sequence[Any]) -> IndexRow:
-    row_id, kind, category, speaker, known_by, importance, pinned, cold, position, created = row[:10]
-    valid_from, valid_to, terms = row[10:13]
-    return IndexRow(
-        row_id,
-        KINDS[kind],
-        _CATEGORIES[category],
-        decode_optional(speaker),
-        names(known_by),
-        importance,
-        pinned,
-        cold,
-        position,
-        created,
-        valid_from,
-        valid_to,
-        np.frombuffer(terms, dtype="<u4"),
-    )
-
-
-def _others(rows: Sequence[Sequence[Any]], sound: Sequence[Sequence[Any]]) -> list[int]:
-    whole = {row[0] for row in sound}
+def _others(rows: Sequence[Sequence[Any]], sound: Sequence[int]) -> list[int]:
+    whole = set(sound)
     return [row[0] for row in rows if row[0] not in whole]

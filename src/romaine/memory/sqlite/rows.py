@@ -77,6 +77,8 @@ UPDATE = f"""UPDATE memory SET ({", ".join(STORED[1:])}, changed, checksum)
     = ({", ".join("?" for _ in STORED[1:])}, ?, ?) WHERE no = ?"""  # noqa: S608
 
 KINDS = {kind.value: kind for kind in Kind}
+CATEGORIES: dict[str | None, Category | None] = {None: None, **{one.value: one for one in Category}}
+_ROLES: dict[str | None, Role | None] = {None: None, **{role.value: role for role in Role}}
 
 SEEN = """m.space = :space
     AND (:everyone OR m.character IS NULL OR m.character = :character)
@@ -114,16 +116,16 @@ def decoded(values: Values) -> StoredMemory:
         memory = Memory.as_checked(
             id=decode_id(id_),
             scope=_scope(user, character, chat),
-            kind=Kind(kind),
+            kind=KINDS[kind],
             text=decode_text(text),
             speaker=decode_optional(speaker),
-            role=None if role is None else Role(role),
+            role=_ROLES[role],
             position=position,
             created_at=decode_time(created),
             source_id=decode_optional(source),
             parent_id=decode_optional(parent),
             known_by=names(known_by),
-            category=None if category is None else Category(category),
+            category=CATEGORIES[category],
             importance=importance,
             pinned=bool(pinned),
             cold=bool(cold),
@@ -135,7 +137,7 @@ def decoded(values: Values) -> StoredMemory:
             token_count=token_count,
             metadata=decode_json(metadata) if metadata else {},
         )
-    except (RomaineError, ValueError, TypeError, OverflowError, AttributeError, RecursionError) as error:
+    except (RomaineError, LookupError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise StorageCorruptError(
             f"row {values[0]} of the memory file is damaged ({error}); verify() lists what is, a backup has"
             " it whole"

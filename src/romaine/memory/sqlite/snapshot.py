@@ -51,7 +51,8 @@ _CONDITIONS = {
     "parent_id": "m.parent_id = :parent_id",
     "placed": "m.position IS NOT NULL",
     "unplaced": "m.position IS NULL",
-    "before": "(m.position, m.no) < (:before, :before_row)",
+    "before": "m.position <= :before",  # an index knows the range of that
+    "before_row": "(m.position, m.no) < (:before, :before_row)",
     "after": "m.position > :after",
 }
 _BY_ROW = {"row_ids", "root", "id"}
@@ -164,8 +165,8 @@ class SqliteSnapshot(Snapshot):
 
     def rows(self, segment: Segment | None, wanted: Wanted = ALL) -> Iterator[StoredMemory]:
         values = _values(wanted)
-        given = tuple(name for name in values if name in _CONDITIONS)
-        query = _query(segment is not None, given, wanted.kinds)
+        query = _query(segment is not None, tuple(values), wanted.kinds)
+        values["kinds"] = _names_of(wanted.kinds)
         if segment is not None:
             values |= values_of(segment)
         return map(decoded, self.connection.execute(query, values))
@@ -253,25 +254,31 @@ class SqliteSnapshot(Snapshot):
 
 def _values(wanted: Wanted) -> dict[str, Any]:
     """What is given, by the names of its conditions."""
-    values = {
-        "row_ids": None if wanted.row_ids is None else json.dumps(sorted(wanted.row_ids)),
-        "root": wanted.root,
-        "id": None if wanted.id is None else encode_id(wanted.id),
-        "source_id": encode_optional(wanted.source_id),
-        "source_prefix": None
-        if wanted.source_prefix is None
-        else wanted.source_prefix.encode("utf-8", "surrogatepass"),
-        "parent_id": encode_optional(wanted.parent_id),
-        "placed": wanted.placed or None,
-        "unplaced": True if wanted.placed is False else None,
-        "before": None if wanted.before is None else wanted.before[0],
-        "before_row": None if wanted.before is None else wanted.before[1],
-        "after": wanted.after,
-    }
-    values = {name: value for name, value in values.items() if value is not None}
-    if wanted.kinds not in (TURNS, NOTES, EVERYTHING):
-        values["kinds"] = json.dumps(sorted(kind.value for kind in wanted.kinds))
+    values: dict[str, Any] = {}
+    if wanted.row_ids is not None:
+        values["row_ids"] = json.dumps(sorted(wanted.row_ids))
+    if wanted.root is not None:
+        values["root"] = wanted.root
+    if wanted.id is not None:
+        values["id"] = encode_id(wanted.id)
+    if wanted.source_id is not None:
+        values["source_id"] = encode_text(wanted.source_id)
+    if wanted.source_prefix is not None:
+        values["source_prefix"] = wanted.source_prefix.encode("utf-8", "surrogatepass")
+    if wanted.parent_id is not None:
+        values["parent_id"] = encode_text(wanted.parent_id)
+    if wanted.placed is not None:
+        values["placed" if wanted.placed else "unplaced"] = True
+    if wanted.before is not None:
+        values["before"], values["before_row"] = wanted.before
+    if wanted.after is not None:
+        values["after"] = wanted.after
     return values
+
+
+@lru_cache
+def _names_of(kinds: frozenset[Kind]) -> str:
+    return json.dumps(sorted(kind.value for kind in kinds))
 
 
 @lru_cache
