@@ -430,7 +430,6 @@ def test_a_sound_storage_has_no_findings(storage: Storage) -> None:
     with storage.write() as change:
         change.set("terms", 1)
         change.update(replace(rows[0], memory=turn("other words")), terms("other"))
-        change.put_terms(rows[0].row_id, terms("other"))
     with storage.read() as snapshot:
         found = snapshot.findings(DIM, lambda memory: terms(memory.text))
         assert (found.rows, list(found.damaged), list(found.problems)) == (3, [], [])

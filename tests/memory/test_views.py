@@ -8,7 +8,7 @@ import pytest
 
 from romaine.memory import RoleplayMemory, Scope
 from romaine.memory.storage import Snapshot
-from romaine.memory.stored import Segment, Wanted
+from romaine.memory.stored import NOTES, Segment, Wanted
 from romaine.memory.views import View, view_of
 
 from .conftest import said
@@ -131,7 +131,7 @@ def test_rows_are_found_by_what_they_are_called(chat: RoleplayMemory) -> None:
         assert words(view.rows_witnessed_or_not(snapshot, Wanted(source_id="3"))) == ["three"]
         assert words(view.rows(snapshot, Wanted(source_prefix="x"))) == ["Ana paints.", "A note."]
         assert words(view.rows(snapshot, Wanted(parent_id="1"))) == ["four"]
-        assert words(view.notes(snapshot)) == ["Ana paints.", "A note."]
+        assert words(view.rows(snapshot, Wanted(kinds=NOTES))) == ["Ana paints.", "A note."]
 
 
 def test_the_newest_that_is_seen_supersedes(memory: RoleplayMemory) -> None:

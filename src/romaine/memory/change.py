@@ -166,7 +166,6 @@ class Change(RowWriter):
     def reword(self, row: StoredMemory) -> None:
         """Makes the terms of a row anew."""
         self._update(row)
-        self.transaction.put_terms(row.row_id, self._terms[row.row_id])
 
     def settle(self) -> None:
         """Embeds what is new or has another turn before it. To be called when the rows are as they shall be.

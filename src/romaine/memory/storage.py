@@ -214,7 +214,7 @@ class Transaction(Snapshot):
 
     @abstractmethod
     def update(self, row: StoredMemory, terms: TermIds) -> None:
-        """Replaces a row; terms that differ from those stored are to be put with its vectors."""
+        """Replaces a row and its terms."""
 
     @abstractmethod
     def delete(self, row_ids: Collection[int]) -> None:
@@ -223,10 +223,6 @@ class Transaction(Snapshot):
     @abstractmethod
     def put_vectors(self, vectors: RowVectors) -> None:
         """Keeps vectors and terms of rows that this transaction has inserted or updated."""
-
-    @abstractmethod
-    def put_terms(self, row_id: int, terms: TermIds) -> None:
-        """Gives a row that this transaction has updated other terms, if it has vectors."""
 
     @abstractmethod
     def copy_vectors(self, row_id: int, copy: int) -> None:

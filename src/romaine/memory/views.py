@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from romaine.memory.records import Memory, Scope
 from romaine.memory.storage import Snapshot
-from romaine.memory.stored import ALL, NOTES, TURNS, Fork, Segment, Space, StoredMemory, Wanted
+from romaine.memory.stored import ALL, TURNS, Fork, Segment, Space, StoredMemory, Wanted
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,6 @@ class View:
     def row_of_id(self, snapshot: Snapshot, memory_id: str) -> StoredMemory | None:
         """The memory of this id if it is seen, or None."""
         return next(self.rows(snapshot, Wanted(id=memory_id)), None)
-
-    def notes(self, snapshot: Snapshot) -> Iterator[StoredMemory]:
-        """Facts, lore and summaries seen, by segment."""
-        return self.rows(snapshot, Wanted(kinds=NOTES))
 
     def turns_before(self, snapshot: Snapshot, position: int, *, in_chat: bool) -> Iterator[StoredMemory]:
         """The turns before a position, witnessed or not, the nearest first.

@@ -118,9 +118,11 @@ class SqliteTransaction(SqliteSnapshot, Transaction):
         )
 
     def update(self, row: StoredMemory, terms: TermIds) -> None:
-        values, version = encoded(row), self._touch(row.space)
+        values, version, blob = encoded(row), self._touch(row.space), _blob(terms)
+        self.connection.execute(UPDATE, (*values[1:], version, row_checksum(values, blob), row.row_id))
         self.connection.execute(
-            UPDATE, (*values[1:], version, row_checksum(values, _blob(terms)), row.row_id)
+            "UPDATE vector SET terms = ?, changed = ? WHERE no = ? AND terms <> ?",
+            (blob, version, row.row_id, blob),
         )
 
     def delete(self, row_ids: Collection[int]) -> None:
@@ -142,13 +144,6 @@ class SqliteTransaction(SqliteSnapshot, Transaction):
             """INSERT OR REPLACE INTO vector (vector, context, terms, checksum, previous, no, changed)
                 SELECT ?, ?, ?, ?, ?, no, changed FROM memory WHERE no = ?""",
             self._packed(vectors),
-        )
-
-    def put_terms(self, row_id: int, terms: TermIds) -> None:
-        self.connection.execute(
-            """UPDATE vector SET terms = ?, changed = (SELECT changed FROM memory m WHERE m.no = vector.no)
-                WHERE no = ?""",
-            (_blob(terms), row_id),
         )
 
     def copy_vectors(self, row_id: int, copy: int) -> None:
