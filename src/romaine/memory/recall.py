@@ -94,7 +94,7 @@ class Recaller:
                     self._store.check_embedder(connection, serving.bound)
                     with view.at(connection) as changed:
                         if changed:
-                            serving.views.trim()
+                            serving.views.note_growth(scope)
                         return Search(self.rank, view, connection, asked, options, serving.calibration).run()
             except StaleRead:  # another thread asked later and got a later state
                 continue
