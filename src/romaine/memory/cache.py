@@ -41,29 +41,11 @@ class IndexCache(Generic[Key, Value]):
         self._values: OrderedDict[Key, Value] = OrderedDict()
         self._lock = threading.Lock()
 
-    def __len__(self) -> int:
-        return len(self._values)
-
     @property
     def nbytes(self) -> int:
         """Bytes held by all values."""
         with self._lock:
             return sum(value.nbytes for value in self._values.values())
-
-    def get(self, key: Key) -> Value | None:
-        """Returns the value of `key` and marks it as used, or None."""
-        with self._lock:
-            value = self._values.get(key)
-            if value is not None:
-                self._values.move_to_end(key)
-            return value
-
-    def put(self, key: Key, value: Value) -> None:
-        """Keeps `value` as the last used and drops others until the limit holds."""
-        with self._lock:
-            self._values[key] = value
-            self._values.move_to_end(key)
-            self._evict()
 
     def get_or_put(self, key: Key, make: Callable[[], Value]) -> Value:
         """Returns the value of `key`, made if it is not there; of two threads that ask, one makes it."""
@@ -79,16 +61,6 @@ class IndexCache(Generic[Key, Value]):
         """Drops values until the limit holds; to be called after values have grown."""
         with self._lock:
             self._evict()
-
-    def items(self) -> list[tuple[Key, Value]]:
-        """All keys and values, the least recently used first."""
-        with self._lock:
-            return list(self._values.items())
-
-    def discard(self, key: Key) -> None:
-        """Drops `key` if it is there."""
-        with self._lock:
-            self._values.pop(key, None)
 
     def clear(self) -> None:
         """Drops everything."""
