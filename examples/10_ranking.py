@@ -4,6 +4,7 @@ python examples/10_ranking.py
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from romaine import RoleplayMemory, Scope, Turn
 from romaine.memory import Candidates, Memory, Query, Ranking, Signals, WeightedRanker, Weights
@@ -19,12 +20,14 @@ class Nostalgic:
         return USUAL.rank(query, candidates, signals).with_part("nostalgia", 3 * (1 - signals.recency))
 
 
-class Overlap:
-    """Prefers memories that share words with the question; a cross-encoder would stand here."""
+class Focused:
+    """Prefers memories of which the question's words are a large part; a cross-encoder would stand here."""
 
-    def rerank(self, query: Query, memories: Sequence[Memory]) -> list[int]:
+    def rerank(self, query: Query, memories: Sequence[Memory]) -> list[float]:
         """Scores the first memories, one number each."""
-        return [len({*query.text.lower().split()} & {*memory.text.lower().split()}) for memory in memories]
+        asked = {*query.text.lower().split()}
+        texts = [{*memory.text.lower().split()} for memory in memories]
+        return [len(asked & words) / len(words) for words in texts]
 
 
 story = Scope(user="ana", character="Cassian", chat="tavern")
@@ -32,10 +35,16 @@ lines = ["The key hangs by the door.", "I sold the boat.", "Now the key is in th
 for name, ranker, reranker in (
     ("usual", USUAL, None),
     ("nostalgic", Nostalgic(), None),
-    ("reranked", USUAL, Overlap()),
+    ("reranked", USUAL, Focused()),
 ):
     with RoleplayMemory(":memory:", ranker=ranker, reranker=reranker, rerank=10) as memory:
-        memory.add_turns(story, [Turn(line, speaker="Cassian", role="character") for line in lines])
+        memory.add_turns(
+            story,
+            [
+                Turn(line, speaker="Cassian", role="character", at=datetime(2026, 5, day))
+                for day, line in enumerate(lines, 1)
+            ],
+        )
         print(f"{name}:")
         for hit in memory.recall("Where is the key now?", story, k=2):
             parts = ", ".join(f"{part} {value:+.2f}" for part, value in hit.parts.items())
