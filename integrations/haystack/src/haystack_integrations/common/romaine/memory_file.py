@@ -207,7 +207,7 @@ class RomaineMemoryFile:
         :returns: A dictionary that `from_dict` takes.
         :raises OptionError: If the ranker or reranker has no `to_dict`.
         """
-        ranker = self.ranker
+        ranker: Any = self.ranker
         if type(ranker) is WeightedRanker:
             ranker = asdict(ranker.weights)
         for name, value in (("ranker", ranker), ("reranker", self.reranker)):
