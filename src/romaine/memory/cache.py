@@ -45,9 +45,6 @@ class IndexCache(Generic[Key, Value]):
         self._held = 0
         self._lock = threading.Lock()
 
-    def __len__(self) -> int:
-        return len(self._values)
-
     def __contains__(self, key: Key) -> bool:
         return key in self._values
 
