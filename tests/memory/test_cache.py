@@ -55,7 +55,8 @@ def test_one_too_large_is_held_alone() -> None:
 def test_forgets_on_request() -> None:
     cache = filled(100, a=1, b=1)
     cache.clear()
-    assert "a" not in cache and cache.nbytes == 0
+    assert "a" not in cache
+    assert cache.nbytes == 0
     cache.get_or_put("a", lambda: Block(7))
     assert cache.nbytes == 7
 
