@@ -62,6 +62,12 @@ def import_(
     include_hidden: Annotated[
         bool, typer.Option("--include-hidden", help="Take messages that their app hides, too.")
     ] = False,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="What the files are, e.g. jsonl; else found out. A wrong one lists all."
+        ),
+    ] = None,
     sync: Annotated[
         bool, typer.Option("--sync", help="Take out messages that a chat no longer holds.")
     ] = False,
@@ -82,6 +88,7 @@ def import_(
         user_name=user_name,
         character_name=character_name,
         include_hidden=include_hidden,
+        format=format_,
     )
     sources = [read_source(path, names) for path in files]  # all of them before anything is written
     check_chats(sources)

@@ -17,12 +17,13 @@ _EXPORTED = {"user", "id", "kind", "text", "created_at"}  # what every line of a
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """What the caller says about names and hidden messages; see `romaine.formats.read` and `place`."""
+    """What the caller says of files and their names; see `romaine.formats.read` and `place`."""
 
     scope: Scope
     user_name: str | None
     character_name: str | None
     include_hidden: bool
+    format: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ def read_source(path: Path, names: Names) -> SourceFile:
     from romaine.errors import FormatError
     from romaine.formats import place
 
-    if _is_export(path):
+    if names.format is None and _is_export(path):
         return SourceFile(path=path, format="export", placement=None)
     try:
         result = _result(path, names)
@@ -74,6 +75,7 @@ def _result(path: Path, names: Names) -> ImportResult:
             user_name=names.user_name,
             character_name=character_name,
             include_hidden=names.include_hidden,
+            format=names.format,
         )
 
     result = read_as(names.character_name)
