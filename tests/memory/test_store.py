@@ -20,7 +20,8 @@ from romaine.errors import (
     StorageReadOnlyError,
     StorageVersionError,
 )
-from romaine.memory import RoleplayMemory, Scope
+from romaine.memory import RoleplayMemory, Scope, reembed
+from romaine.memory.sqlite import SqliteStorage
 from romaine.memory.sqlite.schema import APPLICATION_ID, MIGRATIONS, VERSION
 
 from .conftest import CHAT, said
@@ -240,3 +241,14 @@ def test_a_fork_of_the_process_opens_its_own(filled: Path, gem: Embedder, scope:
         memory.list(scope)
     memory._store.storage._owner -= 1
     memory.close()
+
+
+def test_an_open_storage_serves_as_well(path: Path, gem: Embedder, scope: Scope) -> None:
+    storage = SqliteStorage(path)
+    assert reembed(storage, gem) == 0  # and it stays open
+    with RoleplayMemory(storage, embedder=gem) as memory:
+        memory.add_turns(scope, CHAT)
+        assert memory.path == str(path)
+        assert memory.recall("silver key", scope)[0].memory.text == CHAT[0].text
+    with pytest.raises(StorageClosedError), storage.read():
+        pass

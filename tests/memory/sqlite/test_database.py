@@ -395,3 +395,12 @@ def test_nothing_is_created_where_nothing_may_be(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be opened"):
         SqliteStorage(tmp_path / "no" / "folder.db")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_was_brought_to_another_schema_is_refused(path: Path, database: SqliteStorage) -> None:
+    newer = sqlite3.connect(path)
+    newer.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    newer.close()
+    for use in (lambda: kept(database), lambda: keep(database, "late")):
+        with pytest.raises(StorageVersionError, match="while it was open, by another romaine"):
+            use()

@@ -128,7 +128,10 @@ class SqliteTransaction(SqliteSnapshot, Transaction):
     def delete(self, row_ids: Collection[int]) -> None:
         roots: set[int] = set()
         for row_id in row_ids:
-            space, root = self._one("SELECT space, root FROM memory WHERE no = ?", row_id)
+            found = self._one("SELECT space, root FROM memory WHERE no = ?", row_id)
+            if found is None:
+                continue
+            space, root = found
             self.connection.execute("INSERT INTO gone VALUES (?, ?, ?)", (space, self._touch(space), row_id))
             self.connection.execute("DELETE FROM memory WHERE no = ?", (row_id,))
             roots.add(root)
@@ -178,7 +181,10 @@ class SqliteTransaction(SqliteSnapshot, Transaction):
     def _touch(self, space: int) -> int:
         """Marks a space as changed; returns the version of its user by this transaction."""
         if space not in self._touched:
-            (user,) = self._one("SELECT user FROM space WHERE no = ?", space)
+            found = self._one("SELECT user FROM space WHERE no = ?", space)
+            if found is None:  # of a damaged row; nobody sees that space
+                return 0
+            (user,) = found
             self._touched[space] = version = self.next_version(decode_text(user))
             self.connection.execute("UPDATE space SET changed = ? WHERE no = ?", (version, space))
         return self._touched[space]
