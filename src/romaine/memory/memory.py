@@ -11,6 +11,7 @@ from romaine.memory.checks import check_optional_name
 from romaine.memory.codec import VectorFormat
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
+from romaine.memory.language import Analyzer
 from romaine.memory.lifecycle import Lifecycle
 from romaine.memory.reading import MemoryReading
 from romaine.memory.recall import Recaller
@@ -35,6 +36,9 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
         embedder: An `Embedder`; its `dim` is that of the first stage of search. Vectors are kept at full_dim.
             None for the bundled model at 64 dimensions.
         vector_format: "float32", "float16" or "int8" for a new file; an old file keeps its own.
+        analyzer: What makes of texts the terms they are found by: an `Analyzer` or the name of one. None for
+            the file's own, in a new file "default". With another one, or another version of it, the file's
+            terms are made anew when it is opened.
         lifecycle: How memories fade.
         cache_bytes: How much the indexes of scopes may hold in memory together.
         lock_timeout: Seconds to wait for other processes.
@@ -42,6 +46,7 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
 
     Raises:
         OtherEmbedderError: If the file holds vectors of another embedder; `reembed` brings it over.
+        OtherAnalyzerError: If the file's terms are those of an analyzer that is not known here.
         StorageError: As its subclasses say.
     """
 
@@ -51,6 +56,7 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
         *,
         embedder: MemoryEmbedder | None = None,
         vector_format: str | VectorFormat | None = None,
+        analyzer: Analyzer | str | None = None,
         lifecycle: Lifecycle | None = None,
         cache_bytes: int = 2 * _GIGABYTE,
         lock_timeout: float = 60.0,
@@ -62,6 +68,7 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
             path,
             embedder if embedder is not None else _bundled(),
             vector_format=vector_format,
+            analyzer=analyzer,
             lock_timeout=lock_timeout,
             read_only=read_only,
         )
@@ -90,6 +97,11 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
     def embedder(self) -> MemoryEmbedder:
         """Whose vectors the file holds."""
         return self._store.embedder
+
+    @property
+    def analyzer(self) -> Analyzer:
+        """What makes the file's terms."""
+        return self._store.analyzer
 
     @property
     def index_bytes(self) -> int:
