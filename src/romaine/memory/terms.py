@@ -7,32 +7,21 @@ about 0.3 pairs collide.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from romaine.memory.language import Analyzer, Word
+from romaine.memory.language.analyzer import number
 
 TermIds = NDArray[np.uint32]
 
 Forms = tuple[int, ...]
 """Terms any of which stands for one word of a query."""
 
-QUESTION_MARK = zlib.crc32(b"?")
+QUESTION_MARK = number("?")
 """The term that a text with a question in it has besides its words."""
-
-
-class _Ids(dict[str, int]):
-    def __missing__(self, term: str) -> int:
-        if len(self) >= 1 << 17:
-            self.clear()
-        self[term] = number = zlib.crc32(term.encode("utf-8", "surrogatepass"))
-        return number
-
-
-_IDS = _Ids()
 
 
 def term_ids(text: str, analyzer: Analyzer) -> TermIds:
@@ -46,15 +35,15 @@ def term_ids(text: str, analyzer: Analyzer) -> TermIds:
         uint32 (terms,) in the order of the text, repetitions and stop words kept, and `QUESTION_MARK` at the
         end if the text asks something.
     """
-    ids = list(map(_IDS.__getitem__, analyzer.terms(text)))
+    ids = analyzer.numbers(text)
     if analyzer.asks(text):
         ids.append(QUESTION_MARK)
-    return np.array(ids, dtype=np.uint32)
+    return np.fromiter(ids, np.uint32, len(ids))
 
 
 def word_terms(words: Iterable[Word]) -> tuple[Forms, ...]:
     """Returns the distinct terms of a query's words, in their order."""
-    return tuple(dict.fromkeys(tuple(_IDS[form] for form in word.forms) for word in words))
+    return tuple(dict.fromkeys(tuple(map(number, word.forms)) for word in words))
 
 
 def document_text(text: str, speaker: str | None) -> str:

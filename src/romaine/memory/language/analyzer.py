@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import zlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 
-_QUESTION = re.compile("[?\uff1f\u061f\u055e\u1367\u2047-\u2049\u203d\u2e2e\ufe56\ufe16]")
+_MARK = re.compile("[?\uff1f\u061f\u055e\u1367\u2047-\u2049\u203d\u2e2e\ufe56\ufe16]")
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,12 @@ class Word:
     forms: tuple[str, ...]
     is_stop: bool = False
     is_name: bool = False
+
+
+@lru_cache(maxsize=1 << 17)
+def number(term: str) -> int:
+    """Returns the number of a term."""
+    return zlib.crc32(term.encode("utf-8", "surrogatepass"))
 
 
 class Analyzer(ABC):
@@ -51,6 +59,10 @@ class Analyzer(ABC):
         """Returns what tells whether a query names a speaker: theirs and the speaker's have one in common."""
         return frozenset(word.token for word in self.words(text) if not word.is_stop)
 
+    def numbers(self, text: str) -> list[int]:
+        """Returns the same as numbers, CRC-32 each, in which form a memory keeps them."""
+        return list(map(number, self.terms(text)))
+
     def asks(self, text: str) -> bool:
         """Tells whether a text holds a question."""
-        return _QUESTION.search(text) is not None
+        return _MARK.search(text) is not None

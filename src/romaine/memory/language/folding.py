@@ -19,6 +19,7 @@ TOKEN = re.compile(
 )
 ASCII_TOKEN = re.compile("[a-z0-9]+")
 _IS_CUT = re.compile(f"[{_CUT}]")
+_IS_HAN = re.compile(f"[{_HAN}]")
 _IS_HANGUL = re.compile(f"[{_HANGUL}]")
 
 _PARTICLE_WORDS = """
@@ -44,6 +45,17 @@ class _Marks(dict[int, "str | None"]):
         return kept
 
 
+class _Lowered(dict[int, "str | None"]):
+    """For `str.translate`: the same, and without regard to case."""
+
+    def __missing__(self, code: int) -> str | None:
+        kept = _MARKS[code]
+        if kept is not None:
+            kept = "".join(char for char in kept.casefold() if _MARKS[ord(char)])
+        self[code] = kept
+        return kept
+
+
 class _Bases(dict[int, str]):
     """For `str.translate`: Latin and Greek letters without their diacritics."""
 
@@ -56,7 +68,7 @@ class _Bases(dict[int, str]):
         return base
 
 
-_MARKS, _BASES = _Marks(), _Bases()
+_MARKS, _LOWERED, _BASES = _Marks(), _Lowered(), _Bases()
 
 
 def composed(text: str) -> str:
@@ -65,8 +77,8 @@ def composed(text: str) -> str:
 
 
 def lowered(text: str) -> str:
-    """A `composed` text without regard to case."""
-    return text.lower() if text.isascii() else text.casefold().translate(_MARKS)
+    """The same without regard to case."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).translate(_LOWERED)
 
 
 def fold(token: str) -> str:
@@ -77,8 +89,9 @@ def fold(token: str) -> str:
 def pieces(run: str) -> list[tuple[str, ...]]:
     """Cuts a match of `TOKEN` into tokens, each in all forms that it may be meant in.
 
-    Where no spaces tell words apart, these are overlapping pairs. A Korean word loses its particle first; one
-    that is a single syllable without it may as well be a noun that ends like that.
+    Where no spaces tell words apart, these are overlapping pairs, and of Han the single characters as well,
+    many of which are words. A Korean word loses its particle first; one that is a single syllable without it
+    may as well be a noun that ends like that.
     """
     if not _IS_CUT.match(run):
         return [(run,)]
@@ -87,4 +100,6 @@ def pieces(run: str) -> list[tuple[str, ...]]:
         if len(noun) == 1 < len(run):
             return [(run[:2], noun)]
         run = noun
-    return [(run[i : i + 2],) for i in range(len(run) - 1)] or [(run,)]
+    pairs = [(run[i : i + 2],) for i in range(len(run) - 1)]
+    singles = [(char,) for char in run] if not pairs or _IS_HAN.match(run) else []
+    return pairs + singles

@@ -17,6 +17,7 @@ _FOREIGN = tuple(code for code in LANGUAGES if code != ENGLISH)
 _ENGLISH_WORDS = LANGUAGES[ENGLISH].function_words
 
 _LEAST = 1.0  # a word that is telling, two that are less so, or letters that only some are written with
+_MOST = 3  # languages that come out alike for a memory, the more spoken first
 _SLACK = 0.5  # how far behind the likeliest a language of a query may be
 
 _SPOKEN: dict[str, list[str]] = defaultdict(list)
@@ -26,12 +27,22 @@ for _code in _FOREIGN:
         if len(_word) > 1 or not _word.isascii():
             _SPOKEN[_word].append(_code)
 _FOREIGN_WORDS = frozenset(_SPOKEN) - _ENGLISH_WORDS
+_ENGLISH_ONLY = _ENGLISH_WORDS - _SPOKEN.keys()
+_TELLING, _WEAK = _FOREIGN_WORDS - WEAK, _FOREIGN_WORDS & WEAK
 _LETTERS = frozenset(letter for language in LANGUAGES.values() for letter in language.letters)
 
 
-def is_plainly_english(tokens: Iterable[str]) -> bool:
-    """Whether ASCII tokens show no other language, which is quickly told of most texts."""
-    return _FOREIGN_WORDS.isdisjoint(tokens)
+def is_telling(token: str) -> bool:
+    """Whether an ASCII token may alone make a text one of another language."""
+    return token in _TELLING
+
+
+def is_english_without(tokens: list[str]) -> bool:
+    """Whether ASCII tokens, none of them telling, are of no other language; quicker than to tell of which."""
+    if _WEAK.isdisjoint(tokens):
+        return True
+    distinct = frozenset(tokens)
+    return len(distinct & _WEAK) <= 2 * len(distinct & _ENGLISH_ONLY)
 
 
 def languages_of_text(tokens: Iterable[str]) -> tuple[str, ...]:
@@ -40,7 +51,7 @@ def languages_of_text(tokens: Iterable[str]) -> tuple[str, ...]:
     best = max(scores.values(), default=0.0)
     if best <= english or best < _LEAST:
         return ()
-    return tuple(code for code in _FOREIGN if scores.get(code) == best)
+    return tuple(code for code in _FOREIGN if scores.get(code) == best)[:_MOST]
 
 
 def languages_of_query(tokens: Iterable[str]) -> tuple[str, ...]:
