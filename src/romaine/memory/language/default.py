@@ -48,18 +48,9 @@ def _plain(token: str) -> str:
     return token if algorithm is None else fold(stem(algorithm, token))
 
 
-class _PlainNumbers(dict[str, "int | None"]):
-    """Number of the English form of each ASCII token; None for one that tells of another language."""
-
-    def __missing__(self, token: str) -> int | None:
-        if len(self) >= _MOST_KEPT:
-            self.clear()
-        self[token] = found = None if is_telling(token) else number(_plain(token))
-        return found
-
-
 _MOST_KEPT = 1 << 17
-_PLAIN_NUMBERS = _PlainNumbers()
+_english_numbers: dict[str, int] = {}
+"""Numbers of the English forms of ASCII tokens, none of which tells of another language."""
 
 
 class DefaultAnalyzer(Analyzer):
@@ -73,13 +64,15 @@ class DefaultAnalyzer(Analyzer):
         if not text.isascii():
             for char in _TYPOGRAPHY:
                 text = text.replace(char, " ")
-        if text.isascii():
-            tokens = ASCII_TOKEN.findall(text.lower())
-            found = list(map(_PLAIN_NUMBERS.get, tokens))
-            if None in found:
-                found = [_PLAIN_NUMBERS[token] for token in tokens]
-            if None not in found and is_english_without(tokens):
-                return found  # type: ignore[return-value]
+            if not text.isascii():
+                return super().numbers(text)
+        tokens = ASCII_TOKEN.findall(text.lower())
+        try:
+            found = list(map(_english_numbers.__getitem__, tokens))
+        except KeyError:
+            found = _learned(tokens)
+        if len(found) == len(tokens) and (WEAK_WORDS.isdisjoint(tokens) or is_english_without(tokens)):
+            return found
         return super().numbers(text)
 
     def terms(self, text: str) -> list[str]:
@@ -133,6 +126,15 @@ class DefaultAnalyzer(Analyzer):
             return True
         is_greek = any("\u0370" <= char <= "\u03ff" for char in text)
         return (is_greek and (";" in text or "\u037e" in text)) or scripts.ASKING_END.search(text) is not None
+
+
+def _learned(tokens: list[str]) -> list[int]:
+    """Numbers of ASCII tokens that are kept from now on; of less than all if one is telling."""
+    if len(_english_numbers) > _MOST_KEPT:
+        _english_numbers.clear()
+    learned = {token: number(_plain(token)) for token in tokens if not is_telling(token)}
+    _english_numbers.update(learned)
+    return [learned[token] for token in tokens if token in learned]
 
 
 def stem_of(word: str) -> str:

@@ -28,7 +28,9 @@ for _code in _FOREIGN:
             _SPOKEN[_word].append(_code)
 _FOREIGN_WORDS = frozenset(_SPOKEN) - _ENGLISH_WORDS
 _ENGLISH_ONLY = _ENGLISH_WORDS - _SPOKEN.keys()
-_TELLING, _WEAK = _FOREIGN_WORDS - WEAK, _FOREIGN_WORDS & WEAK
+_TELLING = _FOREIGN_WORDS - WEAK
+WEAK_WORDS = _FOREIGN_WORDS & WEAK
+"""Those that English does not have."""
 _LETTERS = frozenset(letter for language in LANGUAGES.values() for letter in language.letters)
 
 
@@ -38,11 +40,9 @@ def is_telling(token: str) -> bool:
 
 
 def is_english_without(tokens: list[str]) -> bool:
-    """Whether ASCII tokens, none of them telling, are of no other language; quicker than to tell of which."""
-    if _WEAK.isdisjoint(tokens):
-        return True
+    """Whether ASCII tokens, none of them telling, are surely of no other language."""
     distinct = frozenset(tokens)
-    return len(distinct & _WEAK) <= 2 * len(distinct & _ENGLISH_ONLY)
+    return len(distinct & WEAK_WORDS) <= 2 * len(distinct & _ENGLISH_ONLY)
 
 
 def languages_of_text(tokens: Iterable[str]) -> tuple[str, ...]:
