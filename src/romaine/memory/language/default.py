@@ -22,6 +22,7 @@ from romaine.memory.language.folding import (
     pieces,
 )
 from romaine.memory.language.guess import (
+    WEAK_WORDS,
     is_english_without,
     is_telling,
     languages_of_query,
@@ -110,13 +111,10 @@ class DefaultAnalyzer(Analyzer):
         return words
 
     def name_keys(self, text: str) -> frozenset[str]:
-        """Returns the words of a text, and their stems where names are inflected."""
-        keys: set[str] = set()
-        for word in self.words(text):
-            if not word.is_stop:
-                keys.add(word.token)
-                keys.update(form for form in word.forms if form[0] == _MARK or form[0] >= _LATIN_END)
-        return frozenset(keys)
+        """Returns the words of a text, and their stems where it may be in a language that inflects names."""
+        words = [word for word in self.words(text) if not word.is_stop]
+        inflected = [word for word in words if len(word.forms) > 1 or word.token >= _LATIN_END]
+        return frozenset(word.token for word in words).union(*(word.forms for word in inflected))
 
     def asks(self, text: str) -> bool:
         """Tells whether a text holds a question, by its mark or an ending that only questions have."""
