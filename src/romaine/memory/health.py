@@ -14,7 +14,7 @@ from romaine.memory.language import Analyzer
 from romaine.memory.row_writer import terms_blob
 from romaine.memory.rows import COLUMNS, StoredMemory
 from romaine.memory.store import Store, read_setting
-from romaine.memory.wording import wording, wording_of
+from romaine.memory.wording import is_worded_by
 
 _MENDED_AT_ONCE = 256
 
@@ -128,7 +128,7 @@ def _problems(connection: sqlite3.Connection, store: Store) -> Iterator[str]:
                     yield f"{what} is not what was stored (table {table})"
         if connection.execute(_COUNTERS).fetchone()[0] == 0:
             yield "the number of changes is less than what rows say"
-        if wording_of(partial(read_setting, connection)) != wording(store.analyzer):
+        if not is_worded_by(partial(read_setting, connection), store.analyzer):
             yield "the words of its memories are those of another analyzer or version"
     except (sqlite3.Error, UnicodeDecodeError) as error:
         yield str(error)

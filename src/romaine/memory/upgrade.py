@@ -13,7 +13,7 @@ from romaine.memory.change import Change
 from romaine.memory.edits import erase
 from romaine.memory.rows import COLUMNS, StoredMemory, fetch
 from romaine.memory.store import Store, read_setting, write_setting
-from romaine.memory.wording import NEXT, check_writer, label, wording, wording_of
+from romaine.memory.wording import NEXT, check_writer, is_worded_by, label, wording
 
 _BATCH = 512
 _RENEWED = "renewed"
@@ -39,7 +39,7 @@ def bring_up_to_date(store: Store) -> None:
         return
     with store.read() as connection:
         doubtful = read_setting(connection, _RENEWED) is not None
-        reworded = wording_of(partial(read_setting, connection)) != wording(store.analyzer)
+        reworded = not is_worded_by(partial(read_setting, connection), store.analyzer)
     if reworded:
         with store.database.write() as connection:
             _begin_rewording(connection, label(wording(store.analyzer)))

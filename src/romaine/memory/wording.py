@@ -27,6 +27,11 @@ def wording_of(setting: Setting) -> dict[str, str | int]:
     return {"analyzer": setting("analyzer") or DEFAULT.id, "terms": setting("terms") or 0}
 
 
+def is_worded_by(setting: Setting, analyzer: Analyzer) -> bool:
+    """Tells whether all terms of a file are an analyzer's, of its present version."""
+    return setting(NEXT) is None and wording_of(setting) == wording(analyzer)
+
+
 def label(words: dict[str, str | int]) -> str:
     """An analyzer and its version in a word each."""
     return f"{words['analyzer']} {words['terms']}"
