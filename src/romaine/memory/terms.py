@@ -12,8 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from romaine.memory.language import Analyzer, Word
-from romaine.memory.language.analyzer import number
+from romaine.memory.language import Analyzer, Word, number
 
 TermIds = NDArray[np.uint32]
 

@@ -138,6 +138,7 @@ def test_other_words_stay_other_words(query: str, text: str) -> None:
         ("钥匙在哪里？", ["钥匙", "钥", "匙"]),
         ("열쇠는 어디에 있어?", ["열쇠"]),
         ("Who are you", []),
+        ("take solo gold", ["take", "solo", "gold"]),
     ],
 )
 def test_stop_words_say_nothing(query: str, content: list[str]) -> None:

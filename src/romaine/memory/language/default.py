@@ -93,13 +93,14 @@ class DefaultAnalyzer(Analyzer):
         runs = [(match.start(), match[0]) for match in TOKEN.finditer(tidy)]
         tokens = [lowered(run) for _, run in runs]
         codes = languages_of_query(tokens)
-        names = len(codes) == len(LANGUAGES) or all(LANGUAGES[code].capitals_are_names for code in codes)
+        shown = () if len(codes) == len(LANGUAGES) else codes  # a query that shows none counts as English
+        names = all(LANGUAGES[code].capitals_are_names for code in shown)
         words: list[Word] = []
         for (start, run), token in zip(runs, tokens, strict=True):
             if token[0] >= _UNSPACED:
                 words += _cut(token)
                 continue
-            is_stop = any(token in LANGUAGES[code].function_words for code in codes)
+            is_stop = any(token in LANGUAGES[code].function_words for code in shown)
             words.append(
                 Word(
                     fold(token),
