@@ -399,7 +399,8 @@ def test_vectors_of_the_next_embedder_wait_until_the_switch(storage: Storage) ->
     with storage.write() as change:
         pending = change.pending(0, 2)
         assert [p.row for p in pending] == rows[:2]
-        assert all(p.is_embedded and p.previous is None for p in pending)
+        assert [p.terms.tolist() for p in pending] == [terms("one").tolist(), terms("two").tolist()]
+        assert [p.previous for p in pending] == [None, None]
         change.put_pending(pending, vectors_of(*rows[:2], seed=1))
         assert change.progress() == (2, 3)
     with storage.write("ana") as change:  # meanwhile

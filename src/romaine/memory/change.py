@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 from romaine.memory.encoder import Draft, Encoder
 from romaine.memory.forks import descendants, forks_that_see, seen_by_forks
+from romaine.memory.language import Analyzer
 from romaine.memory.records import Memory, Scope
-from romaine.memory.row_writer import RowWriter, terms_of
+from romaine.memory.row_writer import RowWriter
 from romaine.memory.sequence import followers, previous_turn, shares_with, spoken, turn_before
 from romaine.memory.storage import Transaction
 from romaine.memory.stored import RowVectors, StoredMemory, Wanted
@@ -67,10 +68,11 @@ class Change(RowWriter):
     Args:
         transaction: What it is done in.
         encoder: What embeds.
+        analyzer: Of the file.
     """
 
-    def __init__(self, transaction: Transaction, encoder: Encoder) -> None:
-        super().__init__(transaction)
+    def __init__(self, transaction: Transaction, encoder: Encoder, analyzer: Analyzer) -> None:
+        super().__init__(transaction, analyzer)
         self.encoder = encoder
         self._gaps: list[_Gap] = []
 
@@ -250,7 +252,7 @@ class Change(RowWriter):
             embedded.vectors,
             embedded.contexts,
             [embedding.root for embedding in embeddings],
-            [self._terms[row.row_id] if row.row_id in self._terms else terms_of(row.memory) for row in rows],
+            [self._terms_of(row) for row in rows],
         )
 
     def _put_vectors(self, embeddings: Sequence[_Embedding]) -> None:

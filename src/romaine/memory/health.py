@@ -9,7 +9,7 @@ from romaine.memory.row_writer import terms_of
 from romaine.memory.storage import Snapshot
 from romaine.memory.store import Store
 from romaine.memory.stored import Findings
-from romaine.memory.terms import TERMS_VERSION
+from romaine.memory.wording import is_worded_by
 
 _MENDED_AT_ONCE = 256
 
@@ -40,8 +40,8 @@ def verify(store: Store) -> Health:
     with store.storage.read() as snapshot:
         found = _findings(store, snapshot)
         problems = list(found.problems)
-        if not problems and snapshot.setting("terms") != TERMS_VERSION:
-            problems.append("the words of its memories are those of another version")
+        if not problems and not is_worded_by(snapshot.setting, store.analyzer):
+            problems.append("the words of its memories are those of another analyzer or version")
     names = tuple(damage.name for damage in found.damaged)
     return Health(memories=found.rows, damaged=names, problems=tuple(problems))
 
@@ -69,4 +69,4 @@ def repair(store: Store) -> int:
 
 
 def _findings(store: Store, snapshot: Snapshot) -> Findings:
-    return snapshot.findings(store.embedder.full_dim, terms_of)
+    return snapshot.findings(store.embedder.full_dim, lambda memory: terms_of(memory, store.analyzer))

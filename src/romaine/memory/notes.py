@@ -15,12 +15,14 @@ from romaine.errors import OptionError
 from romaine.memory.change import Change
 from romaine.memory.checks import check_id, check_position
 from romaine.memory.encoder import Draft, Encoder, duplicate_threshold
+from romaine.memory.language import Analyzer
 from romaine.memory.records import Kind, Memory
+from romaine.memory.row_writer import terms_of
 from romaine.memory.sequence import last_position
 from romaine.memory.storage import Snapshot
 from romaine.memory.store import Store, find
 from romaine.memory.stored import StoredMemory, Wanted
-from romaine.memory.terms import document_text, term_ids
+from romaine.memory.terms import document_text
 from romaine.memory.views import View, view_of
 
 WORD_OVERLAP = 0.9
@@ -115,7 +117,7 @@ class NoteWriter:
             edited = _of_same_source(placed, known[key])
             if edited is not None and edited.plain != normalised(note.text):
                 row = _edit(change, view, edited.row, placed)
-                known[key][known[key].index(edited)] = _as_known(row, vector)
+                known[key][known[key].index(edited)] = _as_known(row, vector, self._store.analyzer)
                 results.append(NoteAdded(memory=row.memory, stored=True))
                 continue
             twins = [
@@ -129,7 +131,7 @@ class NoteWriter:
                 continue
             row = _insert(change, placed)
             change.supersede(old, row)
-            known[key].append(_as_known(row, vector))
+            known[key].append(_as_known(row, vector, self._store.analyzer))
             results.append(NoteAdded(memory=placed, stored=True))
         return results
 
@@ -151,7 +153,7 @@ class NoteWriter:
         """Why a note need not be stored, or None."""
         if not known:
             return None
-        plain, words = normalised(note.text), _words(note)
+        plain, words = normalised(note.text), _words(note, self._store.analyzer)
         cosines: NDArray[np.float32] = np.stack([k.vector for k in known]) @ vector
         for other in known:
             if other.plain == plain:
@@ -216,15 +218,15 @@ def _known_notes(snapshot: Snapshot, view: View, kind: Kind, store: Store) -> li
     dim = store.embedder.full_dim
     vectors = snapshot.vectors([row.row_id for row in rows], dim)
     damaged = np.zeros(dim, dtype=np.float32)  # verify() reports it
-    return [_as_known(row, vectors.get(row.row_id, damaged)) for row in rows]
+    return [_as_known(row, vectors.get(row.row_id, damaged), store.analyzer) for row in rows]
 
 
-def _as_known(row: StoredMemory, vector: FloatArray) -> _Known:
-    return _Known(row, normalised(row.memory.text), _words(row.memory), vector)
+def _as_known(row: StoredMemory, vector: FloatArray, analyzer: Analyzer) -> _Known:
+    return _Known(row, normalised(row.memory.text), _words(row.memory, analyzer), vector)
 
 
-def _words(memory: Memory) -> frozenset[int]:
-    return frozenset(term_ids(document_text(memory.text, memory.speaker)).tolist())
+def _words(memory: Memory, analyzer: Analyzer) -> frozenset[int]:
+    return frozenset(terms_of(memory, analyzer).tolist())
 
 
 def _same_witnesses(known: Memory, note: Memory) -> bool:

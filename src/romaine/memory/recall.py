@@ -84,17 +84,21 @@ class Recaller:
                 " or open the memory with an embedder of a larger dim"
             )
         given = None if vector is None else query_vector(vector, serving.full.full_dim)
-        asked = build_query(query, serving.full.embed_queries, vector=given)
+        asked = build_query(query, serving.full.embed_queries, self._store.analyzer, vector=given)
         view = self._view(serving, scope)
         while True:
             try:
                 with self._store.storage.read(scope.user) as snapshot:
                     self._store.check_embedder(snapshot, serving.bound)
+                    self._store.check_analyzer(snapshot)
                     with view.at(snapshot) as changed:
                         if changed:
                             serving.views.note_growth(scope)
                         judges, calibration = self._judges, serving.calibration
-                        return Search(judges, view, snapshot, asked, options, calibration).run()
+                        search = Search(
+                            judges, view, snapshot, asked, options, calibration, self._store.analyzer
+                        )
+                        return search.run()
             except StaleRead:  # another thread asked later and got a later state
                 continue
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from romaine.errors import OtherEmbedderError, StorageCorruptError
 from romaine.memory.change import draft_of
 from romaine.memory.encoder import Draft, Encoder, MemoryEmbedder
+from romaine.memory.language import DEFAULT
 from romaine.memory.row_writer import terms_of
 from romaine.memory.sequence import turn_before
 from romaine.memory.storage import Snapshot, Storage
@@ -126,13 +127,17 @@ def _vectors_of(
         embedded.vectors,
         embedded.contexts,
         [None if before is None else before.root for before in previous],
-        [terms_of(pending.row.memory) for pending in batch],
+        [
+            # without any: the analyzer is not known here, and whoever opens the file next makes them anew
+            terms_of(pending.row.memory, DEFAULT) if pending.terms is None else pending.terms
+            for pending in batch
+        ],
     )
 
 
 def _previous(snapshot: Snapshot, pending: Pending) -> StoredMemory | None:
     """The turn before a row; for a version, the one that its context was made with."""
-    if pending.row.retired is not None and pending.is_embedded and pending.previous is None:
+    if pending.row.retired is not None and pending.terms is not None and pending.previous is None:
         return None
     return turn_before(snapshot, pending.row, pending.previous)
 

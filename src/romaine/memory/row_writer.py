@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from romaine.memory.forks import seen_by_forks
+from romaine.memory.language import Analyzer
 from romaine.memory.records import Memory
 from romaine.memory.storage import Transaction
 from romaine.memory.stored import StoredMemory
@@ -13,9 +14,9 @@ from romaine.memory.terms import TermIds, document_text, term_ids
 from romaine.memory.views import View
 
 
-def terms_of(memory: Memory) -> TermIds:
+def terms_of(memory: Memory, analyzer: Analyzer) -> TermIds:
     """Returns the terms of a memory's words."""
-    return term_ids(document_text(memory.text, memory.speaker))
+    return term_ids(document_text(memory.text, memory.speaker), analyzer)
 
 
 class RowWriter:
@@ -23,22 +24,21 @@ class RowWriter:
 
     Args:
         transaction: What it is done in.
+        analyzer: Of the file.
     """
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, analyzer: Analyzer) -> None:
         self.transaction = transaction
+        self._analyzer = analyzer
         self._unembedded: dict[int, StoredMemory] = {}
         self._terms: dict[int, TermIds] = {}
 
     def _insert(self, rows: Sequence[StoredMemory]) -> None:
-        terms = [terms_of(row.memory) for row in rows]
-        self.transaction.insert(rows, terms)
-        row_ids = [row.row_id for row in rows]
-        self._terms |= zip(row_ids, terms, strict=True)
-        self._unembedded |= zip(row_ids, rows, strict=True)
+        self.transaction.insert(rows, [self._terms_of(row) for row in rows])
+        self._unembedded |= {row.row_id: row for row in rows}
 
     def _update(self, row: StoredMemory) -> None:
-        self._terms[row.row_id] = terms_of(row.memory)
+        self._terms[row.row_id] = terms_of(row.memory, self._analyzer)
         self.transaction.update(row, self._terms[row.row_id])
         if row.row_id in self._unembedded:
             self._unembedded[row.row_id] = row
@@ -47,6 +47,11 @@ class RowWriter:
         for row in rows:
             self._unembedded.pop(row.row_id, None)
         self.transaction.delete([row.row_id for row in rows])
+
+    def _terms_of(self, row: StoredMemory) -> TermIds:
+        if row.row_id not in self._terms:
+            self._terms[row.row_id] = terms_of(row.memory, self._analyzer)
+        return self._terms[row.row_id]
 
     def _new_row_id(self) -> int:
         return self.transaction.new_row_ids(1)[0]
@@ -58,7 +63,7 @@ class RowWriter:
         if not row.in_chat or not seen_by_forks(self.transaction, row):
             return False
         version = replace(row, row_id=self._new_row_id(), retired=self._version_of(row))
-        self.transaction.insert([version], [terms_of(row.memory)])
+        self.transaction.insert([version], [terms_of(row.memory, self._analyzer)])
         self.transaction.copy_vectors(row.row_id, version.row_id)
         return True
 

@@ -13,10 +13,12 @@ from romaine.memory.change import Change
 from romaine.memory.checks import check_id
 from romaine.memory.codec import VectorFormat
 from romaine.memory.encoder import Draft, Encoder, MemoryEmbedder, NotEmbedded
+from romaine.memory.language import Analyzer
 from romaine.memory.sqlite import SqliteStorage
 from romaine.memory.storage import Snapshot, Storage, Transaction
 from romaine.memory.stored import StoredMemory
 from romaine.memory.views import View
+from romaine.memory.wording import check_reader, check_writer, choose_analyzer, wording
 
 _ATTEMPTS = 4  # tries before embedding happens while other writers wait
 
@@ -51,8 +53,10 @@ class Store:
         storage: What keeps the memories; the store's to close.
         embedder: Whose vectors it holds, at any dim.
         vector_format: How vectors of a new file are kept; an old file keeps its own. None for float32.
+        analyzer: What makes its terms; None for the file's own.
 
     Attributes:
+        analyzer: What makes its terms.
         storage: As given.
         bound: The embedder that the file's vectors belong to, as far as this process knows.
         switching: Held while this process brings the file over to another embedder and takes that one.
@@ -64,10 +68,15 @@ class Store:
         embedder: MemoryEmbedder,
         *,
         vector_format: VectorFormat | None = None,
+        analyzer: Analyzer | str | None = None,
     ) -> None:
         self.storage = storage
         self.bound = Bound.to(embedder)
         self.switching = threading.Lock()
+        with storage.read() as snapshot:
+            self.analyzer = choose_analyzer(
+                analyzer, snapshot.setting, name=storage.name, read_only=storage.read_only
+            )
         self.vector_format = self._claimed(vector_format or VectorFormat.FLOAT32)
 
     @property
@@ -87,6 +96,7 @@ class Store:
 
         Raises:
             OtherEmbedderError: If another process has brought the file over to another embedder.
+            OtherAnalyzerError: If another one has had its terms made anew.
             StorageError: As its subclasses say.
         """
         encoders: dict[Bound, Encoder] = {}
@@ -102,7 +112,8 @@ class Store:
                 encoder.prepare(drafts)
                 with self.storage.write(*users) as transaction:
                     self.check_embedder(transaction, bound)
-                    change = Change(transaction, encoder)
+                    check_writer(transaction.setting, self.analyzer, self.storage.name)
+                    change = Change(transaction, encoder, self.analyzer)
                     result = apply(change)
                     change.settle()
                 return result
@@ -129,6 +140,14 @@ class Store:
                 " romaine.memory.reembed(path, embedder) or `romaine memory reembed`"
             )
 
+    def check_analyzer(self, snapshot: Snapshot) -> None:
+        """Checks that the file's terms can be searched.
+
+        Raises:
+            OtherAnalyzerError: If they are another analyzer's meanwhile.
+        """
+        check_reader(snapshot.setting, self.analyzer, self.storage.name)
+
     def has_switched_from(self, bound: Bound) -> bool:
         """Whether this process has brought the file over to another embedder since `bound` was taken."""
         with self.switching:  # a switch under way: the file is of the new one before we know
@@ -154,6 +173,8 @@ class Store:
         if claimed is None:
             transaction.set("vector_format", wanted.value)
             transaction.set("full_dim", self.embedder.full_dim)
+            for key, value in wording(self.analyzer).items():
+                transaction.set(key, value)
         if claimed is None or claimed in self.bound.former:
             transaction.set("embedder", self.bound.fingerprint)
 

@@ -236,13 +236,13 @@ class Pending:
         row: The row.
         stamp: Of its present vectors; another one once those are replaced.
         previous: Root of the turn that its present context was made with, or None.
-        is_embedded: Whether it has present vectors at all.
+        terms: Its terms, or None if it has no present vectors at all.
     """
 
     row: StoredMemory
     stamp: int
     previous: int | None
-    is_embedded: bool
+    terms: TermIds | None
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 from romaine.memory.change import Change
 from romaine.memory.edits import erase
+from romaine.memory.storage import Transaction
 from romaine.memory.store import Store
 from romaine.memory.stored import StoredMemory
-from romaine.memory.terms import TERMS_VERSION
+from romaine.memory.wording import NEXT, check_writer, is_worded_by, label, wording
 
 _BATCH = 512
 _RENEWED = "renewed"
@@ -24,14 +25,26 @@ def bring_up_to_date(store: Store) -> None:
         return
     with store.storage.read() as snapshot:
         doubtful = snapshot.setting(_RENEWED) is not None
-        reworded = snapshot.setting("terms") != TERMS_VERSION
+        reworded = not is_worded_by(snapshot.setting, store.analyzer)
+    if reworded:
+        with store.storage.write() as transaction:
+            _begin_rewording(transaction, label(wording(store.analyzer)))
     if doubtful:
         _in_batches(store, _RENEWED, Change.renew, doubtful=True)
     if reworded:
         _in_batches(store, _REWORDED, Change.reword)
         with store.storage.write() as transaction:
-            transaction.set("terms", TERMS_VERSION)
+            check_writer(transaction.setting, store.analyzer, store.storage.name)
+            for key, value in {**wording(store.analyzer), NEXT: None}.items():
+                transaction.set(key, value)
     erase(store)
+
+
+def _begin_rewording(transaction: Transaction, target: str) -> None:
+    """Notes whose terms the file is to have; what was begun for another analyzer begins anew."""
+    if transaction.setting(NEXT) != target:
+        transaction.set(NEXT, target)
+        transaction.set(_REWORDED, None)
 
 
 def _in_batches(

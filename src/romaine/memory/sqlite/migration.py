@@ -16,7 +16,6 @@ from romaine.memory.forks import seen_by_forks
 from romaine.memory.sqlite.codec import content_checksum
 from romaine.memory.sqlite.rows import COLUMNS, STORED, decoded
 from romaine.memory.sqlite.snapshot import SqliteSnapshot
-from romaine.memory.terms import TERMS_VERSION
 
 _BATCH = 1000
 
@@ -73,9 +72,6 @@ NEXT_VECTOR_TABLE = """CREATE TABLE next_vector (
 
 USER_TABLE = "CREATE TABLE user (name PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID"
 
-TERMS = f"INSERT INTO setting VALUES ('terms', {TERMS_VERSION:d})"  # noqa: S608
-"""Notes by which rules terms are made of text; the first release had version 1."""
-
 ROOT_TABLES = (
     """CREATE TABLE supersession (
         space INTEGER NOT NULL REFERENCES space,
@@ -124,7 +120,7 @@ def from_version_1(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE next_vector")  # an interrupted reembed begins anew
     connection.execute("DELETE FROM meta WHERE key = 'next_embedder'")
     connection.execute(NEXT_VECTOR_TABLE)
-    connection.execute("INSERT INTO meta VALUES ('terms', 1)")
+    connection.execute("INSERT INTO meta VALUES ('terms', 1)")  # see wording.py
     connection.execute("INSERT INTO meta VALUES ('renewed', 0)")  # see upgrade.py
     connection.execute("PRAGMA legacy_alter_table = OFF")
     _mend_positions(connection)

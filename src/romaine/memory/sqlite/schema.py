@@ -18,7 +18,6 @@ APPLICATION_ID = 0x726F6D61
 
 _VERSION_3 = (
     "CREATE TABLE setting (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
-    migration.TERMS,
     migration.USER_TABLE,
     """CREATE TABLE space (
         no INTEGER PRIMARY KEY,

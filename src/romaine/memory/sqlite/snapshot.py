@@ -79,7 +79,7 @@ _COUNTS = f"""SELECT m.kind, m.known_by, count(*), sum(m.pinned), sum(m.cold), s
 _SPACE_VERSIONS = """SELECT no, changed FROM space WHERE user = :user AND ifnull(chat, x'') IN (x'', :chat)
     UNION SELECT no, changed FROM space WHERE no IN (SELECT value FROM json_each(:spaces))"""
 _IS_PENDING = "(n.no IS NULL OR n.of_change <> coalesce(v.changed, 0))"
-_PENDING = f"""SELECT {COLUMNS}, coalesce(v.changed, 0), v.previous, v.no IS NOT NULL
+_PENDING = f"""SELECT {COLUMNS}, coalesce(v.changed, 0), v.previous, v.terms
     FROM memory m JOIN space s ON s.no = m.space
     LEFT JOIN vector v ON v.no = m.no LEFT JOIN next_vector n ON n.no = m.no
     WHERE {_IS_PENDING} AND m.no > ? ORDER BY m.no LIMIT ?"""  # noqa: S608
@@ -236,7 +236,9 @@ class SqliteSnapshot(Snapshot):
 
     def pending(self, row_id: int, limit: int | None) -> list[Pending]:
         rows = self.connection.execute(_PENDING, (row_id, -1 if limit is None else limit))
-        return [Pending(decoded(row[:-3]), row[-3], row[-2], bool(row[-1])) for row in rows]
+        return [
+            Pending(decoded(row), stamp, previous, _terms(terms)) for *row, stamp, previous, terms in rows
+        ]
 
     def progress(self) -> tuple[int, int]:
         counts = "SELECT (SELECT count(*) FROM next_vector), (SELECT count(*) FROM memory)"
@@ -299,6 +301,10 @@ def _query(seen: bool, given: tuple[str, ...], kinds: frozenset[Kind]) -> str:
     elif "after" in given or "placed" in given:
         order = "m.position, m.no"
     return f"{_FROM} WHERE {' AND '.join(conditions) or 'TRUE'} ORDER BY {order}"
+
+
+def _terms(blob: object) -> TermIds | None:
+    return np.frombuffer(blob, "<u4") if isinstance(blob, bytes) and len(blob) % 4 == 0 else None
 
 
 def _fork(values: tuple[Any, ...]) -> Fork:
