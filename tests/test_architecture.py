@@ -42,7 +42,8 @@ RUNTIMES = {
     "huggingface_hub": {"models"},
     "typer": {"cli"},
     "ir_measures": {"evaluate/retrieval/metrics.py"},
-    "matplotlib": {"evaluate/report/canvas.py", "train"},
+    "matplotlib": {"evaluate/report/charts.py", "train"},
+    "jinja2": {"evaluate/report/write.py"},
     "mteb": {"evaluate/mteb.py"},
 }
 

@@ -23,8 +23,10 @@ def test_memory_at_every_dimension(files: list[Path]) -> None:
     found = benchmark_across_dims("memory", files, dims=[32, 384])
     alone = evaluate_memory(files, mode="dense", dim=32)
     assert found.metrics == ("recall@5", "recall@1", "recall@10", "MRR@10")
-    assert found.value(32) == alone.recall[5]
-    assert found.value(32, "MRR@10") == alone.mrr_at_10
+    shortest = found.rows[0]
+    assert shortest.dim == 32
+    assert shortest.figures.metrics["recall@5"] == alone.recall[5]
+    assert shortest.figures.metrics["MRR@10"] == alone.mrr_at_10
     assert found.benchmark == "memory, dense"
 
 

@@ -6,15 +6,7 @@ import pytest
 
 from romaine import Embedder
 from romaine.errors import DimensionError, OptionError
-from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, across_dims, report_of
-
-
-def report(**values: float) -> MatryoshkaReport:
-    found = {
-        int(dim.removeprefix("d")): Figures(metrics={"recall": value, "other": 1.0})
-        for dim, value in values.items()
-    }
-    return report_of(found, model="m", benchmark="b")
+from romaine.evaluate.matryoshka import Figures, across_dims, report_of
 
 
 def test_measures_at_every_dimension_of_the_model() -> None:
@@ -47,14 +39,3 @@ def test_impossible_dimensions_are_refused() -> None:
             across_dims(Embedder(), lambda _: Figures(metrics={"x": 1.0}), benchmark="b", dims=dims)
     with pytest.raises(OptionError, match="nothing was measured"):
         report_of({}, model="m", benchmark="b")
-
-
-def test_what_is_lost_is_told_against_the_longest() -> None:
-    found = report(d32=0.4, d64=0.6, d128=0.8)
-    assert found.kept(32) == pytest.approx(0.5)
-    assert found.lost(64) == pytest.approx(0.2)
-    assert found.value(64, "other") == 1
-    with pytest.raises(OptionError, match="at 32, 64, 128"):
-        found.value(96)
-    with pytest.raises(OptionError, match="nothing to keep"):
-        report(d32=0.0, d64=0.0).kept(32)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ from romaine.errors import OptionError
 from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, across_dims, report_of, wanted_dims
 from romaine.evaluate.memory import Mode, evaluate_memory
 from romaine.evaluate.retrieval import retrieval_across_dims
+from romaine.evaluate.speed_worker import median_ms
 from romaine.evaluate.sts import ScoredPairs, evaluate_sts, read_scored_pairs
 
 if TYPE_CHECKING:
@@ -124,11 +123,5 @@ def sts_across_dims(
 
 
 def _pair_ms(pairs: ScoredPairs, embedder: Embedder) -> float:
-    def compare(left: str, right: str) -> float:
-        started = time.perf_counter()
-        float(np.dot(*embedder.embed_queries([left, right])))
-        return 1000 * (time.perf_counter() - started)
-
-    compare(pairs.left[0], pairs.right[0])  # the first call pays for what is loaded lazily
-    timed = zip(pairs.left[:_TIMED_PAIRS], pairs.right[:_TIMED_PAIRS], strict=True)
-    return statistics.median(compare(left, right) for left, right in timed)
+    timed = list(zip(pairs.left[:_TIMED_PAIRS], pairs.right[:_TIMED_PAIRS], strict=True))
+    return median_ms(timed, lambda pair: float(np.dot(*embedder.embed_queries(pair))))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from romaine.errors import OptionError
+from romaine.precision import Precision
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
@@ -66,36 +67,6 @@ class MatryoshkaReport:
         """Name of what is compared."""
         return self.metrics[0]
 
-    def value(self, dim: int, metric: str | None = None) -> float:
-        """A figure at a dimension; of what is compared unless another is named.
-
-        Raises:
-            OptionError: If it was not measured.
-        """
-        for row in self.rows:
-            if row.dim == dim and (metric or self.metric) in row.figures.metrics:
-                return row.figures.metrics[metric or self.metric]
-        dims = ", ".join(str(row.dim) for row in self.rows)
-        raise OptionError(
-            f"{metric or self.metric} was not measured at dim={dim};"
-            f" there are {', '.join(self.metrics)} at {dims}"
-        )
-
-    def kept(self, dim: int) -> float:
-        """Share of the longest vectors' value that is left at a dimension; 1 is all of it.
-
-        Raises:
-            OptionError: If it was not measured, or the longest vectors have no positive value to share.
-        """
-        whole = self.value(self.rows[-1].dim)
-        if whole <= 0:
-            raise OptionError(f"{self.metric} is {whole:g} at full length: there is nothing to keep of it")
-        return self.value(dim) / whole
-
-    def lost(self, dim: int) -> float:
-        """How much lower the value is at a dimension than that of the longest vectors, in its own unit."""
-        return self.value(self.rows[-1].dim) - self.value(dim)
-
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values."""
         return {
@@ -153,6 +124,19 @@ def report_of(found: Mapping[int, Figures], *, model: str, benchmark: str) -> Ma
             DimRow(dim=dim, bytes_per_vector=dim * FLOAT32_BYTES, figures=found[dim]) for dim in sorted(found)
         ),
     )
+
+
+def check_float32(embedder: Embedder, what: str) -> None:
+    """Refuses packed vectors, which would be compared as if they were plain numbers.
+
+    Raises:
+        OptionError: If the embedder packs its vectors.
+    """
+    if embedder.precision is not Precision.FLOAT32:
+        raise OptionError(
+            f"precision={embedder.precision.value!r} packs vectors; {what} is measured with"
+            " precision='float32'"
+        )
 
 
 def wanted_dims(embedder: Embedder, dims: Sequence[int] | None) -> list[int]:

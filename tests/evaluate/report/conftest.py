@@ -11,7 +11,7 @@ import pytest
 
 from romaine.evaluate.matryoshka import Figures, report_of
 from romaine.evaluate.parity import Agreement, ParityReport, ParityRow
-from romaine.evaluate.report import CheckRow, Report, Table, Verdict, WrittenReport, write_report
+from romaine.evaluate.report import CheckRow, Report, Table, WrittenReport, write_report
 from romaine.evaluate.runs import Run
 from romaine.evaluate.separation import Separation
 from romaine.evaluate.speed import SpeedReport
@@ -74,7 +74,8 @@ def full_report() -> Report:
         title="Verification",
         model="model",
         facts={"Backend": "torch", "Licence": "Apache-2.0"},
-        verdict=Verdict(passed=False, reasons=("recall@5 is 0.10, the floor is 0.33",)),
+        passed=False,
+        reasons=("recall@5 is 0.10, the floor is 0.33",),
         checks=(
             CheckRow(name="norms", passed=True, found="1e-7", wanted="at most 1e-5"),
             CheckRow(name="memory", passed=False, found="0.10", wanted="at least 0.33"),

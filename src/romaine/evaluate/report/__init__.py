@@ -1,7 +1,7 @@
-"""The report: one HTML file that needs nothing else, and its figures as PNGs."""
+"""The report: one HTML file that needs nothing else, and its charts as PNGs."""
 
-from romaine.evaluate.report.content import Cell, CheckRow, Report, Table, Verdict
-from romaine.evaluate.report.tables import show, tables_of
+from romaine.evaluate.report.cards import tables_of
+from romaine.evaluate.report.content import Cell, CheckRow, Report, Table, show
 from romaine.evaluate.report.write import WrittenReport, require_report, write_report
 
 __all__ = [
@@ -9,7 +9,6 @@ __all__ = [
     "CheckRow",
     "Report",
     "Table",
-    "Verdict",
     "WrittenReport",
     "require_report",
     "show",

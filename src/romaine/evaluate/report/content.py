@@ -25,17 +25,15 @@ def printable(text: str) -> str:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """Whether the model may be used.
-
-    Attributes:
-        passed: PASS or REJECT.
-        reasons: Why it is rejected, one sentence each; may be empty for PASS.
-    """
-
-    passed: bool
-    reasons: tuple[str, ...] = ()
+def show(value: Cell) -> str:
+    """A value as it stands in a table: three decimals from -1 to 1, thousands apart, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return (
+            f"{value:.3f}" if abs(value) <= 1 else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+        )
+    return f"{value:,}" if isinstance(value, int) else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +85,8 @@ class Report:
         title: What the report is, e.g. "Verification".
         model: The model's name.
         facts: What is known about the model and the measuring, by name, e.g. {"Backend": "onnx int8"}.
-        verdict: Whether it may be used.
+        passed: Whether the model may be used: PASS or REJECT; None if that was not judged.
+        reasons: Why it is rejected, one sentence each.
         checks: What was checked.
         tables: Figures without a chart.
         matryoshka: Quality across dimensions.
@@ -101,7 +100,8 @@ class Report:
     title: str
     model: str
     facts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    verdict: Verdict | None = None
+    passed: bool | None = None
+    reasons: tuple[str, ...] = ()
     checks: tuple[CheckRow, ...] = ()
     tables: tuple[Table, ...] = ()
     matryoshka: tuple[MatryoshkaReport, ...] = ()

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from romaine.errors import InputFileError, OptionError
-from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, report_of, wanted_dims
+from romaine.errors import InputFileError
+from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, check_float32, report_of, wanted_dims
 from romaine.evaluate.retrieval.beir import open_beir
-from romaine.evaluate.retrieval.metrics import DEPTH, metric_means, require_metrics
+from romaine.evaluate.retrieval.metrics import DEPTH, metric_means, require_retrieval
 from romaine.evaluate.retrieval.search import search
-from romaine.precision import Precision
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
@@ -55,15 +54,6 @@ class RetrievalReport:
     def to_json(self) -> dict[str, Any]:
         """The attributes as JSON values."""
         return asdict(self)
-
-
-def require_retrieval() -> None:
-    """Makes sure that retrieval can be measured here; to be called before anything is loaded for it.
-
-    Raises:
-        MissingExtraError: If ir-measures is not installed.
-    """
-    require_metrics()
 
 
 def evaluate_retrieval(
@@ -125,12 +115,8 @@ def retrieval_across_dims(
 def _evaluate(
     folder: str | os.PathLike[str], embedder: Embedder, dims: Sequence[int], split: str | None
 ) -> dict[int, RetrievalReport]:
-    require_metrics()
-    if embedder.precision is not Precision.FLOAT32:
-        raise OptionError(
-            f"precision={embedder.precision.value!r} packs vectors; retrieval is measured with"
-            " precision='float32'"
-        )
+    require_retrieval()
+    check_float32(embedder, "retrieval")
     beir = open_beir(folder, split=split)
     texts = beir.queries()
     judged = {

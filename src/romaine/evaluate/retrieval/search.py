@@ -6,8 +6,6 @@ each query are kept, so that memory does not grow with the corpus but for its id
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray, slice_dim, top_k
 from romaine.evaluate.retrieval.beir import Document
+from romaine.evaluate.speed_worker import median_ms
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
@@ -139,12 +138,6 @@ def _blocks(documents: Iterable[Document], size: int) -> Iterator[list[Document]
 
 
 def _latency(embedder: Embedder, texts: Sequence[str], vectors: NDArray[np.float32], k: int) -> float | None:
-    def ask(text: str) -> float:
-        started = time.perf_counter()
-        top_k(vectors @ embedder.embed_query(text), k)
-        return 1000 * (time.perf_counter() - started)
-
     if not texts:
         return None
-    ask(texts[0])  # the first call pays for what is loaded lazily
-    return statistics.median(ask(text) for text in texts)
+    return median_ms(texts, lambda text: top_k(vectors @ embedder.embed_query(text), k))

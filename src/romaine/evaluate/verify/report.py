@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from romaine.errors import RomaineError
-from romaine.evaluate.report import CheckRow, Report, Verdict
+from romaine.evaluate.report import CheckRow, Report
 from romaine.evaluate.separation import Separation, separation_of_pairs, separation_of_questions
 from romaine.evaluate.verify.bench import Bench
 from romaine.evaluate.verify.verification import Verification
@@ -34,7 +34,8 @@ def report_of(found: Verification, *, command: str = "") -> Report:
             "Verifier": f"version {VERIFIER_VERSION}",
             "Took": f"{found.seconds:.0f} s",
         },
-        verdict=Verdict(passed=found.passed, reasons=found.reasons),
+        passed=found.passed,
+        reasons=found.reasons,
         checks=tuple(
             CheckRow(
                 name=f"{finding.check}: {finding.subject}",
