@@ -10,7 +10,7 @@ import numpy as np
 
 from romaine.choice import Choice
 from romaine.errors import OptionError
-from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, across_dims, report_of, wanted_dims
+from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, wanted_dims
 from romaine.evaluate.memory import Mode, evaluate_memory
 from romaine.evaluate.retrieval import retrieval_across_dims
 from romaine.evaluate.speed_worker import median_ms
@@ -93,16 +93,21 @@ def memory_across_dims(
     """
     chosen = Mode.parse(mode)
 
-    def measure(sliced: Embedder) -> Figures:
-        found = evaluate_memory(files, embedder=sliced, dim=sliced.dim, mode=chosen)
+    def measure(dim: int) -> Figures:
+        found = evaluate_memory(files, embedder=embedder, dim=dim, mode=chosen)
         recall = {f"recall@{k}": value for k, value in found.recall.items()}
         headline = {"recall@5": recall.pop("recall@5")}
         return Figures(
+            dim=dim,
             metrics=headline | recall | {"MRR@10": found.mrr_at_10},
             latency_ms=1000 / found.queries_per_second,
         )
 
-    return across_dims(embedder, measure, benchmark=f"memory, {chosen.value}", dims=dims)
+    return MatryoshkaReport(
+        model=embedder.card.id,
+        benchmark=f"memory, {chosen.value}",
+        rows=tuple(measure(dim) for dim in wanted_dims(embedder, dims)),
+    )
 
 
 def sts_across_dims(
@@ -115,11 +120,15 @@ def sts_across_dims(
     """
     wanted = wanted_dims(embedder, dims)
     found = evaluate_sts(pairs, embedder=embedder, dims=wanted)
-    figures = {
-        dim: Figures(metrics={"Spearman": value}, latency_ms=_pair_ms(pairs, embedder.with_dim(dim)))
-        for dim, value in found.spearman.items()
-    }
-    return report_of(figures, model=found.model, benchmark=f"similarity, {found.pairs:,} pairs")
+    rows = tuple(
+        Figures(
+            dim=dim,
+            metrics={"Spearman": found.spearman[dim]},
+            latency_ms=_pair_ms(pairs, embedder.with_dim(dim)),
+        )
+        for dim in wanted
+    )
+    return MatryoshkaReport(model=found.model, benchmark=f"similarity, {found.pairs:,} pairs", rows=rows)
 
 
 def _pair_ms(pairs: ScoredPairs, embedder: Embedder) -> float:

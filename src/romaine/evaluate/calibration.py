@@ -142,18 +142,18 @@ def gather(conversations: list[Conversation], embedder: Embedder) -> Trials:
     """Puts every question to every conversation."""
     asked_in, asked_about, evidence, recall = [], [], [], []
     for here, conversation in enumerate(conversations):
-        number = {turn.source_id: n for n, turn in enumerate(conversation.turns)}
         with ConversationMemory(conversation, embedder) as memory:
             for about, other in enumerate(conversations):
                 for question in other.questions:
-                    found, explanation = memory.explain(question.text, _K)
+                    explanation = memory.explain(question.text, _K)
                     if explanation.evidence is None:
                         continue
-                    wanted = {number.get(i) for i in question.evidence} if here == about else set()
+                    found = {hit.memory.source_id for hit in explanation.hits}
+                    wanted = {*question.evidence} if here == about else set()
                     asked_in.append(here)
                     asked_about.append(about)
                     evidence.append(explanation.evidence.to_array())
-                    recall.append(len(wanted & {*found}) / len(wanted) if wanted else 0.0)
+                    recall.append(len(wanted & found) / len(wanted) if wanted else 0.0)
     return Trials(
         asked_in=np.array(asked_in),
         asked_about=np.array(asked_about),

@@ -215,10 +215,9 @@ class ConversationMemory:
         """Returns the numbers of the `k` turns that answer a question best, best first."""
         return [self._number[hit.memory.source_id] for hit in self._memory.recall(question, _SCOPE, k=k)]
 
-    def explain(self, question: str, k: int) -> tuple[list[int], Explanation]:
-        """Returns the same and why."""
-        explanation = self._memory.recall(question, _SCOPE, k=k, explain=True)
-        return [self._number[hit.memory.source_id] for hit in explanation.hits], explanation
+    def explain(self, question: str, k: int) -> Explanation:
+        """Returns the same as hits, and why."""
+        return self._memory.recall(question, _SCOPE, k=k, explain=True)
 
 
 @contextmanager

@@ -103,11 +103,6 @@ class ParityReport:
         """The rows of other backends and files."""
         return tuple(row for row in self.rows if row.precision is Precision.FLOAT32)
 
-    @property
-    def precisions(self) -> tuple[ParityRow, ...]:
-        """The rows of smaller forms of vectors."""
-        return tuple(row for row in self.rows if row.precision is not Precision.FLOAT32)
-
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values."""
         return {

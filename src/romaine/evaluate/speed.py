@@ -10,6 +10,7 @@ import json
 import statistics
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -124,19 +125,12 @@ def _in_new_process(subject: Subject, *, rounds: int) -> dict[str, Any]:
         raise BackendError(
             f"{subject.label} was not measured after {_TIMEOUT} seconds; choose a smaller model"
         ) from None
-    answer = _last_json(done.stdout)
-    if answer is None or "error" in answer or done.returncode:
+    answer: Any = None
+    with suppress(IndexError, ValueError):  # the last line, as a runtime may have printed something before it
+        answer = json.loads(done.stdout.strip().splitlines()[-1])
+    figures: dict[str, Any] = answer if isinstance(answer, dict) else {}
+    if not figures or "error" in figures or done.returncode:
         last_words = done.stderr.strip().splitlines()[-1:] or ["it gave no figures"]
-        why = (answer or {}).get("error", last_words[0])
+        why = figures.get("error", last_words[0])
         raise BackendError(f"the process that measures {subject.label} failed: {why}")
-    return answer
-
-
-def _last_json(stdout: str) -> dict[str, Any] | None:
-    """The worker's answer: the last line, as a runtime may have printed something before it."""
-    lines = stdout.strip().splitlines()
-    try:
-        answer = json.loads(lines[-1]) if lines else None
-    except ValueError:
-        answer = None
-    return answer if isinstance(answer, dict) else None
+    return figures

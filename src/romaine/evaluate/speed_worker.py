@@ -14,8 +14,6 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from romaine.errors import RomaineError
 from romaine.evaluate.subject import Subject
 
@@ -89,13 +87,12 @@ def measure(subject: Subject, *, started: float, rounds: int) -> dict[str, Any]:
         rounds: How often the throughput is measured.
     """
     embedder = subject.embedder().warm_up()
-    first = embedder.embed_query(chat_texts(1)[0])
+    embedder.embed_query(chat_texts(1)[0])
     figures: dict[str, Any] = {
         "load_seconds": time.perf_counter() - started,
         "model": embedder.card.id,
         "backend": embedder.backend,
         "dim": embedder.dim,
-        "bytes_per_vector": int(np.asarray(first).nbytes),
     }
     if rounds:
         figures["texts_per_second"], figures["texts"] = throughput(embedder, rounds=rounds)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from romaine.evaluate.matryoshka import Figures, report_of
+from romaine.evaluate.matryoshka import Figures, MatryoshkaReport
 from romaine.evaluate.parity import Agreement, ParityReport, ParityRow
 from romaine.evaluate.report import CheckRow, Report, Table, WrittenReport, write_report
 from romaine.evaluate.runs import Run
@@ -47,10 +47,10 @@ def speed(run: str, rate: float) -> SpeedReport:
 def full_report() -> Report:
     """Two of each chart but speed's, which compares two ways to run a model."""
     reference, other = Run(backend="torch"), Run(backend="onnx", variant="int8")
-    dims = {
-        dim: Figures(metrics={"recall@5": 0.2 + dim / 1000, "MRR@10": 0.1 + dim / 1000}, latency_ms=0.1)
+    dims = tuple(
+        Figures(dim=dim, metrics={"recall@5": 0.2 + dim / 1000, "MRR@10": 0.1 + dim / 1000}, latency_ms=0.1)
         for dim in (64, 128, 256)
-    }
+    )
     separation = Separation(
         title="Questions put to a chat",
         score="confidence",
@@ -83,8 +83,8 @@ def full_report() -> Report:
         ),
         tables=(Table(title="Retrieval", columns=("", "value"), rows=(("nDCG@10", 0.5), ("missing", None))),),
         matryoshka=(
-            report_of(dims, model="model", benchmark="memory, dense"),
-            report_of(dims, model="model", benchmark="retrieval, small"),
+            MatryoshkaReport(model="model", benchmark="memory, dense", rows=dims),
+            MatryoshkaReport(model="model", benchmark="retrieval, small", rows=dims),
         ),
         separations=(separation, replace(separation, title="Pairs of sentences", threshold=None)),
         parity=(parity, replace(parity, dim=32)),

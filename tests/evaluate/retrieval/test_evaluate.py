@@ -41,7 +41,7 @@ def test_every_dimension_is_what_it_is_alone(beir: Path) -> None:
     assert across.metric == "nDCG@10"
     assert across.benchmark == "retrieval, small"
     alone = evaluate_retrieval(beir, embedder=embedder.with_dim(64))
-    values = {row.dim: row.figures.metrics["nDCG@10"] for row in across.rows}
+    values = {row.dim: row.metrics["nDCG@10"] for row in across.rows}
     assert values[64] == pytest.approx(alone.metrics["nDCG@10"])
 
 

@@ -77,10 +77,10 @@ def checks_table(checks: Sequence[CheckRow]) -> Table:
 
 def quality_table(report: MatryoshkaReport) -> Table:
     """One row for each dimension, as on the cards of Matryoshka models."""
-    timed = any(row.figures.latency_ms is not None for row in report.rows)
+    timed = any(row.latency_ms is not None for row in report.rows)
     columns = ("dim", "bytes", *report.metrics, "ms")
     rows = [
-        (row.dim, row.bytes_per_vector, *map(row.figures.metrics.get, report.metrics), row.figures.latency_ms)
+        (row.dim, row.bytes_per_vector, *map(row.metrics.get, report.metrics), row.latency_ms)
         for row in report.rows
     ]
     if not timed:

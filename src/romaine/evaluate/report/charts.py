@@ -150,7 +150,7 @@ def _style(scheme: str) -> dict[str, Any]:
 def quality_chart(report: MatryoshkaReport) -> Chart:
     """Quality against bytes of a vector, a line for each metric."""
     metrics = report.metrics[: len(_MARKERS)]
-    lines = [[row.figures.metrics[metric] for row in report.rows] for metric in metrics]
+    lines = [[row.metrics[metric] for row in report.rows] for metric in metrics]
 
     def draw(axes: Axes) -> None:
         for metric, values, marker in zip(metrics, lines, _MARKERS, strict=False):
@@ -167,7 +167,7 @@ def quality_chart(report: MatryoshkaReport) -> Chart:
         axes.grid(axis="y")
 
     ends = [
-        f"{row.figures.metrics[report.metric]:.3f} with {row.dim} components ({row.bytes_per_vector:,} bytes)"
+        f"{row.metrics[report.metric]:.3f} with {row.dim} components ({row.bytes_per_vector:,} bytes)"
         for row in (report.rows[0], report.rows[-1])
     ]
     return Chart(

@@ -80,8 +80,9 @@ def write_report(
     require_report(folder)
     files = {PAGE: render_page(report).encode()}
     for card in cards_of(report):
-        for scheme in SCHEMES if card.chart else ():
-            files[f"{card.name}-{scheme}.png"] = picture(card.chart, scheme, form="png")
+        if card.chart is not None:
+            for scheme in SCHEMES:
+                files[f"{card.name}-{scheme}.png"] = picture(card.chart, scheme, form="png")
     pictures = [name for name in files if name != PAGE]
     if data is not None:
         files[DATA] = f"{json.dumps(data, indent=2)}\n".encode()

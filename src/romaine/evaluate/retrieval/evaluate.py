@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from romaine.errors import InputFileError
-from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, check_float32, report_of, wanted_dims
+from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, check_float32, wanted_dims
 from romaine.evaluate.retrieval.beir import open_beir
 from romaine.evaluate.retrieval.metrics import DEPTH, metric_means, require_retrieval
 from romaine.evaluate.retrieval.search import search
@@ -75,7 +75,7 @@ def evaluate_retrieval(
     from romaine.embedder import Embedder
 
     embedder = embedder or Embedder()
-    return _evaluate(folder, embedder, [embedder.dim], split)[embedder.dim]
+    return _evaluate(folder, embedder, [embedder.dim], split)[0]
 
 
 def retrieval_across_dims(
@@ -101,20 +101,20 @@ def retrieval_across_dims(
 
     embedder = embedder or Embedder()
     reports = _evaluate(folder, embedder, wanted_dims(embedder, dims), split)
-    found = {
-        dim: Figures(
+    rows = tuple(
+        Figures(
+            dim=report.dim,
             metrics={name: value for name, value in report.metrics.items() if name != _CEILING},
             latency_ms=report.latency_ms,
         )
-        for dim, report in reports.items()
-    }
-    any_report = next(iter(reports.values()))
-    return report_of(found, model=any_report.model, benchmark=f"retrieval, {any_report.dataset}")
+        for report in reports
+    )
+    return MatryoshkaReport(model=reports[0].model, benchmark=f"retrieval, {reports[0].dataset}", rows=rows)
 
 
 def _evaluate(
     folder: str | os.PathLike[str], embedder: Embedder, dims: Sequence[int], split: str | None
-) -> dict[int, RetrievalReport]:
+) -> list[RetrievalReport]:
     require_retrieval()
     check_float32(embedder, "retrieval")
     beir = open_beir(folder, split=split)
@@ -136,8 +136,8 @@ def _evaluate(
     known = {*searched.ids}
     relevant = [document for query in asked for document, score in judged[query].items() if score > 0]
     wanted = {query: judged[query] for query in asked}
-    return {
-        dim: RetrievalReport(
+    return [
+        RetrievalReport(
             model=embedder.card.id,
             backend=embedder.backend,
             dim=dim,
@@ -145,11 +145,11 @@ def _evaluate(
             split=beir.split,
             documents=len(searched.ids),
             queries=len(asked),
-            metrics=metric_means(wanted, result.found),
-            latency_ms=result.latency_ms,
+            metrics=metric_means(wanted, searched.found[dim]),
+            latency_ms=searched.latency_ms[dim],
             latency_documents=searched.timed_documents,
             unknown_queries=len(judged) - len(asked),
             missing_documents=sum(document not in known for document in relevant),
         )
-        for dim, result in searched.by_dim.items()
-    }
+        for dim in dims
+    ]

@@ -12,7 +12,7 @@ import numpy as np
 from romaine.arrays import FloatArray, slice_dim, top_k
 from romaine.errors import RomaineError
 from romaine.evaluate.contract import SAME, SAME_INT8, broken_promises
-from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, report_of
+from romaine.evaluate.matryoshka import Figures, MatryoshkaReport
 from romaine.evaluate.parity import ParityReport, measure_parity
 from romaine.evaluate.probes import Probes, load_probes
 from romaine.evaluate.runs import Run, find_runs
@@ -151,11 +151,11 @@ class Bench:
     def matryoshka(self) -> MatryoshkaReport:
         """All of them as a table."""
         measured = {MEMORY_IN_CHAT: self.memory_in_chat, MEMORY: self.memory, SIMILARITY: self.similarity}
-        figures = {
-            dim: Figures(metrics={name: values[dim] for name, values in measured.items()})
+        rows = tuple(
+            Figures(dim=dim, metrics={name: values[dim] for name, values in measured.items()})
             for dim in self.embedder.dims
-        }
-        return report_of(figures, model=self.embedder.card.id, benchmark="built-in probes")
+        )
+        return MatryoshkaReport(model=self.embedder.card.id, benchmark="built-in probes", rows=rows)
 
     @cached_property
     def parity(self) -> ParityReport:
