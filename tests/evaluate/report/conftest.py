@@ -11,10 +11,11 @@ import pytest
 
 from romaine.evaluate.matryoshka import Figures, MatryoshkaReport
 from romaine.evaluate.parity import Agreement, ParityReport, ParityRow
-from romaine.evaluate.report import CheckRow, Report, Table, WrittenReport, write_report
+from romaine.evaluate.report import Report, Table, WrittenReport, write_report
 from romaine.evaluate.runs import Run
 from romaine.evaluate.separation import Separation
 from romaine.evaluate.speed import SpeedReport
+from romaine.evaluate.verify import Finding
 from romaine.precision import Precision
 
 HOSTILE = "<script>alert(1)</script>\"'&$x^2$ \udcff 模型"
@@ -77,9 +78,9 @@ def full_report() -> Report:
         passed=False,
         reasons=("recall@5 is 0.10, the floor is 0.33",),
         checks=(
-            CheckRow(name="norms", passed=True, found="1e-7", wanted="at most 1e-5"),
-            CheckRow(name="memory", passed=False, found="0.10", wanted="at least 0.33"),
-            CheckRow(name="parity", passed=None, found="not installed"),
+            Finding(check="norms", subject="all", passed=True, found="1e-7", wanted="at most 1e-5"),
+            Finding(check="memory", subject="all", passed=False, found="0.10", wanted="at least 0.33"),
+            Finding(check="parity", subject="all", passed=None, found="not installed"),
         ),
         tables=(Table(title="Retrieval", columns=("", "value"), rows=(("nDCG@10", 0.5), ("missing", None))),),
         matryoshka=(

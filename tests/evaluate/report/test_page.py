@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from romaine.evaluate.report import CheckRow, Report, Table, WrittenReport, show, write_report
+from romaine.evaluate.report import Report, Table, WrittenReport, show, write_report
 from romaine.evaluate.report.charts import COLOURS
 from romaine.evaluate.report.write import render_page
+from romaine.evaluate.verify import Finding
 from tests.evaluate.report.conftest import HOSTILE
 
 VOID = {"meta", "img", "source"}
@@ -126,7 +127,8 @@ def test_what_was_measured_is_told(page: str) -> None:
 
 def test_many_checks_are_folded_away_but_for_those_that_failed() -> None:
     checks = tuple(
-        CheckRow(name=f"check {n}", passed=n != 7 and (None if n > 30 else True)) for n in range(33)
+        Finding(subject=f"check {n}", passed=n != 7 and (None if n > 30 else True), found="")
+        for n in range(33)
     )
     page = render_page(Report(title="t", model="m", checks=checks))
     assert "<summary>30 passed, 2 not judged</summary>" in page
@@ -142,7 +144,7 @@ def test_names_cannot_break_out(full_report: Report, tmp_path: Path) -> None:
         facts={HOSTILE: HOSTILE},
         passed=True,
         reasons=(HOSTILE,),
-        checks=(CheckRow(name=HOSTILE, passed=True, found=HOSTILE, wanted=HOSTILE),),
+        checks=(Finding(check=HOSTILE, subject=HOSTILE, passed=True, found=HOSTILE, wanted=HOSTILE),),
         tables=(Table(title=HOSTILE, columns=(HOSTILE,), rows=((HOSTILE,),), note=HOSTILE),),
         matryoshka=tuple(replace(each, model=HOSTILE, benchmark=HOSTILE) for each in full_report.matryoshka),
         separations=tuple(

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from romaine.evaluate.matryoshka import MatryoshkaReport
 from romaine.evaluate.parity import ParityReport
 from romaine.evaluate.report.charts import Chart, parity_chart, quality_chart, separation_chart, speed_chart
-from romaine.evaluate.report.content import Cell, CheckRow, Report, Table
+from romaine.evaluate.report.content import Cell, Report, Table
 from romaine.evaluate.separation import Separation
 from romaine.evaluate.speed import SpeedReport
+
+if TYPE_CHECKING:
+    from romaine.evaluate.verify.checks import Finding
 
 T = TypeVar("T")
 
@@ -68,7 +71,7 @@ def tables_of(report: Report) -> Iterator[Table]:
     yield from (card.table for card in cards_of(report))
 
 
-def checks_table(checks: Sequence[CheckRow]) -> Table:
+def checks_table(checks: Sequence[Finding]) -> Table:
     """What was checked and how it ended."""
     words = {True: "passed", False: "failed", None: "not judged"}
     rows = tuple((check.name, words[check.passed], check.found, check.wanted) for check in checks)

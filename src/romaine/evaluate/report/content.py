@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from romaine.errors import OptionError
 from romaine.evaluate.matryoshka import MatryoshkaReport
 from romaine.evaluate.parity import ParityReport
 from romaine.evaluate.separation import Separation
 from romaine.evaluate.speed import SpeedReport
+
+if TYPE_CHECKING:
+    from romaine.evaluate.verify.checks import Finding
 
 Cell = str | int | float | None
 """One value of a table; None is left empty."""
@@ -34,23 +38,6 @@ def show(value: Cell) -> str:
             f"{value:.3f}" if abs(value) <= 1 else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
         )
     return f"{value:,}" if isinstance(value, int) else value
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckRow:
-    """One check and how it ended.
-
-    Attributes:
-        name: What was checked, in a word or two.
-        passed: None if it could not be made, or is told and not judged.
-        found: What was measured, or why it could not be.
-        wanted: What is demanded.
-    """
-
-    name: str
-    passed: bool | None
-    found: str = ""
-    wanted: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +89,7 @@ class Report:
     facts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     passed: bool | None = None
     reasons: tuple[str, ...] = ()
-    checks: tuple[CheckRow, ...] = ()
+    checks: tuple[Finding, ...] = ()
     tables: tuple[Table, ...] = ()
     matryoshka: tuple[MatryoshkaReport, ...] = ()
     separations: tuple[Separation, ...] = ()

@@ -113,12 +113,6 @@ class Bench:
         return self.opened.backend.pads
 
     @cached_property
-    def pair_vectors(self) -> tuple[FloatArray, FloatArray]:
-        """Both sides of the probe pairs, float32 (n, full_dim); similarity is measured with query prompts."""
-        pairs = self.probes.scored_pairs
-        return self.embedder.embed_queries(pairs.left), self.embedder.embed_queries(pairs.right)
-
-    @cached_property
     def chat_vectors(self) -> tuple[FloatArray, FloatArray]:
         """Probe turns, as a memory embeds them, and questions, float32 (n, full_dim)."""
         turns = [document_text(turn.text, turn.speaker) for turn in self.probes.turns]
@@ -128,12 +122,10 @@ class Bench:
     @cached_property
     def similarity(self) -> Mapping[int, float]:
         """Spearman of cosine and grade over the probe pairs, by dim; NaN where all cosines are equal."""
-        left, right = self.pair_vectors
+        pairs = self.probes.scored_pairs
+        left, right = self.embedder.embed_queries(pairs.left), self.embedder.embed_queries(pairs.right)
         return {
-            dim: spearman(
-                np.einsum("ij,ij->i", slice_dim(left, dim), slice_dim(right, dim)),
-                self.probes.scored_pairs.scores,
-            )
+            dim: spearman(np.einsum("ij,ij->i", slice_dim(left, dim), slice_dim(right, dim)), pairs.scores)
             for dim in self.embedder.dims
         }
 

@@ -54,10 +54,15 @@ class Finding:
     limit: float | None = None
 
     @property
+    def name(self) -> str:
+        """What was looked at by which check."""
+        return f"{self.check}: {self.subject}"
+
+    @property
     def reason(self) -> str:
         """Why this speaks against the model, in one sentence without a full stop."""
         wanted = f", wanted {self.wanted}" if self.wanted else ""
-        return f"{self.check}: {self.subject}: {self.found}{wanted}"
+        return f"{self.name}: {self.found}{wanted}"
 
     def to_json(self) -> dict[str, Any]:
         """The attributes as JSON values; a figure that is not finite becomes null."""

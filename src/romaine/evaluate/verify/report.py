@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from romaine.errors import RomaineError
-from romaine.evaluate.report import CheckRow, Report
+from romaine.evaluate.report import Report
 from romaine.evaluate.separation import separation_of_pairs, separation_of_questions
 from romaine.evaluate.verify.verification import Verification
 from romaine.models.verdicts import VERIFIER_VERSION
@@ -40,15 +40,7 @@ def report_of(found: Verification, *, command: str = "") -> Report:
         },
         passed=found.passed,
         reasons=found.reasons,
-        checks=tuple(
-            CheckRow(
-                name=f"{finding.check}: {finding.subject}",
-                passed=finding.passed,
-                found=finding.found,
-                wanted=finding.wanted,
-            )
-            for finding in found.findings
-        ),
+        checks=found.findings,
         matryoshka=_unless_broken(lambda: bench.matryoshka),
         separations=tuple(each for measure in separations for each in _unless_broken(measure)),
         parity=_unless_broken(lambda: bench.parity),
