@@ -64,32 +64,21 @@ def benchmark_across_dims(
     chosen = Benchmark.parse(benchmark)
     embedder = embedder or Embedder()
     if chosen is Benchmark.MEMORY:
-        return memory_across_dims(paths, embedder=embedder, dims=dims, mode=mode)
+        return _memory_across_dims(paths, embedder, dims, mode)
     if len(paths) != 1:
         raise OptionError(f"{chosen.value} takes one path, got {len(paths)}; measure them one at a time")
     if chosen is Benchmark.STS:
-        return sts_across_dims(read_scored_pairs(paths[0]), embedder=embedder, dims=dims)
+        return _sts_across_dims(read_scored_pairs(paths[0]), embedder, dims)
     return retrieval_across_dims(paths[0], embedder=embedder, dims=dims, split=split)
 
 
-def memory_across_dims(
-    files: Sequence[str | os.PathLike[str]],
-    *,
-    embedder: Embedder,
-    dims: Sequence[int] | None = None,
-    mode: str | Mode = Mode.DENSE,
+def _memory_across_dims(
+    files: Sequence[str | os.PathLike[str]], embedder: Embedder, dims: Sequence[int] | None, mode: str | Mode
 ) -> MatryoshkaReport:
-    """Recall of a memory at several dimensions; the latency is the mean of a question.
+    """Recall of a memory; the latency is the mean of a question.
 
-    Args:
-        files: LoCoMo or REALTALK files.
-        embedder: The model.
-        dims: At which dimensions; None for all the model was trained for.
-        mode: "dense" compares vectors of `dim` components; "hybrid" only finds candidates with them, ranks by
-            full vectors and words, and so hardly depends on `dim`.
-
-    Raises:
-        OptionError, DimensionError, FormatError: As `evaluate_memory`.
+    "dense" compares vectors of `dim` components; "hybrid" only finds candidates with them, ranks by full
+    vectors and words, and so hardly depends on `dim`.
     """
     chosen = Mode.parse(mode)
 
@@ -110,14 +99,8 @@ def memory_across_dims(
     )
 
 
-def sts_across_dims(
-    pairs: ScoredPairs, *, embedder: Embedder, dims: Sequence[int] | None = None
-) -> MatryoshkaReport:
-    """Spearman at several dimensions, each text embedded once; the latency is that of a pair, median.
-
-    Raises:
-        OptionError, DimensionError, VectorError: As `evaluate_sts`.
-    """
+def _sts_across_dims(pairs: ScoredPairs, embedder: Embedder, dims: Sequence[int] | None) -> MatryoshkaReport:
+    """Spearman, each text embedded once; the latency is that of a pair, median."""
     wanted = wanted_dims(embedder, dims)
     found = evaluate_sts(pairs, embedder=embedder, dims=wanted)
     rows = tuple(

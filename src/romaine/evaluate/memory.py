@@ -128,9 +128,6 @@ def evaluate_memory(
             embedder's own.
         mode: "hybrid" or "dense".
 
-    Returns:
-        The figures.
-
     Raises:
         FormatError: If a file cannot be read or holds no conversation.
         OptionError: If no file is given, or no question with evidence is in any of them.
@@ -170,12 +167,7 @@ def evaluate_memory(
 
 
 def ask(conversation: Conversation, find: Find) -> list[Outcome]:
-    """Asks every question of a conversation.
-
-    Args:
-        conversation: Whose turns and questions.
-        find: What is measured.
-    """
+    """Asks every question of a conversation with `find`, which is what is measured."""
     number = {turn.source_id: index for index, turn in enumerate(conversation.turns)}
     outcomes = []
     for question in conversation.questions:

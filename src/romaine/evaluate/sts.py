@@ -81,9 +81,6 @@ def evaluate_sts(
         embedder: The model; None for the bundled one.
         dims: Dimensions to measure; None for all the model was trained for.
 
-    Returns:
-        Spearman's correlation for each dimension.
-
     Raises:
         InputFileError: If the file cannot be used.
         OptionError: If the embedder packs its vectors, or `dims` is empty.
