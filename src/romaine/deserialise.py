@@ -71,7 +71,7 @@ class _Reader:
 
     def record(self, kind: type[T], values: object, path: str) -> T:
         entries = self._table(values, path)
-        hints = _hints(kind)
+        hints = _hints(kind)  # type: ignore[arg-type]  # classes are hashable
         known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
         for key in () if self.ignore_unknown else entries:
             if key not in known:
