@@ -20,13 +20,10 @@ from romaine.arrays import top_k
 from romaine.choice import Choice
 from romaine.errors import OptionError
 from romaine.formats.locomo import Conversation, read_conversations
-<<<<<<< HEAD
-from romaine.memory.ranking import Ranker
-=======
 from romaine.memory.hits import Explanation
 from romaine.memory.memory import RoleplayMemory
 from romaine.memory.records import Scope
->>>>>>> h-evaluate
+from romaine.memory.ranking import Ranker
 from romaine.memory.terms import document_text
 
 if TYPE_CHECKING:
