@@ -25,7 +25,7 @@ LAYERS = (
     ("lazy_model", "pipeline"),
     ("backends",),
     ("models", "text", "precision"),
-    ("arrays", "bounded", "checks", "progress", "truncation"),
+    ("arrays", "bounded", "checks", "deserialise", "progress", "truncation"),
     ("choice", "plugins"),
     ("errors",),
 )
@@ -43,7 +43,8 @@ RUNTIMES = {
     "huggingface_hub": {"models"},
     "typer": {"cli"},
     "ir_measures": {"evaluate/retrieval/metrics.py"},
-    "matplotlib": {"evaluate/report/canvas.py", "train"},
+    "matplotlib": {"evaluate/report/charts.py", "train"},
+    "jinja2": {"evaluate/report/write.py"},
     "mteb": {"evaluate/mteb.py"},
 }
 

@@ -10,7 +10,7 @@ import pytest
 
 from romaine import Embedder
 from romaine.errors import TextTooLongError
-from romaine.evaluate.contract import BLANK, CONTRACT_CHECKS, ODD, SAME, SAME_INT8, TEXTS, Check, cosines
+from romaine.evaluate.contract import BLANK, CONTRACT_CHECKS, ODD, SAME, SAME_INT8, TEXTS, Promise, cosines
 from romaine.truncation import TruncationWarning
 
 LONG = "the lantern swings over seven grey stairs while rain counts the panes. " * 60
@@ -58,7 +58,7 @@ def embedder_of(case: Case, request: pytest.FixtureRequest) -> Embedder:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("check", CONTRACT_CHECKS, ids=lambda check: check.name)
-def test_contract(check: Check, case: Case, request: pytest.FixtureRequest) -> None:
+def test_contract(check: Promise, case: Case, request: pytest.FixtureRequest) -> None:
     check.run(embedder_of(case, request), same=case.same)
 
 

@@ -6,55 +6,41 @@ import pytest
 
 from romaine import Embedder
 from romaine.errors import DimensionError, OptionError
-from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, across_dims, report_of
+from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, check_float32, wanted_dims
 
 
-def report(**values: float) -> MatryoshkaReport:
-    found = {
-        int(dim.removeprefix("d")): Figures(metrics={"recall": value, "other": 1.0})
-        for dim, value in values.items()
+def test_a_report_has_a_row_for_every_dimension() -> None:
+    rows = tuple(
+        Figures(dim=dim, metrics={"components": float(dim), "other": 1.0}, latency_ms=1.5) for dim in (32, 64)
+    )
+    found = MatryoshkaReport(model="little-gem", benchmark="length", rows=rows)
+    assert (found.metric, found.metrics) == ("components", ("components", "other"))
+    assert json.loads(json.dumps(found.to_json())) == {
+        "model": "little-gem",
+        "benchmark": "length",
+        "metric": "components",
+        "rows": [
+            {"dim": 32, "bytes": 128, "components": 32.0, "other": 1.0, "latency_ms": 1.5},
+            {"dim": 64, "bytes": 256, "components": 64.0, "other": 1.0, "latency_ms": 1.5},
+        ],
     }
-    return report_of(found, model="m", benchmark="b")
-
-
-def test_measures_at_every_dimension_of_the_model() -> None:
-    asked: list[int] = []
-
-    def measure(embedder: Embedder) -> Figures:
-        asked.append(embedder.dim)
-        return Figures(metrics={"components": float(embedder.embed_query("a key").shape[0])}, latency_ms=1.5)
-
-    embedder = Embedder()
-    found = across_dims(embedder, measure, benchmark="length")
-    assert tuple(asked) == embedder.dims
-    assert [row.dim for row in found.rows] == [row.figures.metrics["components"] for row in found.rows]
-    assert [row.bytes_per_vector for row in found.rows] == [4 * dim for dim in embedder.dims]
-    assert (found.model, found.metric) == ("little-gem", "components")
-    rows = json.loads(json.dumps(found.to_json()))["rows"]
-    assert rows[0] == {"dim": 32, "bytes": 128, "components": 32.0, "latency_ms": 1.5}
+    with pytest.raises(OptionError, match="nothing was measured"):
+        MatryoshkaReport(model="m", benchmark="b", rows=())
 
 
 def test_dimensions_are_sorted_and_measured_once() -> None:
-    found = across_dims(
-        Embedder(), lambda embedder: Figures(metrics={"x": 1.0}), benchmark="b", dims=[64, 32, 64]
-    )
-    assert [row.dim for row in found.rows] == [32, 64]
+    embedder = Embedder()
+    assert wanted_dims(embedder, [64, 32, 64]) == [32, 64]
+    assert tuple(wanted_dims(embedder, None)) == embedder.dims
 
 
 def test_impossible_dimensions_are_refused() -> None:
     for dims, error in (([], OptionError), ([33], DimensionError), ([0], OptionError)):
         with pytest.raises(error):
-            across_dims(Embedder(), lambda _: Figures(metrics={"x": 1.0}), benchmark="b", dims=dims)
-    with pytest.raises(OptionError, match="nothing was measured"):
-        report_of({}, model="m", benchmark="b")
+            wanted_dims(Embedder(), dims)
 
 
-def test_what_is_lost_is_told_against_the_longest() -> None:
-    found = report(d32=0.4, d64=0.6, d128=0.8)
-    assert found.kept(32) == pytest.approx(0.5)
-    assert found.lost(64) == pytest.approx(0.2)
-    assert found.value(64, "other") == 1
-    with pytest.raises(OptionError, match="at 32, 64, 128"):
-        found.value(96)
-    with pytest.raises(OptionError, match="nothing to keep"):
-        report(d32=0.0, d64=0.0).kept(32)
+def test_packed_vectors_are_refused() -> None:
+    check_float32(Embedder(), "STS")
+    with pytest.raises(OptionError, match="precision='binary' packs vectors; STS is measured with precision"):
+        check_float32(Embedder(precision="binary"), "STS")

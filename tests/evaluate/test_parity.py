@@ -7,7 +7,7 @@ import pytest
 
 from romaine import Embedder
 from romaine.errors import ModelNotFoundError, OptionError, RejectedModelError
-from romaine.evaluate.parity import Embedded, compare, measure_parity
+from romaine.evaluate.parity import TextVectors, compare, measure_parity
 from romaine.evaluate.runs import Run, find_runs
 from romaine.evaluate.subject import Subject
 from romaine.precision import Precision
@@ -33,7 +33,7 @@ def random_vectors(rows: int, seed: int = 0) -> np.ndarray:
 
 
 def test_the_same_vectors_agree_wholly() -> None:
-    vectors = Embedded(documents=random_vectors(30), queries=random_vectors(4, seed=1))
+    vectors = TextVectors(documents=random_vectors(30), queries=random_vectors(4, seed=1))
     found = compare(vectors, vectors, k=5)
     assert found.mean == pytest.approx(1)
     assert found.worst == pytest.approx(1)
@@ -42,7 +42,10 @@ def test_the_same_vectors_agree_wholly() -> None:
 
 
 def test_other_vectors_do_not() -> None:
-    exact, other = Embedded(documents=random_vectors(200)), Embedded(documents=random_vectors(200, seed=1))
+    exact, other = (
+        TextVectors(documents=random_vectors(200)),
+        TextVectors(documents=random_vectors(200, seed=1)),
+    )
     found = compare(exact, other)
     assert abs(found.mean) < 0.1
     assert found.worst < -0.3
@@ -53,13 +56,13 @@ def test_one_wrong_vector_shows_in_the_worst_cosine() -> None:
     documents = random_vectors(50)
     changed = documents.copy()
     changed[7] = -changed[7]
-    found = compare(Embedded(documents=documents), Embedded(documents=changed))
+    found = compare(TextVectors(documents=documents), TextVectors(documents=changed))
     assert found.worst == pytest.approx(-1, abs=1e-6)
     assert found.mean == pytest.approx(1 - 2 / 50, abs=1e-6)
 
 
 def test_no_more_are_compared_than_there_are() -> None:
-    few = Embedded(documents=random_vectors(4))
+    few = TextVectors(documents=random_vectors(4))
     assert compare(few, few, k=10).k == 3
 
 
@@ -84,8 +87,10 @@ def test_a_table_runs_on_two_backends_that_agree(static_subject: Subject) -> Non
     assert str(report.reference) == "sentence-transformers"
     assert [row.name for row in report.runs] == ["static"]
     assert report.runs[0].agreement.worst > 0.9999
-    assert {row.precision for row in report.precisions} == set(Precision) - {Precision.FLOAT32}
-    by_form = {row.precision: row.agreement for row in report.precisions}
+    assert {row.precision for row in report.rows if row not in report.runs} == set(Precision) - {
+        Precision.FLOAT32
+    }
+    by_form = {row.precision: row.agreement for row in report.rows if row not in report.runs}
     assert by_form[Precision.FLOAT16].mean > by_form[Precision.INT8].mean > by_form[Precision.BINARY].mean
     assert by_form[Precision.INT8].recall > 0.9
     assert by_form[Precision.BINARY].mean > 0.7

@@ -5,9 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from romaine.errors import OptionError
 from romaine.evaluate.probes import load_probes
 from romaine.memory.language import DEFAULT
 
@@ -130,12 +128,3 @@ def test_the_package_carries_little() -> None:
     for path in files:
         for line in path.read_text(encoding="utf-8").splitlines():
             assert isinstance(json.loads(line), dict)
-
-
-def test_a_sample_keeps_all_turns() -> None:
-    sample = PROBES.every(3)
-    assert len(sample.pairs) == -(-len(PROBES.pairs) // 3)
-    assert sample.turns == PROBES.turns
-    assert 0 < len(sample.questions) < len(PROBES.questions) / 2
-    with pytest.raises(OptionError, match="step=0"):
-        PROBES.every(0)

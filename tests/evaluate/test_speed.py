@@ -2,20 +2,16 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from romaine import Embedder
 from romaine.errors import BackendError, ModelNotFoundError, OptionError, RejectedModelError
 from romaine.evaluate import speed
-from romaine.evaluate.process_memory import peak_bytes
-from romaine.evaluate.speed import measure_speed, percentile
-from romaine.evaluate.speed_worker import CHARACTERS, chat_texts, throughput
+from romaine.evaluate.speed import measure_speed
+from romaine.evaluate.speed_worker import CHARACTERS, chat_texts, peak_bytes, throughput
 from romaine.evaluate.subject import Subject
 
 
@@ -110,15 +106,3 @@ def test_peak_memory_covers_what_is_held_now() -> None:
     assert peak is not None
     held = bytearray(os.urandom(1) * 80_000_000)
     assert peak_bytes() >= max(peak, len(held))
-
-
-@given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.01, 1))
-def test_percentile_is_the_nearest_rank(values: list[float], share: float) -> None:
-    found = percentile(values, share)
-    assert found in values
-    assert sum(value <= found for value in values) >= share * len(values) * (1 - 1e-12)
-    assert percentile(values, 1) == max(values)
-
-
-def test_a_middle_percentile_is_the_lower_median() -> None:
-    assert percentile([3, 1, 2, 4], 0.5) == statistics.median_low([3, 1, 2, 4])

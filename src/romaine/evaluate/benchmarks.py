@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,9 +10,10 @@ import numpy as np
 
 from romaine.choice import Choice
 from romaine.errors import OptionError
-from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, across_dims, report_of, wanted_dims
+from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, wanted_dims
 from romaine.evaluate.memory import Mode, evaluate_memory
 from romaine.evaluate.retrieval import retrieval_across_dims
+from romaine.evaluate.speed_worker import median_ms
 from romaine.evaluate.sts import ScoredPairs, evaluate_sts, read_scored_pairs
 
 if TYPE_CHECKING:
@@ -65,70 +64,56 @@ def benchmark_across_dims(
     chosen = Benchmark.parse(benchmark)
     embedder = embedder or Embedder()
     if chosen is Benchmark.MEMORY:
-        return memory_across_dims(paths, embedder=embedder, dims=dims, mode=mode)
+        return _memory_across_dims(paths, embedder, dims, mode)
     if len(paths) != 1:
         raise OptionError(f"{chosen.value} takes one path, got {len(paths)}; measure them one at a time")
     if chosen is Benchmark.STS:
-        return sts_across_dims(read_scored_pairs(paths[0]), embedder=embedder, dims=dims)
+        return _sts_across_dims(read_scored_pairs(paths[0]), embedder, dims)
     return retrieval_across_dims(paths[0], embedder=embedder, dims=dims, split=split)
 
 
-def memory_across_dims(
-    files: Sequence[str | os.PathLike[str]],
-    *,
-    embedder: Embedder,
-    dims: Sequence[int] | None = None,
-    mode: str | Mode = Mode.DENSE,
+def _memory_across_dims(
+    files: Sequence[str | os.PathLike[str]], embedder: Embedder, dims: Sequence[int] | None, mode: str | Mode
 ) -> MatryoshkaReport:
-    """Recall of a memory at several dimensions; the latency is the mean of a question.
+    """Recall of a memory; the latency is the mean of a question.
 
-    Args:
-        files: LoCoMo or REALTALK files.
-        embedder: The model.
-        dims: At which dimensions; None for all the model was trained for.
-        mode: "dense" compares vectors of `dim` components; "hybrid" only finds candidates with them, ranks by
-            full vectors and words, and so hardly depends on `dim`.
-
-    Raises:
-        OptionError, DimensionError, FormatError: As `evaluate_memory`.
+    "dense" compares vectors of `dim` components; "hybrid" only finds candidates with them, ranks by full
+    vectors and words, and so hardly depends on `dim`.
     """
     chosen = Mode.parse(mode)
 
-    def measure(sliced: Embedder) -> Figures:
-        found = evaluate_memory(files, embedder=sliced, dim=sliced.dim, mode=chosen)
+    def measure(dim: int) -> Figures:
+        found = evaluate_memory(files, embedder=embedder, dim=dim, mode=chosen)
         recall = {f"recall@{k}": value for k, value in found.recall.items()}
         headline = {"recall@5": recall.pop("recall@5")}
         return Figures(
+            dim=dim,
             metrics=headline | recall | {"MRR@10": found.mrr_at_10},
             latency_ms=1000 / found.queries_per_second,
         )
 
-    return across_dims(embedder, measure, benchmark=f"memory, {chosen.value}", dims=dims)
+    return MatryoshkaReport(
+        model=embedder.card.id,
+        benchmark=f"memory, {chosen.value}",
+        rows=tuple(measure(dim) for dim in wanted_dims(embedder, dims)),
+    )
 
 
-def sts_across_dims(
-    pairs: ScoredPairs, *, embedder: Embedder, dims: Sequence[int] | None = None
-) -> MatryoshkaReport:
-    """Spearman at several dimensions, each text embedded once; the latency is that of a pair, median.
-
-    Raises:
-        OptionError, DimensionError, VectorError: As `evaluate_sts`.
-    """
+def _sts_across_dims(pairs: ScoredPairs, embedder: Embedder, dims: Sequence[int] | None) -> MatryoshkaReport:
+    """Spearman, each text embedded once; the latency is that of a pair, median."""
     wanted = wanted_dims(embedder, dims)
     found = evaluate_sts(pairs, embedder=embedder, dims=wanted)
-    figures = {
-        dim: Figures(metrics={"Spearman": value}, latency_ms=_pair_ms(pairs, embedder.with_dim(dim)))
-        for dim, value in found.spearman.items()
-    }
-    return report_of(figures, model=found.model, benchmark=f"similarity, {found.pairs:,} pairs")
+    rows = tuple(
+        Figures(
+            dim=dim,
+            metrics={"Spearman": found.spearman[dim]},
+            latency_ms=_pair_ms(pairs, embedder.with_dim(dim)),
+        )
+        for dim in wanted
+    )
+    return MatryoshkaReport(model=found.model, benchmark=f"similarity, {found.pairs:,} pairs", rows=rows)
 
 
 def _pair_ms(pairs: ScoredPairs, embedder: Embedder) -> float:
-    def compare(left: str, right: str) -> float:
-        started = time.perf_counter()
-        float(np.dot(*embedder.embed_queries([left, right])))
-        return 1000 * (time.perf_counter() - started)
-
-    compare(pairs.left[0], pairs.right[0])  # the first call pays for what is loaded lazily
-    timed = zip(pairs.left[:_TIMED_PAIRS], pairs.right[:_TIMED_PAIRS], strict=True)
-    return statistics.median(compare(left, right) for left, right in timed)
+    timed = list(zip(pairs.left[:_TIMED_PAIRS], pairs.right[:_TIMED_PAIRS], strict=True))
+    return median_ms(timed, lambda pair: float(np.dot(*embedder.embed_queries(pair))))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.errors import OptionError
-from romaine.evaluate.scope import ConversationMemory
+from romaine.evaluate.memory import ConversationMemory
 from romaine.formats.locomo import Conversation, read_conversations
 from romaine.memory.abstention import FEATURES, Calibration
 
@@ -123,7 +123,7 @@ def calibrate(
         involved = (trials.asked_in == left_out) | (trials.asked_about == left_out)
         calibration = fit(trials.where(~involved), loss=loss, used=used)
         judged = trials.where(trials.asked_in == left_out)
-        quiet = _confidences(calibration, judged) < calibration.threshold
+        quiet = confidences(calibration, judged) < calibration.threshold
         silent += float((quiet & ~judged.answerable).sum())
         lost += float(judged.recall[quiet].sum())
     answerable = int(trials.answerable.sum())
@@ -142,18 +142,18 @@ def gather(conversations: list[Conversation], embedder: Embedder) -> Trials:
     """Puts every question to every conversation."""
     asked_in, asked_about, evidence, recall = [], [], [], []
     for here, conversation in enumerate(conversations):
-        number = {turn.source_id: n for n, turn in enumerate(conversation.turns)}
         with ConversationMemory(conversation, embedder) as memory:
             for about, other in enumerate(conversations):
                 for question in other.questions:
-                    found, explanation = memory.explain(question.text, _K)
+                    explanation = memory.explain(question.text, _K)
                     if explanation.evidence is None:
                         continue
-                    wanted = {number.get(i) for i in question.evidence} if here == about else set()
+                    found = {hit.memory.source_id for hit in explanation.hits}
+                    wanted = {*question.evidence} if here == about else set()
                     asked_in.append(here)
                     asked_about.append(about)
                     evidence.append(explanation.evidence.to_array())
-                    recall.append(len(wanted & {*found}) / len(wanted) if wanted else 0.0)
+                    recall.append(len(wanted & found) / len(wanted) if wanted else 0.0)
     return Trials(
         asked_in=np.array(asked_in),
         asked_about=np.array(asked_about),
@@ -183,14 +183,14 @@ def fit(trials: Trials, *, loss: float, used: NDArray[np.bool_]) -> Calibration:
     calibration = Calibration(
         intercept=intercept - float(slopes @ mean), weights=tuple(slopes.tolist()), threshold=0.0
     )
-    confidences = _confidences(calibration, trials)[answerable]
-    order = np.argsort(confidences)
+    sureness = confidences(calibration, trials)[answerable]
+    order = np.argsort(sureness)
     lost = np.cumsum(trials.recall[answerable][order]) / len(order)
     first_kept = min(int(np.searchsorted(lost, loss, side="right")), len(order) - 1)
     return Calibration(
         intercept=calibration.intercept,
         weights=calibration.weights,
-        threshold=float(confidences[order[first_kept]]),
+        threshold=float(sureness[order[first_kept]]),
     )
 
 
@@ -209,7 +209,8 @@ def _logistic_regression(
     return float(beta[0]), beta[1:]
 
 
-def _confidences(calibration: Calibration, trials: Trials) -> NDArray[np.float64]:
+def confidences(calibration: Calibration, trials: Trials) -> NDArray[np.float64]:
+    """How sure a memory is of each trial that the answer is there, as `Calibration.confidence`, (n,)."""
     logits = calibration.intercept + trials.evidence @ np.array(calibration.weights)
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))))
 

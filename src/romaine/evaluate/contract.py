@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.embedder import Embedder
-from romaine.errors import ContractError, TextTooLongError
+from romaine.errors import ContractError, RomaineError, TextTooLongError
 from romaine.truncation import TruncationWarning
 
 SAME = 0.99999
@@ -58,8 +58,8 @@ ODD: tuple[str, ...] = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
-    """One promise.
+class Promise:
+    """What is checked.
 
     Attributes:
         name: In a word or two.
@@ -74,11 +74,8 @@ class Check:
 def check_shape(embedder: Embedder, *, same: float = SAME) -> None:
     """Documents and queries give float32 (n, dim), one query (dim,), all finite."""
     dim = embedder.dim
-    for what, vectors in (
-        ("embed_documents", embedder.embed_documents(TEXTS)),
-        ("embed_queries", embedder.embed_queries(list(TEXTS))),
-    ):
-        _expect_matrix(what, vectors, len(TEXTS), dim)
+    _expect_matrix("embed_documents", embedder.embed_documents(TEXTS), len(TEXTS), dim)
+    _expect_matrix("embed_queries", embedder.embed_queries(list(TEXTS)), len(TEXTS), dim)
     query = embedder.embed_query(TEXTS[0])
     _expect(query.shape == (dim,), f"embed_query gave shape {query.shape}, not ({dim},)")
     _expect_same("embed_query and embed_queries", query[None], embedder.embed_queries(TEXTS[:1]), same)
@@ -185,40 +182,37 @@ def check_long_text(embedder: Embedder, *, same: float = SAME) -> None:
     _expect_same("a text over the window, alone and beside others", beside[1:2], alone, same)
 
 
-CONTRACT_CHECKS: tuple[Check, ...] = (
-    Check(name="shape", run=check_shape),
-    Check(name="empty input", run=check_empty_input),
-    Check(name="blank texts", run=check_blank_texts),
-    Check(name="batch invariance", run=check_batch_invariance),
-    Check(name="order invariance", run=check_order_invariance),
-    Check(name="determinism", run=check_determinism),
-    Check(name="norms", run=check_norms),
-    Check(name="threads", run=check_threads),
-    Check(name="unicode", run=check_unicode),
-    Check(name="text untouched", run=check_text_untouched),
-    Check(name="long text", run=check_long_text),
+CONTRACT_CHECKS: tuple[Promise, ...] = (
+    Promise(name="shape", run=check_shape),
+    Promise(name="empty input", run=check_empty_input),
+    Promise(name="blank texts", run=check_blank_texts),
+    Promise(name="batch invariance", run=check_batch_invariance),
+    Promise(name="order invariance", run=check_order_invariance),
+    Promise(name="determinism", run=check_determinism),
+    Promise(name="norms", run=check_norms),
+    Promise(name="threads", run=check_threads),
+    Promise(name="unicode", run=check_unicode),
+    Promise(name="text untouched", run=check_text_untouched),
+    Promise(name="long text", run=check_long_text),
 )
 """Every promise, in the order in which it helps to look at them."""
 
 
 def broken_promises(
-    embedder: Embedder, *, same: float = SAME, checks: Sequence[Check] = CONTRACT_CHECKS
-) -> dict[str, ContractError]:
-    """Runs all checks.
+    embedder: Embedder, *, same: float = SAME, checks: Sequence[Promise] = CONTRACT_CHECKS
+) -> dict[str, RomaineError]:
+    """What is broken, by the promise's name; empty if nothing is. A refusal breaks a promise, too.
 
     Args:
         embedder: What is to be checked.
         same: Cosine from which vectors count as equal; `SAME_INT8` for arithmetic in int8.
-        checks: Which.
-
-    Returns:
-        What is broken, by the check's name; empty if nothing is.
+        checks: Which promises are looked at.
     """
-    broken: dict[str, ContractError] = {}
+    broken: dict[str, RomaineError] = {}
     for check in checks:
         try:
             check.run(embedder, same=same)
-        except ContractError as error:
+        except RomaineError as error:
             broken[check.name] = error
     return broken
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from romaine.precision import Precision
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Limit:
     """One figure that must be reached, or must not be exceeded.
 
@@ -51,85 +51,77 @@ class RoleFloors:
 
 STATIC = RoleFloors(
     similarity=Limit(
-        value=0.30,
-        why="tables whose rows were shuffled have -0.09 to -0.04, eight sound ones 0.45 to 0.50",
+        0.30, "tables whose rows were shuffled have -0.09 to -0.04, eight sound ones 0.45 to 0.50"
     ),
-    memory=Limit(
-        value=0.14,
-        why="tables whose rows were shuffled find 0.02 to 0.04, eight sound ones 0.25 to 0.29",
-    ),
+    memory=Limit(0.14, "tables whose rows were shuffled find 0.02 to 0.04, eight sound ones 0.25 to 0.29"),
 )
 """For tables: they know no word order, so that a sound one is far below a transformer."""
 
 CONTEXTUAL = RoleFloors(
     similarity=Limit(
-        value=0.55,
-        why="all-MiniLM-L6-v2 has 0.70, multilingual-e5-small in 4 bits 0.69, the former with its first and"
+        0.55,
+        "all-MiniLM-L6-v2 has 0.70, multilingual-e5-small in 4 bits 0.69, the former with its first and"
         " last layer swapped 0.17; a transformer no better than a static table is not worth its cost",
     ),
     memory=Limit(
-        value=0.32,
-        why="all-MiniLM-L6-v2 finds 0.40, multilingual-e5-small in 4 bits 0.38; pooled wrongly, the former"
+        0.32,
+        "all-MiniLM-L6-v2 finds 0.40, multilingual-e5-small in 4 bits 0.38; pooled wrongly, the former"
         " finds 0.24 (first token) or 0.28 (maximum)",
     ),
 )
 """For models that read a text as a whole."""
 
 SIMILARITY_LOSS = Limit(
-    value=0.06,
-    is_ceiling=True,
-    why="share of Spearman lost with each halving of the dim; a table trained for short vectors loses"
+    0.06,
+    "share of Spearman lost with each halving of the dim; a table trained for short vectors loses"
     " nothing down to 32 components",
+    is_ceiling=True,
 )
 MEMORY_LOSS = Limit(
-    value=0.13,
-    is_ceiling=True,
-    why="share of recall@5 in a question's own chat lost with each halving of the dim; a table trained for"
+    0.13,
+    "share of recall@5 in a question's own chat lost with each halving of the dim; a table trained for"
     " short vectors loses 0.03 to 0.10, the same one with its components reversed 0.19 to 0.53",
+    is_ceiling=True,
 )
 LOSS_BY_CHANCE = 0.03
 """Share that may be lost on top: three questions, which ties may decide."""
 
 SAME_RUNTIME = Limit(
-    value=0.9999,
-    why="lowest cosine of a text's vectors on two runtimes in full precision; rounding alone costs 1e-6",
+    0.9999, "lowest cosine of a text's vectors on two runtimes in full precision; rounding alone costs 1e-6"
 )
 SAME_RUNTIME_RECALL = Limit(
-    value=0.98,
-    why="share of the 10 nearest turns that stay the same; only ties may change places",
+    0.98, "share of the 10 nearest turns that stay the same; only ties may change places"
 )
 INT8_FILE = Limit(
-    value=0.95,
-    why="lowest cosine of a text's int8 and full-precision vectors; sound files of all-MiniLM-L6-v2 have"
+    0.95,
+    "lowest cosine of a text's int8 and full-precision vectors; sound files of all-MiniLM-L6-v2 have"
     " 0.99 and more, larger models somewhat less",
 )
 INT8_FILE_MEAN = Limit(
-    value=0.985,
-    why="mean cosine of int8 and full-precision vectors; sound files have 0.995 and more",
+    0.985, "mean cosine of int8 and full-precision vectors; sound files have 0.995 and more"
 )
 INT8_FILE_RECALL = Limit(
-    value=0.85,
-    why="share of the 10 nearest turns that stay the same in int8; sound files keep 0.95 and more",
+    0.85, "share of the 10 nearest turns that stay the same in int8; sound files keep 0.95 and more"
 )
 FORMS: Mapping[Precision, Limit] = MappingProxyType(
     {
-        Precision.FLOAT16: Limit(value=0.99, why="share of the 10 nearest turns kept; only ties may change"),
+        Precision.FLOAT16: Limit(0.99, "share of the 10 nearest turns kept; only ties may change"),
         Precision.INT8: Limit(
-            value=0.85,
-            why="share of the 10 nearest turns kept; 0.98 with a range that fits, little with one that clips"
+            0.85,
+            "share of the 10 nearest turns kept; 0.98 with a range that fits, little with one that clips"
             " or wastes the codes",
         ),
         Precision.BINARY: Limit(
-            value=0.30, why="share of the 10 nearest turns kept; one bit a component keeps 0.45 to 0.6"
+            0.30, "share of the 10 nearest turns kept; one bit a component keeps 0.45 to 0.6"
         ),
     }
 )
 """What each smaller form of vectors must keep."""
 
 UNIT_LENGTH = Limit(
-    value=1e-3,
+    1e-3,
+    "how far a vector that is claimed to be of unit length may be off; float16 is off by 5e-4",
     is_ceiling=True,
-    why="how far a vector that is claimed to be of unit length may be off; float16 is off by 5e-4",
 )
 
 

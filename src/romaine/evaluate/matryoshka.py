@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from romaine.errors import OptionError
+from romaine.precision import Precision
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
-
-FLOAT32_BYTES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,27 +18,19 @@ class Figures:
     """What one measurement found at one dimension.
 
     Attributes:
+        dim: Components.
         metrics: Values by name, higher is better; the first is the one that is compared.
         latency_ms: Milliseconds from text to result, one at a time; None if it was not timed.
     """
 
+    dim: int
     metrics: Mapping[str, float]
     latency_ms: float | None = None
 
-
-@dataclass(frozen=True, kw_only=True)
-class DimRow:
-    """One dimension.
-
-    Attributes:
-        dim: Components.
-        bytes_per_vector: Of a float32 vector.
-        figures: What was measured.
-    """
-
-    dim: int
-    bytes_per_vector: int
-    figures: Figures
+    @property
+    def bytes_per_vector(self) -> int:
+        """Bytes of a float32 vector."""
+        return 4 * self.dim
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,47 +45,21 @@ class MatryoshkaReport:
 
     model: str
     benchmark: str
-    rows: tuple[DimRow, ...]
+    rows: tuple[Figures, ...]
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            raise OptionError("nothing was measured at any dimension; give at least one")
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of what was measured, the one that is compared first."""
-        return tuple(self.rows[0].figures.metrics)
+        return tuple(self.rows[0].metrics)
 
     @property
     def metric(self) -> str:
         """Name of what is compared."""
         return self.metrics[0]
-
-    def value(self, dim: int, metric: str | None = None) -> float:
-        """A figure at a dimension; of what is compared unless another is named.
-
-        Raises:
-            OptionError: If it was not measured.
-        """
-        for row in self.rows:
-            if row.dim == dim and (metric or self.metric) in row.figures.metrics:
-                return row.figures.metrics[metric or self.metric]
-        dims = ", ".join(str(row.dim) for row in self.rows)
-        raise OptionError(
-            f"{metric or self.metric} was not measured at dim={dim};"
-            f" there are {', '.join(self.metrics)} at {dims}"
-        )
-
-    def kept(self, dim: int) -> float:
-        """Share of the longest vectors' value that is left at a dimension; 1 is all of it.
-
-        Raises:
-            OptionError: If it was not measured, or the longest vectors have no positive value to share.
-        """
-        whole = self.value(self.rows[-1].dim)
-        if whole <= 0:
-            raise OptionError(f"{self.metric} is {whole:g} at full length: there is nothing to keep of it")
-        return self.value(dim) / whole
-
-    def lost(self, dim: int) -> float:
-        """How much lower the value is at a dimension than that of the longest vectors, in its own unit."""
-        return self.value(self.rows[-1].dim) - self.value(dim)
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values."""
@@ -106,53 +71,25 @@ class MatryoshkaReport:
                 {
                     "dim": row.dim,
                     "bytes": row.bytes_per_vector,
-                    **row.figures.metrics,
-                    "latency_ms": row.figures.latency_ms,
+                    **row.metrics,
+                    "latency_ms": row.latency_ms,
                 }
                 for row in self.rows
             ],
         }
 
 
-def across_dims(
-    embedder: Embedder,
-    measure: Callable[[Embedder], Figures],
-    *,
-    benchmark: str,
-    dims: Sequence[int] | None = None,
-) -> MatryoshkaReport:
-    """Repeats a measurement at several dimensions.
-
-    Args:
-        embedder: The model; its own `dim` does not matter.
-        measure: Takes an embedder of one dimension, must give the same metrics each time.
-        benchmark: What is measured, for people.
-        dims: At which dimensions; None for all the model was trained for.
+def check_float32(embedder: Embedder, what: str) -> None:
+    """Refuses packed vectors, which would be compared as if they were plain numbers.
 
     Raises:
-        OptionError: If `dims` is empty.
-        DimensionError: If the model cannot give one of `dims`.
+        OptionError: If the embedder packs its vectors.
     """
-    wanted = wanted_dims(embedder, dims)
-    found = {dim: measure(embedder.with_dim(dim)) for dim in wanted}
-    return report_of(found, model=embedder.card.id, benchmark=benchmark)
-
-
-def report_of(found: Mapping[int, Figures], *, model: str, benchmark: str) -> MatryoshkaReport:
-    """Makes a report of figures by dimension.
-
-    Raises:
-        OptionError: If there are none.
-    """
-    if not found:
-        raise OptionError("nothing was measured at any dimension; give at least one")
-    return MatryoshkaReport(
-        model=model,
-        benchmark=benchmark,
-        rows=tuple(
-            DimRow(dim=dim, bytes_per_vector=dim * FLOAT32_BYTES, figures=found[dim]) for dim in sorted(found)
-        ),
-    )
+    if embedder.precision is not Precision.FLOAT32:
+        raise OptionError(
+            f"precision={embedder.precision.value!r} packs vectors; {what} is measured with"
+            " precision='float32'"
+        )
 
 
 def wanted_dims(embedder: Embedder, dims: Sequence[int] | None) -> list[int]:

@@ -19,15 +19,18 @@ import numpy as np
 from romaine.arrays import top_k
 from romaine.choice import Choice
 from romaine.errors import OptionError
-from romaine.evaluate.scope import ConversationMemory
 from romaine.formats.locomo import Conversation, read_conversations
+from romaine.memory.hits import Explanation
+from romaine.memory.memory import RoleplayMemory
 from romaine.memory.ranking import Ranker
+from romaine.memory.records import Scope
 from romaine.memory.terms import document_text
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
 
 CUTOFFS = (1, 5, 10)
+_SCOPE = Scope(user="evaluation", chat="conversation")
 
 
 class Mode(Choice):
@@ -128,9 +131,6 @@ def evaluate_memory(
         mode: "hybrid" or "dense".
         ranker: What decides the order of hybrid; None for the default one.
 
-    Returns:
-        The figures.
-
     Raises:
         FormatError: If a file cannot be read or holds no conversation.
         OptionError: If no file is given, or no question with evidence is in any of them.
@@ -173,12 +173,7 @@ def evaluate_memory(
 
 
 def ask(conversation: Conversation, find: Find) -> list[Outcome]:
-    """Asks every question of a conversation.
-
-    Args:
-        conversation: Whose turns and questions.
-        find: What is measured.
-    """
+    """Asks every question of a conversation with `find`, which is what is measured."""
     number = {turn.source_id: index for index, turn in enumerate(conversation.turns)}
     outcomes = []
     for question in conversation.questions:
@@ -187,6 +182,43 @@ def ask(conversation: Conversation, find: Find) -> list[Outcome]:
         ranks = tuple(rank for rank, turn in enumerate(found, 1) if turn in evidence)
         outcomes.append(Outcome(ranks=ranks, evidence=len(evidence)))
     return outcomes
+
+
+class ConversationMemory:
+    """The turns of one conversation in a memory of their own, with every default. Use it in a `with` block.
+
+    Args:
+        conversation: Its turns; those without text are left out, as nothing could find them.
+        embedder: Its `dim` is that of the funnel's first stage.
+        ranker: What decides the order; None for the default one.
+    """
+
+    def __init__(
+        self, conversation: Conversation, embedder: Embedder, *, ranker: Ranker | None = None
+    ) -> None:
+        self._memory = RoleplayMemory(":memory:", embedder=embedder, ranker=ranker)
+        self._number = {turn.source_id: number for number, turn in enumerate(conversation.turns)}
+        self._memory.add_turns(_SCOPE, [turn for turn in conversation.turns if turn.text.strip()])
+        self.find("", 1)  # loads the index, so that the first question is like any other
+
+    def __enter__(self) -> ConversationMemory:  # noqa: PYI034 - Self needs Python 3.11
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._memory.close()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the index."""
+        return self._memory.index_bytes
+
+    def find(self, question: str, k: int) -> list[int]:
+        """Returns the numbers of the `k` turns that answer a question best, best first."""
+        return [self._number[hit.memory.source_id] for hit in self._memory.recall(question, _SCOPE, k=k)]
+
+    def explain(self, question: str, k: int) -> Explanation:
+        """Returns the same as hits, and why."""
+        return self._memory.recall(question, _SCOPE, k=k, explain=True)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from romaine.embedder import Embedder
 from romaine.errors import MissingExtraError, OfflineError, OptionError
+from romaine.evaluate.matryoshka import check_float32
 from romaine.precision import Precision
 
 try:
@@ -62,10 +63,7 @@ class MtebEncoder(AbsEncoder):
     """
 
     def __init__(self, embedder: Embedder, *, prompts: Mapping[str, str] | None = None) -> None:
-        if embedder.precision is not Precision.FLOAT32:
-            raise OptionError(
-                f"precision={embedder.precision.value!r} packs vectors; mteb compares precision='float32'"
-            )
+        check_float32(embedder, "MTEB")
         self._embedder = embedder.warm_up()
         self._prompts = dict(prompts or {})
         self.mteb_model_meta = _meta(embedder, self._prompts)

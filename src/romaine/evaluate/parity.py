@@ -103,11 +103,6 @@ class ParityReport:
         """The rows of other backends and files."""
         return tuple(row for row in self.rows if row.precision is Precision.FLOAT32)
 
-    @property
-    def precisions(self) -> tuple[ParityRow, ...]:
-        """The rows of smaller forms of vectors."""
-        return tuple(row for row in self.rows if row.precision is not Precision.FLOAT32)
-
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values."""
         return {
@@ -165,9 +160,12 @@ def measure_parity(
     reference = runs[0].of(subject).embedder()
     exact = _embed(reference, documents, asked)
     rows = [
-        ParityRow(run=run, precision=Precision.FLOAT32, agreement=compare(exact, other, k=k))
+        ParityRow(
+            run=run,
+            precision=Precision.FLOAT32,
+            agreement=compare(exact, _embed(run.of(subject).embedder(), documents, asked), k=k),
+        )
         for run in runs[1:]
-        for other in [_embed(run.of(subject).embedder(), documents, asked)]
     ]
     rows += [
         ParityRow(run=runs[0], precision=form, agreement=compare_form(exact, form, embedder=reference, k=k))
@@ -180,7 +178,7 @@ def measure_parity(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Embedded:
+class TextVectors:
     """Texts, and queries if they are other texts, as vectors.
 
     Attributes:
@@ -192,7 +190,7 @@ class Embedded:
     queries: FloatArray | None = None
 
 
-def compare(exact: Embedded, other: Embedded, *, k: int = NEAREST) -> Agreement:
+def compare(exact: TextVectors, other: TextVectors, *, k: int = NEAREST) -> Agreement:
     """Compares the vectors of two ways to run a model, row by row."""
     pairs = [(exact.documents, other.documents)]
     if exact.queries is not None and other.queries is not None:
@@ -201,7 +199,7 @@ def compare(exact: Embedded, other: Embedded, *, k: int = NEAREST) -> Agreement:
     return _agreement(found, _scores(exact), _scores(other), k)
 
 
-def compare_form(exact: Embedded, form: Precision, *, embedder: Embedder, k: int = NEAREST) -> Agreement:
+def compare_form(exact: TextVectors, form: Precision, *, embedder: Embedder, k: int = NEAREST) -> Agreement:
     """Compares float32 vectors with a smaller form of themselves, as `embedder` would return it."""
     limit = embedder.int8_limit if form is Precision.INT8 else None
     codes = encode(exact.documents, form, int8_limit=limit)
@@ -232,7 +230,7 @@ def _agreement(found: NDArray[np.float64], exact: FloatArray, other: FloatArray,
     )
 
 
-def _scores(vectors: Embedded) -> FloatArray:
+def _scores(vectors: TextVectors) -> FloatArray:
     """Cosine of each query with each document, (m, n)."""
     if vectors.queries is None:
         return _without_itself(vectors.documents @ vectors.documents.T)
@@ -244,8 +242,8 @@ def _without_itself(scores: FloatArray) -> FloatArray:
     return scores
 
 
-def _embed(embedder: Embedder, documents: list[str], queries: list[str] | None) -> Embedded:
-    return Embedded(
+def _embed(embedder: Embedder, documents: list[str], queries: list[str] | None) -> TextVectors:
+    return TextVectors(
         documents=embedder.embed_documents(documents),
         queries=None if queries is None else embedder.embed_queries(queries),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -64,30 +64,17 @@ def find_runs(subject: Subject) -> Runs:
         if name not in available_backends():
             refused[name] = f"not installed (pip install 'romaine[{spec(name).extra or 'all'}]')"
             continue
-        reasons = []
-        for run in _conceivable(name):
-            reason = _reason_against(subject, run)
-            if reason is None:
+        reasons: list[str] = []
+        runs = [Run(backend=name, variant=variant) for variant in (VARIANTS if name == "onnx" else (None,))]
+        for run in runs:
+            try:
+                run.of(subject).resolve()
                 found.append(run)
-            else:
-                reasons.append(reason)
-        if len(reasons) == len(list(_conceivable(name))):
+            except (ModelFormatError, OptionError, UnsafeModelError) as error:
+                reasons.append(str(error))
+        if len(reasons) == len(runs):
             refused[name] = reasons[0]
     return Runs(found=tuple(sorted(found, key=_exactness)), refused=MappingProxyType(refused))
-
-
-def _conceivable(backend: str) -> Iterator[Run]:
-    variants = VARIANTS if backend == "onnx" else (None,)
-    return (Run(backend=backend, variant=variant) for variant in variants)
-
-
-def _reason_against(subject: Subject, run: Run) -> str | None:
-    """Why a model cannot be run this way, or None."""
-    try:
-        run.of(subject).resolve()
-    except (ModelFormatError, OptionError, UnsafeModelError) as error:
-        return str(error)
-    return None
 
 
 def _exactness(run: Run) -> tuple[bool, int, str]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.errors import OptionError
-from romaine.evaluate.calibration import gather
+from romaine.evaluate.calibration import confidences, gather
 from romaine.formats.locomo import Conversation
 from romaine.memory.abstention import calibration_for
 
@@ -93,13 +93,12 @@ def separation_of_questions(conversations: Sequence[Conversation], embedder: Emb
     """
     trials = gather(list(conversations), embedder)
     calibration = calibration_for(embedder.card.id)
-    logits = calibration.intercept + trials.evidence @ np.array(calibration.weights)
-    confidences = 1 / (1 + np.exp(-np.clip(logits, -60, 60)))
+    sureness = confidences(calibration, trials)
     return Separation(
         title="Questions put to a chat",
         score="confidence that the answer is there",
-        matching=confidences[trials.answerable],
-        other=confidences[~trials.answerable],
+        matching=sureness[trials.answerable],
+        other=sureness[~trials.answerable],
         matching_name="answered in this chat",
         other_name="about another chat",
         threshold=calibration.threshold,

@@ -7,13 +7,14 @@ would be counted in, and because it is a new process that a user starts.
 from __future__ import annotations
 
 import json
-import math
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
 
 from romaine.checks import positive_int
 from romaine.errors import BackendError
@@ -100,18 +101,12 @@ def measure_speed(subject: Subject, *, rounds: int = 3) -> SpeedReport:
         load_seconds=statistics.median(answer["load_seconds"] for answer in [timed, *others]),
         texts_per_second=statistics.median(timed["texts_per_second"]),
         query_ms=statistics.median(timed["query_ms"]),
-        query_ms_p95=percentile(timed["query_ms"], 0.95),
+        query_ms_p95=float(np.percentile(timed["query_ms"], 95, method="inverted_cdf")),
         peak_bytes=timed["peak_bytes"],
         texts=timed["texts"],
         characters=CHARACTERS,
         rounds=rounds,
     )
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest of `values` that at least `share` of them do not exceed (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def _in_new_process(subject: Subject, *, rounds: int) -> dict[str, Any]:
@@ -130,19 +125,12 @@ def _in_new_process(subject: Subject, *, rounds: int) -> dict[str, Any]:
         raise BackendError(
             f"{subject.label} was not measured after {_TIMEOUT} seconds; choose a smaller model"
         ) from None
-    answer = _last_json(done.stdout)
-    if answer is None or "error" in answer or done.returncode:
+    answer: Any = None
+    with suppress(IndexError, ValueError):  # the last line, as a runtime may have printed something before it
+        answer = json.loads(done.stdout.strip().splitlines()[-1])
+    figures: dict[str, Any] = answer if isinstance(answer, dict) else {}
+    if not figures or "error" in figures or done.returncode:
         last_words = done.stderr.strip().splitlines()[-1:] or ["it gave no figures"]
-        why = (answer or {}).get("error", last_words[0])
+        why = figures.get("error", last_words[0])
         raise BackendError(f"the process that measures {subject.label} failed: {why}")
-    return answer
-
-
-def _last_json(stdout: str) -> dict[str, Any] | None:
-    """The worker's answer: the last line, as a runtime may have printed something before it."""
-    lines = stdout.strip().splitlines()
-    try:
-        answer = json.loads(lines[-1]) if lines else None
-    except ValueError:
-        answer = None
-    return answer if isinstance(answer, dict) else None
+    return figures

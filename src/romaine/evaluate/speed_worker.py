@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib import resources
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from romaine.errors import RomaineError
-from romaine.evaluate.process_memory import peak_bytes
 from romaine.evaluate.subject import Subject
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
+
+T = TypeVar("T")
 
 CHARACTERS = 140
 """Length of a text about which speed is told: a chat turn of two or three sentences."""
@@ -26,6 +29,7 @@ QUERIES = 40
 _MAX_TEXTS = 4_096  # so that the vectors of one call weigh little beside a model
 _FEWEST_TEXTS = 32
 _ROUND_SECONDS = 0.4
+_LINUX_STATUS = Path("/proc/self/status")
 
 
 def chat_texts(count: int, *, seed: int = 0) -> list[str]:
@@ -58,9 +62,20 @@ def throughput(embedder: Embedder, *, rounds: int) -> tuple[list[float], int]:
     return [calls * len(texts) / _seconds(one_round) for _ in range(rounds)], len(texts)
 
 
-def latencies(queries: Iterable[str], ask: Callable[[str], object]) -> list[float]:
-    """Milliseconds of each query, one at a time."""
-    return [1000 * _seconds(lambda query=query: ask(query)) for query in queries]  # type: ignore[misc]
+def latencies(items: Iterable[T], run: Callable[[T], object]) -> list[float]:
+    """Milliseconds of each call of `run`, one at a time."""
+    return [1000 * _seconds(partial(run, item)) for item in items]
+
+
+def median_ms(items: Sequence[T], run: Callable[[T], object]) -> float:
+    """Median milliseconds of one call of `run`, after one that pays for what is loaded lazily.
+
+    Args:
+        items: What it is called with, one after the other; at least one.
+        run: What is timed.
+    """
+    run(items[0])
+    return statistics.median(latencies(items, run))
 
 
 def measure(subject: Subject, *, started: float, rounds: int) -> dict[str, Any]:
@@ -72,13 +87,12 @@ def measure(subject: Subject, *, started: float, rounds: int) -> dict[str, Any]:
         rounds: How often the throughput is measured.
     """
     embedder = subject.embedder().warm_up()
-    first = embedder.embed_query(chat_texts(1)[0])
+    embedder.embed_query(chat_texts(1)[0])
     figures: dict[str, Any] = {
         "load_seconds": time.perf_counter() - started,
         "model": embedder.card.id,
         "backend": embedder.backend,
         "dim": embedder.dim,
-        "bytes_per_vector": int(np.asarray(first).nbytes),
     }
     if rounds:
         figures["texts_per_second"], figures["texts"] = throughput(embedder, rounds=rounds)
@@ -102,3 +116,47 @@ def _seconds(run: Callable[[], object]) -> float:
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
+
+
+def peak_bytes() -> int | None:
+    """The most memory this process has held so far, in bytes; None where the system does not tell."""
+    if sys.platform == "win32":
+        return _windows_peak()
+    if _LINUX_STATUS.exists():
+        # ru_maxrss would be wrong: a process started by a larger one inherits that one's peak through exec.
+        found = re.search(r"^VmHWM:\s+(\d+) kB", _LINUX_STATUS.read_text(encoding="ascii"), re.MULTILINE)
+        if found:
+            return int(found[1]) * 1024
+    return _unix_peak()
+
+
+if sys.platform == "win32":
+
+    def _windows_peak() -> int | None:
+        import ctypes
+        from ctypes import wintypes
+
+        class Counters(ctypes.Structure):
+            """PROCESS_MEMORY_COUNTERS of psapi.h."""
+
+            _fields_ = [
+                ("cb", wintypes.DWORD),
+                ("PageFaultCount", wintypes.DWORD),
+                ("PeakWorkingSetSize", ctypes.c_size_t),
+                *((f"unused{number}", ctypes.c_size_t) for number in range(7)),
+            ]
+
+        counters = Counters(cb=ctypes.sizeof(Counters))
+        kernel = ctypes.WinDLL("kernel32")
+        kernel.GetCurrentProcess.restype = wintypes.HANDLE
+        kernel.K32GetProcessMemoryInfo.argtypes = [wintypes.HANDLE, ctypes.c_void_p, wintypes.DWORD]
+        told = kernel.K32GetProcessMemoryInfo(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.cb)
+        return int(counters.PeakWorkingSetSize) if told else None
+
+else:
+
+    def _unix_peak() -> int | None:
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024

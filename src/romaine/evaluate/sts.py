@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from romaine.arrays import FloatArray, slice_dim
-from romaine.errors import InputFileError, OptionError, VectorError
-from romaine.precision import Precision
+from romaine.errors import InputFileError, VectorError
+from romaine.evaluate.matryoshka import check_float32, wanted_dims
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
@@ -81,9 +81,6 @@ def evaluate_sts(
         embedder: The model; None for the bundled one.
         dims: Dimensions to measure; None for all the model was trained for.
 
-    Returns:
-        Spearman's correlation for each dimension.
-
     Raises:
         InputFileError: If the file cannot be used.
         OptionError: If the embedder packs its vectors, or `dims` is empty.
@@ -95,21 +92,15 @@ def evaluate_sts(
     if not isinstance(pairs, ScoredPairs):
         pairs = read_scored_pairs(pairs)
     embedder = (embedder or Embedder()).warm_up()
-    if embedder.precision is not Precision.FLOAT32:
-        raise OptionError(
-            f"precision={embedder.precision.value!r} packs vectors; STS is measured with precision='float32'"
-        )
-    wanted = embedder.dims if dims is None else dims
-    checked = sorted({embedder.with_dim(dim).dim for dim in wanted}, reverse=True)
-    if not checked:
-        raise OptionError("dims=[] leaves nothing to measure; give at least one, or None for all")
-    whole = embedder.with_dim(checked[0])
+    check_float32(embedder, "STS")
+    wanted = wanted_dims(embedder, dims)[::-1]
+    whole = embedder.with_dim(wanted[0])
     left, right = whole.embed_queries(pairs.left), whole.embed_queries(pairs.right)
     return StsReport(
         model=embedder.card.id,
         backend=embedder.backend,
         pairs=len(pairs.scores),
-        spearman={dim: _correlation(left, right, pairs.scores, dim) for dim in checked},
+        spearman={dim: _correlation(left, right, pairs.scores, dim) for dim in wanted},
     )
 
 

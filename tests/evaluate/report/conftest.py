@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from romaine.evaluate.matryoshka import Figures, report_of
+from romaine.evaluate.matryoshka import Figures, MatryoshkaReport
 from romaine.evaluate.parity import Agreement, ParityReport, ParityRow
-from romaine.evaluate.report import CheckRow, Report, Table, Verdict, WrittenReport, write_report
+from romaine.evaluate.report import Report, Table, WrittenReport, write_report
 from romaine.evaluate.runs import Run
 from romaine.evaluate.separation import Separation
 from romaine.evaluate.speed import SpeedReport
+from romaine.evaluate.verify import Finding
 from romaine.precision import Precision
 
 HOSTILE = "<script>alert(1)</script>\"'&$x^2$ \udcff 模型"
@@ -47,10 +48,10 @@ def speed(run: str, rate: float) -> SpeedReport:
 def full_report() -> Report:
     """Two of each chart but speed's, which compares two ways to run a model."""
     reference, other = Run(backend="torch"), Run(backend="onnx", variant="int8")
-    dims = {
-        dim: Figures(metrics={"recall@5": 0.2 + dim / 1000, "MRR@10": 0.1 + dim / 1000}, latency_ms=0.1)
+    dims = tuple(
+        Figures(dim=dim, metrics={"recall@5": 0.2 + dim / 1000, "MRR@10": 0.1 + dim / 1000}, latency_ms=0.1)
         for dim in (64, 128, 256)
-    }
+    )
     separation = Separation(
         title="Questions put to a chat",
         score="confidence",
@@ -74,16 +75,17 @@ def full_report() -> Report:
         title="Verification",
         model="model",
         facts={"Backend": "torch", "Licence": "Apache-2.0"},
-        verdict=Verdict(passed=False, reasons=("recall@5 is 0.10, the floor is 0.33",)),
+        passed=False,
+        reasons=("recall@5 is 0.10, the floor is 0.33",),
         checks=(
-            CheckRow(name="norms", passed=True, found="1e-7", wanted="at most 1e-5"),
-            CheckRow(name="memory", passed=False, found="0.10", wanted="at least 0.33"),
-            CheckRow(name="parity", passed=None, found="not installed"),
+            Finding(check="norms", subject="all", passed=True, found="1e-7", wanted="at most 1e-5"),
+            Finding(check="memory", subject="all", passed=False, found="0.10", wanted="at least 0.33"),
+            Finding(check="parity", subject="all", passed=None, found="not installed"),
         ),
         tables=(Table(title="Retrieval", columns=("", "value"), rows=(("nDCG@10", 0.5), ("missing", None))),),
         matryoshka=(
-            report_of(dims, model="model", benchmark="memory, dense"),
-            report_of(dims, model="model", benchmark="retrieval, small"),
+            MatryoshkaReport(model="model", benchmark="memory, dense", rows=dims),
+            MatryoshkaReport(model="model", benchmark="retrieval, small", rows=dims),
         ),
         separations=(separation, replace(separation, title="Pairs of sentences", threshold=None)),
         parity=(parity, replace(parity, dim=32)),

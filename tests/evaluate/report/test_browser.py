@@ -30,14 +30,16 @@ function look(width, frame) {
   const figures = [...page.querySelectorAll("figure")];
   told[width] = {
     charts: figures.map(figure => {
-      const chart = box(figure.querySelector("svg"));
-      return [figure.id, Math.round(chart.width), Math.round(chart.height)];
+      const image = figure.querySelector("img"), chart = box(image);
+      const scale = chart.width / image.getAttribute("width");
+      return [figure.id, Math.round(chart.width), Math.round(chart.height), scale];
     }),
-    labels: Math.min(...[...page.querySelectorAll("svg text")].map(text => box(text).height)),
+    drawn: figures.every(figure => figure.querySelector("img").naturalWidth > 0),
     overflow: page.documentElement.scrollWidth - page.documentElement.clientWidth,
     resources: frame.contentWindow.performance.getEntriesByType("resource").length,
     background: frame.contentWindow.getComputedStyle(page.body).backgroundColor,
-    line: frame.contentWindow.getComputedStyle(page.querySelector("svg path[style*=series]")).stroke,
+    line: frame.contentWindow.getComputedStyle(page.querySelector(".kind")).color,
+    chart: figures[0].querySelector("img").currentSrc,
   };
   if (Object.keys(told).length == %d) document.body.dataset.told = JSON.stringify(told);
 }
@@ -72,11 +74,12 @@ def seen(page: Path, folder: Path, *, dark: bool = False) -> dict[str, dict[str,
 def test_a_reader_finds_the_figures_on_any_screen(written: WrittenReport, tmp_path: Path) -> None:
     for width, told in seen(written.page, tmp_path).items():
         assert len(told["charts"]) == CHARTS
-        for name, chart_width, chart_height in told["charts"]:
+        assert told["drawn"]
+        for name, chart_width, chart_height, scale in told["charts"]:
             assert name.startswith("figure-")
             assert chart_width >= 0.7 * min(int(width), 450), name
             assert chart_height >= 60, name
-        assert told["labels"] >= 7  # pixels
+            assert 10 * scale >= 7, name  # pixels: the smallest letters of a chart are 10
         assert told["overflow"] <= 0
         assert told["resources"] == 0
 
@@ -84,6 +87,7 @@ def test_a_reader_finds_the_figures_on_any_screen(written: WrittenReport, tmp_pa
 @needs_browser
 def test_dark_and_light_differ_and_lines_stand_out(written: WrittenReport, tmp_path: Path) -> None:
     light, dark = (seen(written.page, tmp_path, dark=dark)["1200"] for dark in (False, True))
+    assert light["chart"] != dark["chart"]
     assert luminance(light["background"]) > 0.9
     assert luminance(dark["background"]) < 0.1
     for told in (light, dark):

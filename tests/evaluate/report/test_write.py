@@ -63,8 +63,11 @@ def test_a_folder_that_cannot_be_written_is_found_before_anything_is_measured(tm
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_without_matplotlib_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+@pytest.mark.parametrize("library", ["matplotlib", "jinja2"])
+def test_without_a_library_the_remedy_is_named(
+    library: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
     for call in (
         lambda: require_report(tmp_path),
         lambda: write_report(Report(title="t", model="m"), tmp_path),

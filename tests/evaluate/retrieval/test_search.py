@@ -42,22 +42,22 @@ def test_finds_what_an_exact_scan_finds(
         scores = slice_dim(asked, dim) @ slice_dim(vectors, dim).T
         for row, query in zip(scores, queries, strict=True):
             best = np.argsort(-row, kind="stable")[:9]
-            found = searched.by_dim[dim].found[query]
+            found = searched.found[dim][query]
             assert list(found) == [documents[place].id for place in best]
             assert list(found.values()) == pytest.approx(row[best].tolist(), abs=1e-5)
     assert searched.ids == [document.id for document in documents]
     assert searched.timed_documents == len(documents)
-    assert all(result.latency_ms is not None for result in searched.by_dim.values())
+    assert all(latency is not None for latency in searched.latency_ms.values())
 
 
 def test_a_query_does_not_find_itself(embedder: Embedder, documents: list[Document]) -> None:
     queries = {documents[3].id: documents[3].text}
     found = search(queries, documents, embedder=embedder, dims=[embedder.full_dim], k=4)
-    ids = list(found.by_dim[embedder.full_dim].found[documents[3].id])
+    ids = list(found.found[embedder.full_dim][documents[3].id])
     assert len(ids) == 4
     assert documents[3].id not in ids
 
 
 def test_no_more_are_found_than_there_are(embedder: Embedder, documents: list[Document]) -> None:
     found = search({"q": "a key"}, documents[:3], embedder=embedder, dims=[32], k=100)
-    assert len(found.by_dim[32].found["q"]) == 3
+    assert len(found.found[32]["q"]) == 3

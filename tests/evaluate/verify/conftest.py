@@ -13,10 +13,13 @@ from romaine.evaluate.verify import Bench
 from romaine.evaluate.verify.finite import MAX_TOKENS
 from tests.evaluate.verify import broken
 
-QUESTIONS = load_probes().every(3)
+PROBES = load_probes()
+QUESTIONS = Probes(
+    PROBES.pairs[::3], tuple(replace(chat, questions=chat.questions[::3]) for chat in PROBES.chats)
+)
 """All turns, a third of the pairs and questions: enough to judge by, quicker with a transformer."""
 
-FEW = Probes(load_probes().pairs[::4], load_probes().chats[:3])
+FEW = Probes(PROBES.pairs[::4], PROBES.chats[:3])
 """Enough for a model whose quality is not what is broken."""
 OF_SOUND_QUALITY = {
     "NaN row",

@@ -55,7 +55,7 @@ def test_sound_weights_of_several_files_are_sound(tmp_path: Path) -> None:
 def test_a_damaged_file_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(b"\x05\x00\x00\x00\x00\x00\x00\x00hello")
-    with pytest.raises(ModelFormatError, match="not a readable safetensors file"):
+    with pytest.raises(ModelFormatError, match=r"damaged safetensors header .* Download"):
         unsound_tensors(local(path))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from romaine.evaluate.subject import Subject
-from romaine.evaluate.verify import CHECKS, Bench, judge
+from romaine.evaluate.verify import CHECKS, Bench, Verification, judge
 from tests.evaluate.verify import broken as broken_models
 from tests.evaluate.verify.conftest import BenchOf
 
@@ -46,6 +46,10 @@ BROKEN = (
 )
 
 
+def failed_checks(found: Verification) -> set[str]:
+    return {finding.check for finding in found.findings if finding.passed is False}
+
+
 @pytest.mark.parametrize("name", SOUND)
 def test_a_sound_model_passes(name: str, bench_of: BenchOf) -> None:
     found = judge(bench_of(name), checks=JUDGING)
@@ -63,7 +67,7 @@ def test_the_probes_are_hard_for_a_good_model(bench_of: BenchOf) -> None:
 def test_a_broken_model_is_rejected_by_its_check(broken: Broken, bench_of: BenchOf) -> None:
     found = judge(bench_of(broken.name), checks=JUDGING)
     assert not found.passed
-    assert found.failed_checks == set(broken.checks), found.reasons
+    assert failed_checks(found) == set(broken.checks), found.reasons
     assert any(reason.startswith(broken.reason) for reason in found.reasons), found.reasons
 
 
@@ -74,7 +78,7 @@ def test_without_its_check_a_broken_model_would_pass(broken: Broken, bench_of: B
     assert judge(bench, checks=others).passed
     for name in broken.checks:
         without = judge(bench, checks=[check for check in JUDGING if check.name != name])
-        assert name not in without.failed_checks
+        assert name not in failed_checks(without)
         assert without.passed == (broken.checks == (name,))
 
 

@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Any
 
 import numpy as np
 
-from romaine.checks import positive_int
 from romaine.evaluate.sts import ScoredPairs
 from romaine.formats.locomo import Conversation, Question, Session
 from romaine.memory.records import Role, Turn
@@ -80,16 +79,6 @@ class Probes:
             right=tuple(pair.second for pair in self.pairs),
             scores=np.array([pair.grade for pair in self.pairs]),
         )
-
-    def every(self, step: int) -> Probes:
-        """Each `step`-th pair and question, with all turns: a quicker and coarser measurement.
-
-        Raises:
-            OptionError: If `step` is not an int of at least 1.
-        """
-        positive_int("step", step)
-        chats = tuple(replace(chat, questions=chat.questions[::step]) for chat in self.chats)
-        return Probes(self.pairs[::step], chats)
 
 
 @lru_cache(maxsize=1)

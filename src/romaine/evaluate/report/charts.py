@@ -1,119 +1,215 @@
-"""The charts of a report, one function each. They draw on axes that `canvas` hands them."""
+"""The charts of a report: what matplotlib is to draw, and its style in light and dark.
+
+No display, no pyplot and no global state kept: the style holds only while a chart is drawn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from romaine.errors import MissingExtraError
 from romaine.evaluate.matryoshka import MatryoshkaReport
 from romaine.evaluate.parity import ParityReport
-from romaine.evaluate.report.canvas import Axes, Chart, Palette
-from romaine.evaluate.report.content import Report, printable
+from romaine.evaluate.report.content import printable
 from romaine.evaluate.separation import Separation
 from romaine.evaluate.speed import SpeedReport
 
+Axes = Any
+"""`matplotlib.axes.Axes`, or a list of them where a chart has several."""
+
+COLOURS: Mapping[str, tuple[str, str]] = {
+    "paper": ("#ffffff", "#151b22"),
+    "ink": ("#17212b", "#e9eef4"),
+    "muted": ("#5a6775", "#9daab8"),
+    "grid": ("#e3e8ee", "#2b3540"),
+    "alarm": ("#b3261e", "#ff8a80"),
+    "series-1": ("#0a7d58", "#46c696"),
+    "series-2": ("#d2600f", "#f39a55"),
+    "series-3": ("#3f57c8", "#8ea2ff"),
+    "series-4": ("#8b5a9b", "#c79ad6"),
+}
+"""By what they are for, in light and dark; data can be told apart without red and green."""
+SCHEMES = ("light", "dark")
+
+_PIXELS_PER_INCH = 72  # so that a point of matplotlib is a pixel of the page
+_PNG_SCALE = 2.5
+_MARGIN = 8 / _PIXELS_PER_INCH  # inches, around the axes
 _MARKERS = ("o", "s", "^", "D")  # lines are told apart without colour, too
 _BINS = 28
 _LABEL_ROOM = 0.15  # of the height: what a value above its point takes
 _NAME_LENGTH = 26  # characters of a label beside a bar
+_ABOVE: Mapping[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2}  # of a legend
 
 
-def charts_of(report: Report) -> Iterator[Chart]:
-    """Every chart there are figures for, each with a name of its own."""
-    for number, matryoshka in enumerate(report.matryoshka, 1):
-        yield quality_chart(matryoshka, name=_numbered("quality", number))
-    for number, separation in enumerate(report.separations, 1):
-        yield separation_chart(separation, name=_numbered("scores", number))
-    for number, parity in enumerate(report.parity, 1):
-        if parity.rows:
-            yield parity_chart(parity, name=_numbered("parity", number))
-    if report.speed:
-        yield speed_chart(report.speed)
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """Something to be drawn.
+
+    Attributes:
+        title: Its heading.
+        alt: What it shows, for those who do not see it.
+        draw: Draws on axes.
+        height: In pixels of the page.
+        grid: Rows and columns of axes that `draw` is given.
+    """
+
+    title: str
+    alt: str
+    draw: Callable[[Axes], None]
+    height: int = 300
+    grid: tuple[int, int] = (1, 1)
+    width: int = 420
 
 
-def quality_chart(report: MatryoshkaReport, *, name: str) -> Chart:
+def picture(chart: Chart, scheme: str, *, form: str) -> bytes:
+    """Draws a chart.
+
+    Args:
+        chart: What.
+        scheme: One of `SCHEMES`.
+        form: "png" with its title, or "svg" without it, for a page that has it as a heading.
+
+    Raises:
+        MissingExtraError: If matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+    except ImportError:
+        raise MissingExtraError("the report", "eval") from None
+    is_png = form == "png"
+    style: Any = _style(scheme)  # matplotlib's stubs know every key by name
+    with matplotlib.rc_context(style), warnings.catch_warnings():
+        # A model's name may hold letters that the PNG's font lacks; they become boxes there.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        margin = _MARGIN if is_png else 0
+        figure = Figure(
+            figsize=(chart.width / _PIXELS_PER_INCH, chart.height / _PIXELS_PER_INCH),
+            layout=ConstrainedLayoutEngine(w_pad=margin, h_pad=margin),
+        )
+        axes = figure.subplots(*chart.grid)
+        chart.draw(axes.ravel().tolist() if isinstance(axes, np.ndarray) else axes)
+        metadata: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        if is_png:
+            title = printable(chart.title)
+            figure.suptitle(title, x=0.015, ha="left", fontsize=14, fontweight="bold")
+            metadata = {"Software": None, "Title": title}
+        stream = io.BytesIO()
+        figure.savefig(stream, format=form, dpi=_PIXELS_PER_INCH * _PNG_SCALE, metadata=metadata)
+    return stream.getvalue()
+
+
+def _style(scheme: str) -> dict[str, Any]:
+    from cycler import cycler
+
+    paper, ink, muted, grid, _, *series = (both[SCHEMES.index(scheme)] for both in COLOURS.values())
+    return {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "romaine",  # the same chart gives the same file
+        "text.parse_math": False,  # a model may be called $x$
+        "text.color": ink,
+        "font.family": ["DejaVu Sans", "sans-serif"],
+        "font.size": 12,
+        "figure.facecolor": paper,
+        "axes.facecolor": "none",
+        "axes.edgecolor": grid,
+        "axes.labelcolor": muted,
+        "axes.prop_cycle": cycler(color=series),
+        "axes.spines.left": False,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlecolor": muted,
+        "axes.titlelocation": "left",
+        "axes.titlesize": 11,
+        "axes.unicode_minus": False,
+        "axes.axisbelow": True,
+        "grid.color": grid,
+        "legend.frameon": False,
+        "legend.labelcolor": ink,
+        "legend.fontsize": 11,
+        "legend.borderaxespad": 0.2,
+        "legend.columnspacing": 1.2,
+        "legend.handlelength": 1.6,
+        "lines.linewidth": 2,
+        "xtick.color": muted,
+        "xtick.labelsize": 11,
+        "xtick.major.size": 0,
+        "ytick.color": ink,
+        "ytick.labelsize": 11,
+        "ytick.major.size": 0,
+    }
+
+
+def quality_chart(report: MatryoshkaReport) -> Chart:
     """Quality against bytes of a vector, a line for each metric."""
     metrics = report.metrics[: len(_MARKERS)]
-    places = np.arange(len(report.rows))
+    lines = [[row.metrics[metric] for row in report.rows] for metric in metrics]
 
-    def draw(axes: Axes, palette: Palette) -> None:
-        lines = [[row.figures.metrics[metric] for row in report.rows] for metric in metrics]
-        for metric, values, colour, marker in zip(metrics, lines, palette.series, _MARKERS, strict=False):
-            axes.plot(
-                places,
-                values,
-                color=colour,
-                marker=marker,
-                markersize=6,
-                linewidth=2,
-                label=printable(metric),
-            )
-        flat = [value for values in lines for value in values]
-        margin = max(0.06 * (max(flat) - min(flat)), 0.02)
-        axes.set_ylim(min(flat) - 2 * margin, max(flat) + 3 * margin)
-        axes.set_xlim(-0.4, len(places) - 0.6)
-        _value_labels(axes, lines, palette)
-        _legend(axes, palette)
-        axes.set_xticks(places, [f"{_bytes(row.bytes_per_vector)}\n{row.dim}" for row in report.rows])
+    def draw(axes: Axes) -> None:
+        for metric, values, marker in zip(metrics, lines, _MARKERS, strict=False):
+            axes.plot(values, marker=marker, label=printable(metric))
+        low, high = np.min(lines), np.max(lines)
+        margin = max(0.06 * (high - low), 0.02)
+        axes.set_ylim(low - 2 * margin, high + 3 * margin)
+        axes.set_xlim(-0.4, len(report.rows) - 0.6)
+        _label_first_line(axes, lines)
+        axes.legend(**_ABOVE)
+        ticks = [f"{_bytes(row.bytes_per_vector)}\n{row.dim}" for row in report.rows]
+        axes.set_xticks(range(len(ticks)), ticks)
         axes.set_xlabel("bytes per vector (float32), components")
-        axes.grid(axis="y", color=palette.grid)
+        axes.grid(axis="y")
 
-    first, last = report.rows[0], report.rows[-1]
-    alt = (
-        f"{report.metric} is {first.figures.metrics[report.metric]:.3f} with {first.dim} components"
-        f" ({first.bytes_per_vector:,} bytes) and {last.figures.metrics[report.metric]:.3f} with {last.dim}"
-        f" ({last.bytes_per_vector:,} bytes)."
-    )
+    ends = [
+        f"{row.metrics[report.metric]:.3f} with {row.dim} components ({row.bytes_per_vector:,} bytes)"
+        for row in (report.rows[0], report.rows[-1])
+    ]
     return Chart(
-        name=name, title=f"{_short(report.model.rpartition('/')[2])}: {report.benchmark}", alt=alt, draw=draw
+        title=f"{_short(report.model.rpartition('/')[2])}: {report.benchmark}",
+        alt=f"{report.metric} is {' and '.join(ends)}.",
+        draw=draw,
     )
 
 
-def separation_chart(separation: Separation, *, name: str) -> Chart:
+def separation_chart(separation: Separation) -> Chart:
     """Histograms of the scores of both kinds, each with its own scale, and the threshold."""
+    threshold = separation.threshold
 
-    def draw(axes: Axes, palette: Palette) -> None:
-        everything = np.concatenate([separation.matching, separation.other])
-        ends = [
-            *np.quantile(everything, (0.0, 1.0)),
-            *([] if separation.threshold is None else [separation.threshold]),
-        ]
-        edges = np.linspace(min(ends), max(max(ends), min(ends) + 1e-6), _BINS + 1)
-        kinds = (
-            (separation.other, separation.other_name, palette.series[1], "dashed"),
-            (separation.matching, separation.matching_name, palette.series[0], "solid"),
-        )
-        for values, label, colour, style in kinds:
+    def draw(axes: Axes) -> None:
+        scores = np.concatenate([separation.matching, separation.other])
+        ends = [scores.min(), scores.max(), *([] if threshold is None else [threshold])]
+        edges = np.linspace(min(ends), max(*ends, min(ends) + 1e-6), _BINS + 1)
+        for values, name, colour, style in (
+            (separation.other, separation.other_name, "C1", "dashed"),
+            (separation.matching, separation.matching_name, "C0", "solid"),
+        ):
             shares = np.histogram(values, edges)[0] / len(values)
             axes.stairs(shares, edges, fill=True, color=colour, alpha=0.28)
-            axes.stairs(
-                shares,
-                edges,
-                color=colour,
-                linewidth=1.8,
-                linestyle=style,
-                label=f"{printable(label)} ({len(values):,})",
-            )
-        top = axes.get_ylim()[1]
-        if separation.threshold is not None:
-            axes.axvline(separation.threshold, color=palette.ink, linewidth=1.5, linestyle=(0, (2, 2)))
-            right = separation.threshold < (edges[0] + edges[-1]) / 2
-            axes.annotate(
-                f"{printable(separation.threshold_name)} {separation.threshold:.2f}",
-                (separation.threshold, 1),
+            label = f"{printable(name)} ({len(values):,})"
+            axes.stairs(shares, edges, color=colour, linewidth=1.8, linestyle=style, label=label)
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.22)
+        if threshold is not None:
+            right = threshold < (edges[0] + edges[-1]) / 2
+            text = axes.annotate(
+                f"{printable(separation.threshold_name)} {threshold:.2f}",
+                (threshold, 1),
                 xycoords=("data", "axes fraction"),
                 xytext=(7 if right else -7, -1),
                 textcoords="offset points",
                 ha="left" if right else "right",
                 va="top",
-                color=palette.ink,
                 fontsize=11,
             )
-        axes.set_ylim(0, top * 1.22)
+            axes.axvline(threshold, color=text.get_color(), linewidth=1.5, linestyle=(0, (2, 2)))
         axes.set_yticks([])
         axes.set_xlabel(printable(separation.score))
-        _legend(axes, palette)
+        axes.legend(**_ABOVE)
 
     alt = f"A matching pair scores above another one in {separation.auc:.0%} of cases."
     if separation.below is not None:
@@ -122,33 +218,26 @@ def separation_chart(separation: Separation, *, name: str) -> Chart:
             f" Below the threshold are {other:.0%} of those that do not match and {matching:.0%} of those"
             " that do."
         )
-    return Chart(name=name, title=separation.title, alt=alt, draw=draw)
+    return Chart(title=separation.title, alt=alt, draw=draw)
 
 
-def parity_chart(report: ParityReport, *, name: str) -> Chart:
-    """How many of the nearest texts stay the same, a bar for each backend and precision."""
+def parity_chart(report: ParityReport) -> Chart:
+    """How many of the nearest texts stay the same, a bar for each backend and precision; at least one."""
     rows = report.rows[::-1]
-    places = np.arange(len(rows))
 
-    def draw(axes: Axes, palette: Palette) -> None:
-        colours = [palette.series[0] if row in report.runs else palette.series[2] for row in rows]
-        axes.barh(places, [100 * row.agreement.recall for row in rows], color=colours, height=0.56)
-        axes.set_yticks(places, [_short(row.name) for row in rows])
-        axes.tick_params(axis="y", labelcolor=palette.ink)
-        for place, row in zip(places, rows, strict=True):
-            axes.annotate(
-                f"{100 * row.agreement.recall:.1f} %\ncosine {row.agreement.worst:.4f}",
-                (100 * row.agreement.recall, place),
-                xytext=(6, 0),
-                textcoords="offset points",
-                va="center",
-                color=palette.ink,
-                fontsize=10,
-                linespacing=1.25,
-            )
+    def draw(axes: Axes) -> None:
+        bars = axes.barh(
+            range(len(rows)),
+            [100 * row.agreement.recall for row in rows],
+            color=["C0" if row in report.runs else "C2" for row in rows],
+            height=0.56,
+        )
+        labels = [f"{100 * row.agreement.recall:.1f} %\ncosine {row.agreement.worst:.4f}" for row in rows]
+        axes.bar_label(bars, labels, padding=6, fontsize=10, linespacing=1.25)
+        axes.set_yticks(range(len(rows)), [_short(row.name) for row in rows])
         axes.set_xlim(0, 145)
         axes.set_xticks([0, 25, 50, 75, 100])
-        axes.grid(axis="x", color=palette.grid)
+        axes.grid(axis="x")
         axes.set_xlabel(f"% of the {rows[0].agreement.k} nearest texts that stay the same", loc="left")
 
     worst = min(report.rows, key=lambda row: row.agreement.recall)
@@ -156,64 +245,43 @@ def parity_chart(report: ParityReport, *, name: str) -> Chart:
         f"{report.model}: the fewest of the nearest texts stay the same with {worst.name},"
         f" {worst.agreement.recall:.1%}."
     )
-    return Chart(
-        name=name, title="Compared with full precision", alt=alt, draw=draw, height=84 + 40 * len(rows)
-    )
+    return Chart(title="Compared with full precision", alt=alt, draw=draw, height=84 + 40 * len(rows))
 
 
-def speed_chart(reports: Sequence[SpeedReport], *, name: str = "speed") -> Chart:
+def speed_chart(reports: Sequence[SpeedReport]) -> Chart:
     """Texts per second, time of one query, time to open and memory, a bar for each way to run the model."""
-    names = [_short(label) for label in _labels(reports)]
-    panels = (
-        ("texts/s", [report.texts_per_second for report in reports]),
-        ("ms a query", [report.query_ms for report in reports]),
-        ("s to open", [report.load_seconds for report in reports]),
-        ("MB at most", [(report.peak_bytes or 0) / 1e6 for report in reports]),
-    )
+    one_model = len({report.model for report in reports}) == 1
+    names = [_short(each.run if one_model else f"{each.model}, {each.run}") for each in reports]
+    panels = {
+        "texts/s": [report.texts_per_second for report in reports],
+        "ms a query": [report.query_ms for report in reports],
+        "s to open": [report.load_seconds for report in reports],
+        "MB at most": [(report.peak_bytes or 0) / 1e6 for report in reports],
+    }
 
-    def draw(axes: Sequence[Axes], palette: Palette) -> None:
-        for number, (panel, (title, values)) in enumerate(zip(axes, panels, strict=True)):
-            places = np.arange(len(values))[::-1]
-            panel.barh(places, values, color=palette.series[number], height=0.5)
-            panel.set_title(title, loc="left", fontsize=11, color=palette.muted)
+    def draw(axes: Sequence[Axes]) -> None:
+        places = range(len(reports))
+        for number, (panel, (title, values)) in enumerate(zip(axes, panels.items(), strict=True)):
+            bars = panel.barh(places, values, color=f"C{number}", height=0.5)
+            labels = [_figure(value) if value else "unknown" for value in values]
+            panel.bar_label(bars, labels, padding=5, fontsize=11)
+            panel.set_title(title)
             panel.set_yticks(places, names if number % 2 == 0 else [""] * len(names))
-            panel.tick_params(axis="y", labelcolor=palette.ink)
             panel.set_xticks([])
             panel.spines["bottom"].set_visible(False)
-            panel.set_xlim(0, max(max(values), 1e-9) * 1.6)
-            panel.set_ylim(-0.6, len(values) - 0.4)
-            for place, value in zip(places, values, strict=True):
-                panel.annotate(
-                    _figure(value) if value else "unknown",
-                    (value, place),
-                    xytext=(5, 0),
-                    textcoords="offset points",
-                    va="center",
-                    color=palette.ink,
-                    fontsize=11,
-                )
+            panel.set_xlim(0, max(*values, 1e-9) * 1.6)
+            panel.set_ylim(len(reports) - 0.4, -0.6)  # the first on top
 
     fastest = max(reports, key=lambda report: report.texts_per_second)
     alt = (
         f"{fastest.run} embeds {fastest.texts_per_second:,.0f} texts a second, takes"
         f" {fastest.query_ms:.2f} ms for a query and {fastest.load_seconds:.2f} s to open."
     )
-    return Chart(
-        name=name,
-        title="Speed and memory",
-        alt=alt,
-        draw=draw,
-        height=130 + 52 * len(reports),
-        grid=(2, 2),
-    )
+    height = 130 + 52 * len(reports)
+    return Chart(title="Speed and memory", alt=alt, draw=draw, height=height, grid=(2, 2))
 
 
-def _labels(reports: Sequence[SpeedReport]) -> list[str]:
-    one_model = len({report.model for report in reports}) == 1
-    return [report.run if one_model else f"{report.model}, {report.run}" for report in reports]
-
-
-def _value_labels(axes: Axes, lines: Sequence[Sequence[float]], palette: Palette) -> None:
+def _label_first_line(axes: Axes, lines: Sequence[Sequence[float]]) -> None:
     """Writes the values of the first line above its points, or below where another line is in the way."""
     low, high = axes.get_ylim()
     room = _LABEL_ROOM * (high - low)
@@ -228,23 +296,8 @@ def _value_labels(axes: Axes, lines: Sequence[Sequence[float]], palette: Palette
             textcoords="offset points",
             ha="center",
             va="bottom" if over else "top",
-            color=palette.ink,
             fontsize=11,
         )
-
-
-def _legend(axes: Axes, palette: Palette) -> None:
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1.0),
-        ncols=2,
-        frameon=False,
-        labelcolor=palette.ink,
-        fontsize=11,
-        handlelength=1.6,
-        columnspacing=1.2,
-        borderaxespad=0.2,
-    )
 
 
 def _bytes(count: int) -> str:
@@ -258,7 +311,3 @@ def _figure(value: float) -> str:
 def _short(name: str) -> str:
     name = printable(name)
     return name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…"
-
-
-def _numbered(name: str, number: int) -> str:
-    return name if number == 1 else f"{name}-{number}"

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from romaine.errors import OptionError
 from romaine.evaluate.matryoshka import MatryoshkaReport
 from romaine.evaluate.parity import ParityReport
 from romaine.evaluate.separation import Separation
 from romaine.evaluate.speed import SpeedReport
+
+if TYPE_CHECKING:
+    from romaine.evaluate.verify.checks import Finding
 
 Cell = str | int | float | None
 """One value of a table; None is left empty."""
@@ -25,34 +29,15 @@ def printable(text: str) -> str:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """Whether the model may be used.
-
-    Attributes:
-        passed: PASS or REJECT.
-        reasons: Why it is rejected, one sentence each; may be empty for PASS.
-    """
-
-    passed: bool
-    reasons: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckRow:
-    """One check and how it ended.
-
-    Attributes:
-        name: What was checked, in a word or two.
-        passed: None if it could not be made, or is told and not judged.
-        found: What was measured, or why it could not be.
-        wanted: What is demanded.
-    """
-
-    name: str
-    passed: bool | None
-    found: str = ""
-    wanted: str = ""
+def show(value: Cell) -> str:
+    """A value as it stands in a table: three decimals from -1 to 1, thousands apart, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return (
+            f"{value:.3f}" if abs(value) <= 1 else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+        )
+    return f"{value:,}" if isinstance(value, int) else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +72,8 @@ class Report:
         title: What the report is, e.g. "Verification".
         model: The model's name.
         facts: What is known about the model and the measuring, by name, e.g. {"Backend": "onnx int8"}.
-        verdict: Whether it may be used.
+        passed: Whether the model may be used: PASS or REJECT; None if that was not judged.
+        reasons: Why it is rejected, one sentence each.
         checks: What was checked.
         tables: Figures without a chart.
         matryoshka: Quality across dimensions.
@@ -101,8 +87,9 @@ class Report:
     title: str
     model: str
     facts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    verdict: Verdict | None = None
-    checks: tuple[CheckRow, ...] = ()
+    passed: bool | None = None
+    reasons: tuple[str, ...] = ()
+    checks: tuple[Finding, ...] = ()
     tables: tuple[Table, ...] = ()
     matryoshka: tuple[MatryoshkaReport, ...] = ()
     separations: tuple[Separation, ...] = ()

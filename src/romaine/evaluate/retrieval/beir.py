@@ -82,11 +82,23 @@ class BeirFolder:
             InputFileError: Naming the line that is malformed or judges a pair again.
         """
         judged: dict[str, dict[str, int]] = {}
-        for query, document, score, where in _judged_pairs(self.path / _QRELS / f"{self.split}.tsv"):
+        for first, (line, where) in enumerate(_lines(self.path / _QRELS / f"{self.split}.tsv")):
+            try:
+                columns = line.decode("utf-8-sig").rstrip("\r\n").split("\t")
+            except UnicodeDecodeError:
+                raise InputFileError(f"{where} is not UTF-8 text; save the file as UTF-8") from None
+            if first == 0 and tuple(columns) == _QREL_COLUMNS:
+                continue
+            if len(columns) != len(_QREL_COLUMNS) or not all(columns):
+                raise InputFileError(f"{where}: {', '.join(_QREL_COLUMNS)} with tabs between them are needed")
+            query, document, score = columns
             documents = judged.setdefault(query, {})
             if document in documents:
                 raise InputFileError(f"{where}: this query and document were judged before; keep one line")
-            documents[document] = score
+            try:
+                documents[document] = int(score)
+            except ValueError:
+                raise InputFileError(f"{where}: the score must be a whole number") from None
         return judged
 
 
@@ -162,23 +174,3 @@ def _text(record: Mapping[str, Any], key: str, where: str, *, needed: bool = Tru
     if not isinstance(value, str):
         raise InputFileError(f'{where}: "{key}" must be a string, got {type(value).__name__}')
     return value.strip()
-
-
-def _judged_pairs(path: Path) -> Iterator[tuple[str, str, int, str]]:
-    for first, (line, where) in enumerate(_lines(path)):
-        try:
-            columns = line.decode("utf-8-sig").rstrip("\r\n").split("\t")
-        except UnicodeDecodeError:
-            raise InputFileError(f"{where} is not UTF-8 text; save the file as UTF-8") from None
-        if first == 0 and tuple(columns) == _QREL_COLUMNS:
-            continue
-        if len(columns) != len(_QREL_COLUMNS) or not all(columns):
-            raise InputFileError(f"{where}: {', '.join(_QREL_COLUMNS)} with tabs between them are needed")
-        yield columns[0], columns[1], _score(columns[2], where), where
-
-
-def _score(text: str, where: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise InputFileError(f"{where}: the score must be a whole number") from None

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from romaine.errors import InputFileError, OptionError
-from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, report_of, wanted_dims
+from romaine.errors import InputFileError
+from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, check_float32, wanted_dims
 from romaine.evaluate.retrieval.beir import open_beir
-from romaine.evaluate.retrieval.metrics import DEPTH, metric_means, require_metrics
+from romaine.evaluate.retrieval.metrics import DEPTH, metric_means, require_retrieval
 from romaine.evaluate.retrieval.search import search
-from romaine.precision import Precision
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
@@ -57,15 +56,6 @@ class RetrievalReport:
         return asdict(self)
 
 
-def require_retrieval() -> None:
-    """Makes sure that retrieval can be measured here; to be called before anything is loaded for it.
-
-    Raises:
-        MissingExtraError: If ir-measures is not installed.
-    """
-    require_metrics()
-
-
 def evaluate_retrieval(
     folder: str | os.PathLike[str], *, embedder: Embedder | None = None, split: str | None = None
 ) -> RetrievalReport:
@@ -85,7 +75,7 @@ def evaluate_retrieval(
     from romaine.embedder import Embedder
 
     embedder = embedder or Embedder()
-    return _evaluate(folder, embedder, [embedder.dim], split)[embedder.dim]
+    return _evaluate(folder, embedder, [embedder.dim], split)[0]
 
 
 def retrieval_across_dims(
@@ -111,26 +101,22 @@ def retrieval_across_dims(
 
     embedder = embedder or Embedder()
     reports = _evaluate(folder, embedder, wanted_dims(embedder, dims), split)
-    found = {
-        dim: Figures(
+    rows = tuple(
+        Figures(
+            dim=report.dim,
             metrics={name: value for name, value in report.metrics.items() if name != _CEILING},
             latency_ms=report.latency_ms,
         )
-        for dim, report in reports.items()
-    }
-    any_report = next(iter(reports.values()))
-    return report_of(found, model=any_report.model, benchmark=f"retrieval, {any_report.dataset}")
+        for report in reports
+    )
+    return MatryoshkaReport(model=reports[0].model, benchmark=f"retrieval, {reports[0].dataset}", rows=rows)
 
 
 def _evaluate(
     folder: str | os.PathLike[str], embedder: Embedder, dims: Sequence[int], split: str | None
-) -> dict[int, RetrievalReport]:
-    require_metrics()
-    if embedder.precision is not Precision.FLOAT32:
-        raise OptionError(
-            f"precision={embedder.precision.value!r} packs vectors; retrieval is measured with"
-            " precision='float32'"
-        )
+) -> list[RetrievalReport]:
+    require_retrieval()
+    check_float32(embedder, "retrieval")
     beir = open_beir(folder, split=split)
     texts = beir.queries()
     judged = {
@@ -150,8 +136,8 @@ def _evaluate(
     known = {*searched.ids}
     relevant = [document for query in asked for document, score in judged[query].items() if score > 0]
     wanted = {query: judged[query] for query in asked}
-    return {
-        dim: RetrievalReport(
+    return [
+        RetrievalReport(
             model=embedder.card.id,
             backend=embedder.backend,
             dim=dim,
@@ -159,11 +145,11 @@ def _evaluate(
             split=beir.split,
             documents=len(searched.ids),
             queries=len(asked),
-            metrics=metric_means(wanted, result.found),
-            latency_ms=result.latency_ms,
+            metrics=metric_means(wanted, searched.found[dim]),
+            latency_ms=searched.latency_ms[dim],
             latency_documents=searched.timed_documents,
             unknown_queries=len(judged) - len(asked),
             missing_documents=sum(document not in known for document in relevant),
         )
-        for dim, result in searched.by_dim.items()
-    }
+        for dim in dims
+    ]

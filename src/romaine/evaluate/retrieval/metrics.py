@@ -24,8 +24,8 @@ DEPTH = 100
 """Documents of each query that the metrics look at."""
 
 
-def require_metrics() -> None:
-    """Makes sure that metrics can be computed, without importing what computes them.
+def require_retrieval() -> None:
+    """Makes sure that retrieval can be measured here, without importing what it is measured with.
 
     Raises:
         MissingExtraError: If ir-measures is not installed.
@@ -44,14 +44,13 @@ def metric_means(judgements: Judgements, found: Mapping[str, Mapping[str, float]
     Raises:
         MissingExtraError: If ir-measures is not installed.
     """
-    require_metrics()
+    require_retrieval()
     import ir_measures
 
-    measures = {name: ir_measures.parse_measure(measure) for name, measure in METRICS.items()}
+    names = {ir_measures.parse_measure(measure): name for name, measure in METRICS.items()}
     sums = dict.fromkeys(METRICS, 0.0)
-    names = {measure: name for name, measure in measures.items()}
     qrels = {query: dict(documents) for query, documents in judgements.items()}
     run = {query: dict(documents) for query, documents in found.items() if query in qrels}
-    for result in ir_measures.iter_calc(list(measures.values()), qrels, run):
+    for result in ir_measures.iter_calc(list(names), qrels, run):
         sums[names[result.measure]] += result.value
     return {name: total / len(qrels) for name, total in sums.items()}

@@ -6,8 +6,6 @@ each query are kept, so that memory does not grow with the corpus but for its id
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray, slice_dim, top_k
 from romaine.evaluate.retrieval.beir import Document
+from romaine.evaluate.speed_worker import median_ms
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
@@ -29,29 +28,18 @@ _TIMED_QUERIES = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchResult:
-    """What one dimension found.
-
-    Attributes:
-        found: Scores of the best documents by query id and document id.
-        latency_ms: From a query's text to its best documents, median; None if there was no query.
-    """
-
-    found: Mapping[str, Mapping[str, float]]
-    latency_ms: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Searched:
     """A search at several dimensions.
 
     Attributes:
-        by_dim: What each dimension found.
+        found: By dim, scores of the best documents by query id and document id.
+        latency_ms: By dim, from a query's text to its best documents, median; None if there was no query.
         ids: Every document's id, in the order of the corpus.
         timed_documents: Among how many of them the latency was measured.
     """
 
-    by_dim: Mapping[int, SearchResult]
+    found: Mapping[int, Mapping[str, Mapping[str, float]]]
+    latency_ms: Mapping[int, float | None]
     ids: Sequence[str]
     timed_documents: int
 
@@ -90,13 +78,8 @@ def search(
     timed = np.concatenate(sample) if sample else np.empty((0, dims[-1]), dtype=np.float32)
     texts = list(islice(queries.values(), _TIMED_QUERIES))
     return Searched(
-        by_dim={
-            dim: SearchResult(
-                found=best[dim].found(list(queries), ids, k),
-                latency_ms=_latency(embedder.with_dim(dim), texts, slice_dim(timed, dim), k),
-            )
-            for dim in dims
-        },
+        found={dim: best[dim].found(list(queries), ids, k) for dim in dims},
+        latency_ms={dim: _latency(embedder.with_dim(dim), texts, slice_dim(timed, dim), k) for dim in dims},
         ids=ids,
         timed_documents=len(timed),
     )
@@ -139,12 +122,6 @@ def _blocks(documents: Iterable[Document], size: int) -> Iterator[list[Document]
 
 
 def _latency(embedder: Embedder, texts: Sequence[str], vectors: NDArray[np.float32], k: int) -> float | None:
-    def ask(text: str) -> float:
-        started = time.perf_counter()
-        top_k(vectors @ embedder.embed_query(text), k)
-        return 1000 * (time.perf_counter() - started)
-
     if not texts:
         return None
-    ask(texts[0])  # the first call pays for what is loaded lazily
-    return statistics.median(ask(text) for text in texts)
+    return median_ms(texts, lambda text: top_k(vectors @ embedder.embed_query(text), k))

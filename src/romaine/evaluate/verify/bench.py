@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from romaine.arrays import FloatArray, slice_dim, top_k
 from romaine.errors import RomaineError
-from romaine.evaluate.contract import CONTRACT_CHECKS, SAME, SAME_INT8
-from romaine.evaluate.matryoshka import Figures, MatryoshkaReport, report_of
+from romaine.evaluate.contract import SAME, SAME_INT8, broken_promises
+from romaine.evaluate.matryoshka import Figures, MatryoshkaReport
 from romaine.evaluate.parity import ParityReport, measure_parity
 from romaine.evaluate.probes import Probes, load_probes
 from romaine.evaluate.runs import Run, find_runs
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from romaine.backends.registry import OpenModel, ResolvedModel
     from romaine.embedder import Embedder
 
+T = TypeVar("T")
+
 SIMILARITY = "Spearman"
 MEMORY = "recall@5 in all chats"
 MEMORY_IN_CHAT = "recall@5 in its chat"
@@ -34,6 +36,7 @@ _NEAREST = 5
 _PARITY_TURNS = 120
 _PARITY_QUESTIONS = 40
 _SPEED_ROUNDS = 2
+_ONNX_USES = ("onnx:fp32", "onnx:int8")
 
 
 class Bench:
@@ -87,16 +90,11 @@ class Bench:
         return sweep_vocabulary(self.opened.backend, tokenizer, max_tokens=self.swept_tokens)
 
     @cached_property
-    def broken_promises(self) -> Mapping[str, RomaineError | None]:
-        """What each promise of the backend contract raised, None where it was kept, by its name."""
-        broken: dict[str, RomaineError | None] = {}
-        for promise in CONTRACT_CHECKS:
-            broken[promise.name] = None
-            try:
-                promise.run(self.embedder.with_dim(None), same=self.same)
-            except RomaineError as error:
-                broken[promise.name] = error
-        return broken
+    def broken_promises(self) -> Mapping[str, RomaineError]:
+        """What is broken of the backend contract, by the promise's name."""
+        return broken_promises(
+            self.embedder.with_dim(None), same=SAME if self.run.is_full_precision else SAME_INT8
+        )
 
     @property
     def opened(self) -> OpenModel:
@@ -114,17 +112,6 @@ class Bench:
         """Whether it reads a text as a whole, in padded batches, rather than adding up its tokens."""
         return self.opened.backend.pads
 
-    @property
-    def same(self) -> float:
-        """Cosine from which two vectors of one text count as equal."""
-        return SAME if self.run.is_full_precision else SAME_INT8
-
-    @cached_property
-    def pair_vectors(self) -> tuple[FloatArray, FloatArray]:
-        """Both sides of the probe pairs, float32 (n, full_dim); similarity is measured with query prompts."""
-        pairs = self.probes.scored_pairs
-        return self.embedder.embed_queries(pairs.left), self.embedder.embed_queries(pairs.right)
-
     @cached_property
     def chat_vectors(self) -> tuple[FloatArray, FloatArray]:
         """Probe turns, as a memory embeds them, and questions, float32 (n, full_dim)."""
@@ -135,12 +122,10 @@ class Bench:
     @cached_property
     def similarity(self) -> Mapping[int, float]:
         """Spearman of cosine and grade over the probe pairs, by dim; NaN where all cosines are equal."""
-        left, right = self.pair_vectors
+        pairs = self.probes.scored_pairs
+        left, right = self.embedder.embed_queries(pairs.left), self.embedder.embed_queries(pairs.right)
         return {
-            dim: spearman(
-                np.einsum("ij,ij->i", slice_dim(left, dim), slice_dim(right, dim)),
-                self.probes.scored_pairs.scores,
-            )
+            dim: spearman(np.einsum("ij,ij->i", slice_dim(left, dim), slice_dim(right, dim)), pairs.scores)
             for dim in self.embedder.dims
         }
 
@@ -158,11 +143,11 @@ class Bench:
     def matryoshka(self) -> MatryoshkaReport:
         """All of them as a table."""
         measured = {MEMORY_IN_CHAT: self.memory_in_chat, MEMORY: self.memory, SIMILARITY: self.similarity}
-        figures = {
-            dim: Figures(metrics={name: values[dim] for name, values in measured.items()})
+        rows = tuple(
+            Figures(dim=dim, metrics={name: values[dim] for name, values in measured.items()})
             for dim in self.embedder.dims
-        }
-        return report_of(figures, model=self.embedder.card.id, benchmark="built-in probes")
+        )
+        return MatryoshkaReport(model=self.embedder.card.id, benchmark="built-in probes", rows=rows)
 
     @cached_property
     def parity(self) -> ParityReport:
@@ -171,12 +156,11 @@ class Bench:
         wanted = known.found
         if self.subject.backend != "auto" or self.subject.variant is not None:
             wanted = tuple(run for run in known.found if run in (known.found[0], self.run))
-        turns, questions = self.probes.turns, self.probes.questions
-        texts = [document_text(turn.text, turn.speaker) for turn in turns[:: _step(turns, _PARITY_TURNS)]]
+        turns = _about(_PARITY_TURNS, self.probes.turns)
         report = measure_parity(
             self.subject,
-            texts=texts,
-            queries=[item.text for item in questions[:: _step(questions, _PARITY_QUESTIONS)]],
+            texts=[document_text(turn.text, turn.speaker) for turn in turns],
+            queries=[question.text for question in _about(_PARITY_QUESTIONS, self.probes.questions)],
             runs=wanted,
         )
         return replace(report, refused=known.refused)
@@ -184,32 +168,25 @@ class Bench:
     @cached_property
     def speed(self) -> SpeedReport:
         """Load time, texts per second and memory, in processes of their own."""
-        return measure_speed(
-            replace(self.subject, backend=self.run.backend, variant=self.run.variant), rounds=_SPEED_ROUNDS
-        )
+        return measure_speed(self.run.of(self.subject), rounds=_SPEED_ROUNDS)
 
     def _recall(self, dim: int, *, anywhere: bool) -> float:
         """Mean share of the evidence among the nearest turns, of all chats or of the question's own."""
         turns, questions = (slice_dim(vectors, dim) for vectors in self.chat_vectors)
+        ids = np.array([turn.source_id for turn in self.probes.turns])
+        asked = iter(questions)
         shares: list[float] = []
-        asked = begin = 0
+        end = 0
         for chat in self.probes.chats:
-            end = begin + len(chat.turns)
-            searched = range(len(turns)) if anywhere else range(begin, end)
-            number = {turn.source_id: begin + index for index, turn in enumerate(chat.turns)}
+            begin, end = end, end + len(chat.turns)
+            searched = slice(None) if anywhere else slice(begin, end)
             for question in chat.questions:
-                nearest = top_k(turns[searched.start : searched.stop] @ questions[asked], _NEAREST)
-                found = {searched.start + index for index in nearest.tolist()}
-                shares.append(
-                    sum(number[item] in found for item in question.evidence) / len(question.evidence)
-                )
-                asked += 1
-            begin = end
+                nearest = top_k(turns[searched] @ next(asked), _NEAREST)
+                found = {*ids[searched][nearest].tolist()}
+                shares.append(sum(id_ in found for id_ in question.evidence) / len(question.evidence))
         return float(np.mean(shares))
 
 
-_ONNX_USES = ("onnx:fp32", "onnx:int8")
-
-
-def _step(items: tuple[object, ...], wanted: int) -> int:
-    return max(1, len(items) // wanted)
+def _about(count: int, items: Sequence[T]) -> Sequence[T]:
+    """About `count` of the items, evenly spread."""
+    return items[:: max(1, len(items) // count)]

@@ -15,14 +15,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from romaine.errors import RomaineError
 from romaine.evaluate import gate
-from romaine.evaluate.contract import TEXTS
+from romaine.evaluate.contract import CONTRACT_CHECKS, TEXTS
 from romaine.evaluate.gate import Limit, RoleFloors
 from romaine.evaluate.parity import ParityRow
 from romaine.evaluate.verify.bench import MEMORY, MEMORY_IN_CHAT, SIMILARITY, Bench
@@ -36,7 +36,7 @@ class Finding:
     """One figure or promise and whether it holds.
 
     Attributes:
-        check: Name of the check that found it.
+        check: Name of the check that found it, which `Check.findings` sets.
         subject: What was looked at, e.g. "recall@5 at dim 384".
         passed: None if it is only told, or could not be looked at.
         found: What was found, in words.
@@ -45,7 +45,7 @@ class Finding:
         limit: The floor or ceiling, where there is one.
     """
 
-    check: str
+    check: str = ""
     subject: str
     passed: bool | None
     found: str
@@ -54,10 +54,15 @@ class Finding:
     limit: float | None = None
 
     @property
+    def name(self) -> str:
+        """What was looked at by which check."""
+        return f"{self.check}: {self.subject}"
+
+    @property
     def reason(self) -> str:
         """Why this speaks against the model, in one sentence without a full stop."""
         wanted = f", wanted {self.wanted}" if self.wanted else ""
-        return f"{self.check}: {self.subject}: {self.found}{wanted}"
+        return f"{self.name}: {self.found}{wanted}"
 
     def to_json(self) -> dict[str, Any]:
         """The attributes as JSON values; a figure that is not finite becomes null."""
@@ -87,17 +92,16 @@ class Check:
         try:
             found.extend(self.run(bench))
         except RomaineError as error:
-            found.append(
-                Finding(check=self.name, subject="could not be measured", passed=False, found=str(error))
-            )
-        return found
+            found.append(Finding(subject="could not be measured", passed=False, found=str(error)))
+        return [replace(finding, check=self.name) for finding in found]
 
 
 def check_contract(bench: Bench) -> Iterator[Finding]:
     """The promises of every backend, see `romaine.evaluate.contract`."""
-    for promise, error in bench.broken_promises.items():
+    for promise in CONTRACT_CHECKS:
+        error = bench.broken_promises.get(promise.name)
         found = "holds" if error is None else str(error)
-        yield Finding(check="contract", subject=promise, passed=error is None, found=found)
+        yield Finding(subject=promise.name, passed=error is None, found=found)
 
 
 def check_finite(bench: Bench) -> Iterator[Finding]:
@@ -106,7 +110,6 @@ def check_finite(bench: Bench) -> Iterator[Finding]:
     listed = ", ".join(tensors[:3]) + (f" and {len(tensors) - 3} more" if len(tensors) > 3 else "")
     sound = "all finite" if bench.has_readable_weights else "kept in no safetensors file"
     yield Finding(
-        check="finite",
         subject="weights",
         passed=not tensors if bench.has_readable_weights else None,
         found=f"NaN or infinite values in {listed}" if tensors else sound,
@@ -116,7 +119,6 @@ def check_finite(bench: Bench) -> Iterator[Finding]:
     sweep = bench.sweep
     if sweep is not None and sweep.tokens:
         yield Finding(
-            check="finite",
             subject=f"vectors of {sweep.tokens:,} tokens",
             passed=not sweep.unsound,
             found=f"not finite near token {sweep.unsound[0]}" if sweep.unsound else "all finite",
@@ -126,50 +128,46 @@ def check_finite(bench: Bench) -> Iterator[Finding]:
 def check_unit_length(bench: Bench) -> Iterator[Finding]:
     """An ONNX file that claims unit vectors gives them."""
     if not _claims_unit_output(bench):
-        yield Finding(check="unit length", subject="raw output", passed=None, found="not claimed")
+        yield Finding(subject="raw output", passed=None, found="not claimed")
         return
     backend = bench.opened.backend
     lengths = np.linalg.norm(backend.encode(backend.split(TEXTS, Truncate.END).inputs), axis=1)
     off = float(np.abs(lengths - 1).max())
-    yield _figure("unit length", "raw output, off one by", off, gate.UNIT_LENGTH, digits=6)
+    yield _figure("raw output, off one by", off, gate.UNIT_LENGTH, digits=6)
 
 
 def check_similarity(bench: Bench) -> Iterator[Finding]:
     """Cosines rank the probe pairs as they are graded."""
     dim = bench.embedder.full_dim
     floor = _floors(bench).similarity
-    yield _figure("similarity", f"{SIMILARITY} at dim {dim}", bench.similarity[dim], floor)
+    yield _figure(f"{SIMILARITY} at dim {dim}", bench.similarity[dim], floor)
 
 
 def check_memory(bench: Bench) -> Iterator[Finding]:
     """Questions find the turns that answer them."""
     dim = bench.embedder.full_dim
-    yield _figure("memory", f"{MEMORY} at dim {dim}", bench.memory[dim], _floors(bench).memory)
+    yield _figure(f"{MEMORY} at dim {dim}", bench.memory[dim], _floors(bench).memory)
 
 
 def check_dims(bench: Bench) -> Iterator[Finding]:
     """Every claimed dim keeps what its size allows."""
     floors = _floors(bench)
     full_dim = bench.embedder.full_dim
-    for name, values, sound, limit in (
-        (MEMORY_IN_CHAT, bench.memory_in_chat, floors.memory.holds(bench.memory[full_dim]), gate.MEMORY_LOSS),
-        (
-            SIMILARITY,
-            bench.similarity,
-            floors.similarity.holds(bench.similarity[full_dim]),
-            gate.SIMILARITY_LOSS,
-        ),
+    knows_memory = floors.memory.holds(bench.memory[full_dim])
+    knows_similarity = floors.similarity.holds(bench.similarity[full_dim])
+    for name, values, is_sound, limit in (
+        (MEMORY_IN_CHAT, bench.memory_in_chat, knows_memory, gate.MEMORY_LOSS),
+        (SIMILARITY, bench.similarity, knows_similarity, gate.SIMILARITY_LOSS),
     ):
         full = values[full_dim]
-        if not sound:
+        if not is_sound:
             told = f"{full:.3f} at full dim is too little to lose"
-            yield Finding(check="dims", subject=f"{name} lost", passed=None, found=told)
+            yield Finding(subject=f"{name} lost", passed=None, found=told)
             continue
         for dim in reversed(bench.embedder.dims[:-1]):
             lost = 1 - values[dim] / full
             allowed = gate.allowed_loss(limit, dim=dim, full_dim=full_dim)
             yield Finding(
-                check="dims",
                 subject=f"{name} lost at dim {dim}",
                 passed=lost <= allowed,
                 found=f"{lost:.0%} of {full:.3f}",
@@ -184,10 +182,9 @@ def check_parity(bench: Bench) -> Iterator[Finding]:
     report = bench.parity
     for row in report.rows:
         for part, value, limit in _parity_limits(row):
-            yield _figure("parity", f"{row.name} beside {report.reference}, {part}", value, limit, digits=5)
+            yield _figure(f"{row.name} beside {report.reference}, {part}", value, limit, digits=5)
     if not report.runs:
         yield Finding(
-            check="parity",
             subject="backends",
             passed=None,
             found=f"only {report.reference} can run it here",
@@ -205,7 +202,7 @@ def check_speed(bench: Bench) -> Iterator[Finding]:
     if speed.peak_bytes is not None:
         told["peak memory"] = (float(speed.peak_bytes), f"{speed.peak_bytes / 1e6:,.0f} MB")
     for name, (value, words) in told.items():
-        yield Finding(check="speed", subject=name, passed=None, found=words, value=value)
+        yield Finding(subject=name, passed=None, found=words, value=value)
 
 
 CHECKS: tuple[Check, ...] = (
@@ -248,9 +245,8 @@ def _parity_limits(row: ParityRow) -> Iterator[tuple[str, float, Limit]]:
         yield nearest, agreement.recall, gate.INT8_FILE_RECALL
 
 
-def _figure(check: str, subject: str, value: float, limit: Limit, *, digits: int = 3) -> Finding:
+def _figure(subject: str, value: float, limit: Limit, *, digits: int = 3) -> Finding:
     return Finding(
-        check=check,
         subject=subject,
         passed=limit.holds(value),
         found=f"{value:.{digits}f}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from romaine.errors import ModelFormatError
 from romaine.models.files import LocalModel
+from romaine.models.soundness import read_header
 from romaine.text.pieces import Truncate
 from romaine.text.ragged import Ragged
 from romaine.text.tokenizer import Tokenizer
@@ -98,16 +97,9 @@ def _is_finite(values: Any, kind: str) -> bool:
 
 def _tensors(path: Path) -> Iterator[tuple[str, str, int, int]]:
     """Name, type, first byte and end of each tensor of floats that is not empty."""
-    try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(size))
-        for name, entry in header.items():
-            if name != "__metadata__" and entry["dtype"] in _FLOATS:
-                begin, end = entry["data_offsets"]
-                if end > begin:
-                    yield name, entry["dtype"], 8 + size + begin, 8 + size + end
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelFormatError(
-            f"{path} is not a readable safetensors file ({error}). Download the model's files again."
-        ) from None
+    header, size = read_header(path, path.stat().st_size, "Download the model's files again.")
+    for name, entry in header.items():
+        if name != "__metadata__" and entry["dtype"] in _FLOATS:
+            begin, end = (8 + size + offset for offset in entry["data_offsets"])
+            if end > begin:
+                yield name, entry["dtype"], begin, end

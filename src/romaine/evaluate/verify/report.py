@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 from romaine.errors import RomaineError
-from romaine.evaluate.report import CheckRow, Report, Verdict
-from romaine.evaluate.separation import Separation, separation_of_pairs, separation_of_questions
-from romaine.evaluate.verify.bench import Bench
+from romaine.evaluate.report import Report
+from romaine.evaluate.separation import separation_of_pairs, separation_of_questions
 from romaine.evaluate.verify.verification import Verification
 from romaine.models.verdicts import VERIFIER_VERSION
 
@@ -23,49 +22,36 @@ def report_of(found: Verification, *, command: str = "") -> Report:
         command: What was typed, to do it again.
     """
     bench = found.bench
+    separations = (
+        lambda: separation_of_pairs(bench.probes.scored_pairs, bench.embedder),
+        lambda: separation_of_questions(bench.probes.chats, bench.embedder),
+    )
+    reading = _unless_broken(lambda: "whole texts" if bench.is_contextual else "sums of tokens")
     return Report(
         title="Verification",
         model=found.model,
         facts={
             "Run on": found.run,
-            **_how_it_reads(bench),
+            **({"Read as": reading[0]} if reading else {}),
             "Probes": f"{len(bench.probes.pairs)} pairs, {len(bench.probes.questions)} questions over"
             f" {len(bench.probes.turns)} turns",
             "Verifier": f"version {VERIFIER_VERSION}",
             "Took": f"{found.seconds:.0f} s",
         },
-        verdict=Verdict(passed=found.passed, reasons=found.reasons),
-        checks=tuple(
-            CheckRow(
-                name=f"{finding.check}: {finding.subject}",
-                passed=finding.passed,
-                found=finding.found,
-                wanted=finding.wanted,
-            )
-            for finding in found.findings
-        ),
-        matryoshka=tuple(_unless_broken(lambda: bench.matryoshka)),
-        separations=tuple(_separations(bench)),
-        parity=tuple(_unless_broken(lambda: bench.parity)),
-        speed=tuple(_unless_broken(lambda: bench.speed)),
+        passed=found.passed,
+        reasons=found.reasons,
+        checks=found.findings,
+        matryoshka=_unless_broken(lambda: bench.matryoshka),
+        separations=tuple(each for measure in separations for each in _unless_broken(measure)),
+        parity=_unless_broken(lambda: bench.parity),
+        speed=_unless_broken(lambda: bench.speed),
         command=command,
         created=found.at,
     )
 
 
-def _how_it_reads(bench: Bench) -> dict[str, str]:
-    """Nothing of a model that does not open."""
-    words = _unless_broken(lambda: "whole texts" if bench.is_contextual else "sums of tokens")
-    return dict(zip(("Read as",), words, strict=False))
-
-
-def _separations(bench: Bench) -> Iterator[Separation]:
-    yield from _unless_broken(lambda: separation_of_pairs(bench.probes.scored_pairs, bench.embedder))
-    yield from _unless_broken(lambda: separation_of_questions(bench.probes.chats, bench.embedder))
-
-
-def _unless_broken(measure: Callable[[], T]) -> Iterator[T]:
+def _unless_broken(measure: Callable[[], T]) -> tuple[T, ...]:
     try:
-        yield measure()
+        return (measure(),)
     except RomaineError:
-        return  # the checks say why
+        return ()  # the checks say why

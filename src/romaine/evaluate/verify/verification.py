@@ -54,11 +54,6 @@ class Verification:
         """What speaks against it, one sentence each: which check, what was found, what is demanded."""
         return tuple(finding.reason for finding in self.findings if finding.passed is False)
 
-    @property
-    def failed_checks(self) -> frozenset[str]:
-        """Names of the checks that speak against it."""
-        return frozenset(finding.check for finding in self.findings if finding.passed is False)
-
     def to_json(self) -> dict[str, Any]:
         """Everything as JSON values."""
         return {
