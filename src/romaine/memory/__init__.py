@@ -6,6 +6,7 @@ from romaine.memory.edits import Forgotten
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
 from romaine.memory.hits import Explanation, Rejected
+from romaine.memory.language import Analyzer
 from romaine.memory.lifecycle import DecayResult, Lifecycle
 from romaine.memory.listing import Stats
 from romaine.memory.memory import RoleplayMemory
@@ -15,6 +16,7 @@ from romaine.memory.reembedding import reembed
 from romaine.memory.turns import TurnsAdded
 
 __all__ = [
+    "Analyzer",
     "Category",
     "DecayResult",
     "Explanation",
