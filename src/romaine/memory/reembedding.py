@@ -212,7 +212,7 @@ def _switch(database: Database, embedder: MemoryEmbedder, *, whatever_is_left: b
                 f"{database.name}: memories are left to be embedded that cannot be read; verify() says which,"
                 " a backup has them whole"
             )
-        # makes no terms; a row has those it had, and only one damaged to the last byte gets new ones above
+        # makes no terms: rows keep those they have
         change = Change(connection, _format_of(connection), Encoder(embedder), DEFAULT)
         connection.execute(_SWITCH, (change.number,))
         connection.execute("UPDATE memory SET changed = ?", (change.number,))
