@@ -100,6 +100,6 @@ def pieces(run: str) -> list[tuple[str, ...]]:
         if len(noun) == 1 < len(run):
             return [(run[:2], noun)]
         run = noun
-    pairs = [(run[i : i + 2],) for i in range(len(run) - 1)]
-    singles = [(char,) for char in run] if not pairs or _IS_HAN.match(run) else []
-    return pairs + singles
+    pairs = [run[i : i + 2] for i in range(len(run) - 1)]
+    singles = list(run) if not pairs or _IS_HAN.match(run) else []
+    return [(piece,) for piece in pairs + singles]
