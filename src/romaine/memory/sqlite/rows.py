@@ -89,8 +89,9 @@ SEEN = """m.space = :space
 """What a segment sees of ``memory m``; its values come from `values_of`."""
 
 
+@lru_cache(maxsize=64)
 def values_of(segment: Segment) -> dict[str, Any]:
-    """Values of `SEEN`."""
+    """Values of `SEEN`; not to be changed, since one who asks row by row gets the same ones again."""
     return {
         "space": segment.space,
         "character": encode_optional(segment.character),
