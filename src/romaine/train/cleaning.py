@@ -99,18 +99,14 @@ def measuring_texts(paths: Sequence[str | Path]) -> Iterator[str]:
 
 def kind_of(path: Path) -> str:
     """The suffix that says what a file holds: the last one that is not ``.gz``."""
-    return next((suffix for suffix in reversed(_suffixes(path)) if suffix != ".gz"), "")
+    return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
 def open_text(path: Path) -> TextIO:
     """Opens a file as UTF-8 text, with or without a byte order mark, unpacking gzip."""
-    if _suffixes(path)[-1:] == [".gz"]:
+    if path.suffix.lower() == ".gz":
         return io.TextIOWrapper(gzip.open(path, "rb"), encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
-
-
-def _suffixes(path: Path) -> list[str]:
-    return [suffix.lower() for suffix in path.suffixes]
 
 
 def _cells(file: TextIO) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The corpus of a run: sampled, de-duplicated, decontaminated, each text held once and named by a number."""
+"""The corpus of a run: sampled, de-duplicated, decontaminated, each text held once and named by an id."""
 
 from __future__ import annotations
 
