@@ -6,15 +6,14 @@ import csv
 import heapq
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from romaine.errors import InputFileError
 from romaine.evaluate.sts import iter_scored_pairs
-from romaine.train.cleaning import UNREADABLE, cut, kind_of, open_text
+from romaine.train.cleaning import UNREADABLE, cut, hash64, kind_of, open_text
 from romaine.train.dictionaries import read_dictionary, read_wordnet
 from romaine.train.recipe import PAIRED, DataKind, DataSource
 
@@ -44,7 +43,7 @@ class Example:
 
     def rank(self, key: bytes) -> int:
         """A 64-bit keyed hash of what it says."""
-        return _hash([*self.texts, *([] if self.score is None else [str(self.score)])], key)
+        return hash64("\x1f".join([*self.texts, *([] if self.score is None else [str(self.score)])]), key)
 
 
 def sample_examples(path: Path, source: DataSource, key: bytes) -> tuple[list[Example], dict[str, int]]:
@@ -83,7 +82,7 @@ def is_held_out(example: Example, kind: DataKind, share: float, key: bytes) -> b
     if kind is not DataKind.DIALOGUES and kind not in PAIRED:
         return False
     keyed = example.texts[1:2] if kind in PAIRED else example.texts
-    return _hash(keyed, key + b"held") < share * 2**64
+    return hash64("\x1f".join(keyed), key + b"held") < share * 2**64
 
 
 def fill_evenly(available: Mapping[str, int], total: int) -> dict[str, int]:
@@ -219,8 +218,3 @@ def _numbered(path: Path, rows: Callable[[TextIO], Iterator[T]]) -> Iterator[tup
                 yield number, row
         except UNREADABLE as error:
             raise InputFileError(f"{path} cannot be read after row {number}: {error}") from error
-
-
-def _hash(texts: Iterable[str], key: bytes) -> int:
-    content = "\x1f".join(texts).encode("utf-8", "replace")
-    return int.from_bytes(blake2b(content, digest_size=8, key=key).digest(), "big")
