@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from romaine.cli import memory_options, options
+from romaine.cli.memory_options import Whose, repeatable
 from romaine.cli.memory_sources import Names, SourceFile, check_chats, read_source
-
-if TYPE_CHECKING:
-    from romaine.formats import PlacedChat
-    from romaine.memory import RoleplayMemory, Scope
+from romaine.cli.memory_view import print_rows
+from romaine.cli.options import Json
+from romaine.cli.terminal import print_json, print_text
+from romaine.formats import PlacedChat
+from romaine.memory import RoleplayMemory, Scope
+from romaine.progress import progress_bar
 
 _BATCH = 1000  # turns of one write: what an interrupted import has at most to do again
 _SKIPPED_SHOWN = 5
@@ -42,19 +44,11 @@ class _Report:
         }
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command to the app."""
-    app.command("import")(import_)
-
-
 def import_(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Chats, cards, lorebooks.", show_default=False)
     ],
-    db: memory_options.Database,
-    user: memory_options.User,
-    character: memory_options.Character = None,
-    chat: memory_options.Chat = None,
+    whose: Whose,
     user_name: Annotated[str | None, typer.Option(help="Stands for {{user}}; else the file's.")] = None,
     character_name: Annotated[
         str | None, typer.Option(help="Stands for {{char}}; else the file's, else --character.")
@@ -68,27 +62,20 @@ def import_(
     vector_format: Annotated[
         str | None, typer.Option(help="Of a new file: float32, float16 or int8.")
     ] = None,
-    model: options.Model = memory_options.DEFAULT_MODEL,
-    backend: options.Backend = "auto",
-    as_json: options.Json = False,
+    as_json: Json = False,
 ) -> None:
     """Import files. The same import again adds nothing, so one that was interrupted is simply repeated."""
-    from romaine.cli.terminal import print_json
-    from romaine.memory import Scope
-    from romaine.progress import progress_bar
-
     names = Names(
-        scope=Scope(user=user, character=character, chat=chat),
+        scope=whose.scope,
         user_name=user_name,
         character_name=character_name,
         include_hidden=include_hidden,
     )
     sources = [read_source(path, names) for path in files]  # all of them before anything is written
     check_chats(sources)
-    memory = memory_options.open_memory(db, model, backend, create=True, vector_format=vector_format)
     with (
-        memory,
-        memory_options.repeatable(),
+        whose.open(create=True, vector_format=vector_format) as memory,
+        repeatable(),
         progress_bar("importing", sum(file.steps for file in sources)) as advance,
     ):
         reports = [_write(memory, file, names, advance) for file in sources]
@@ -175,9 +162,6 @@ def _batches(parts: Sequence[Any]) -> Iterator[list[Any]]:
 
 
 def _print(reports: Sequence[_Report]) -> None:
-    from romaine.cli.memory_view import print_rows
-    from romaine.cli.terminal import print_text
-
     counted = ("added", "edited", "unchanged", "pinned", "retracted")
     chats = [(report, chat) for report in reports for chat in report.chats]
     if chats:

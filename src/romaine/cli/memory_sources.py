@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from romaine.formats import ImportResult, Placement
-    from romaine.memory import Scope
+from romaine.bounded.parsing import check_cost, read_line
+from romaine.errors import FormatError, OptionError
+from romaine.formats import ImportResult, Placement, place, read
+from romaine.memory import Scope
 
 _EXPORTED = {"user", "id", "kind", "text", "created_at"}  # what every line of an export has
 
@@ -48,9 +48,6 @@ def read_source(path: Path, names: Names) -> SourceFile:
     Raises:
         FormatError: If it cannot be read or is of none.
     """
-    from romaine.errors import FormatError
-    from romaine.formats import place
-
     if _is_export(path):
         return SourceFile(path=path, format="export", placement=None)
     try:
@@ -66,8 +63,6 @@ def read_source(path: Path, names: Names) -> SourceFile:
 
 
 def _result(path: Path, names: Names) -> ImportResult:
-    from romaine.formats import read
-
     def read_as(character_name: str | None) -> ImportResult:
         return read(
             path,
@@ -84,8 +79,6 @@ def _result(path: Path, names: Names) -> ImportResult:
 
 def _is_export(path: Path) -> bool:
     """Whether the first line is a memory as `export` writes it; a plain chat has no kinds and users."""
-    from romaine.bounded.parsing import check_cost, read_line
-
     try:
         with path.open("rb") as file:
             line = read_line(file, "line 1")
@@ -102,8 +95,6 @@ def check_chats(files: Sequence[SourceFile]) -> None:
     Raises:
         OptionError: If two do.
     """
-    from romaine.errors import OptionError
-
     seen: dict[Scope, Path] = {}
     for file in files:
         for part in file.placement.chats if file.placement else ():

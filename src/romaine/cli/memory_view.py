@@ -16,12 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from romaine.cli.terminal import console, print_text, printable, speaks_unicode
+from romaine.memory import Explanation, Hit, Memory, Rejected, Stats
 from romaine.memory.exchange import to_json
 
 if TYPE_CHECKING:
     from rich.console import Console, OverflowMethod
-
-    from romaine.memory import Explanation, Hit, Memory, Rejected, Stats
 
 _PIPED_WIDTH = 200  # columns where the output is no terminal
 
