@@ -36,7 +36,7 @@ def keywords(options: object, of: type | None = None) -> dict[str, Any]:
         options: An instance of a dataclass.
         of: A class it inherits from, whose fields alone are wanted.
     """
-    return {field.name: getattr(options, field.name) for field in fields(of or type(options))}  # type: ignore[arg-type]
+    return {field.name: getattr(options, field.name) for field in fields(of or type(options))}
 
 
 def meanings(face: Callable[..., Any]) -> dict[str, str]:

@@ -67,8 +67,10 @@ def _root(
     del version
 
 
-for _command in (embed.embed, export.export, verify.verify, demo.demo):
-    app.command(_command.__name__)(takes_options(_command))
+app.command("embed")(takes_options(embed.embed))
+app.command("export")(takes_options(export.export))
+app.command("verify")(verify.exits_with_two(takes_options(verify.verify)))
+app.command("demo")(takes_options(demo.demo))
 app.add_typer(models.app, name="models")
 for _name, (_, _help) in _GROUPS.items():
     app.add_typer(typer.Typer(cls=_LaterGroup, help=_help, no_args_is_help=True), name=_name)

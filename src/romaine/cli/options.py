@@ -51,7 +51,7 @@ def takes_options(command: Callable[..., None]) -> Callable[..., None]:
     `Annotated[RecallOptions, RoleplayMemory.recall]`, and after that a tuple of names if not all are wanted.
     """
     offered: list[inspect.Parameter] = []
-    groups: dict[str, tuple[type, list[str]]] = {}
+    groups: dict[str, tuple[Any, list[str]]] = {}
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
         kind, *about = get_args(parameter.annotation) or [parameter.annotation]
         if not is_dataclass(kind):

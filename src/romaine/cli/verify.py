@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -53,11 +55,22 @@ def verify(
     except RejectedModelError as error:
         _reject(model, str(error), as_json=answer.as_json)
         raise typer.Exit(_REJECTED) from None
-    except RomaineError as error:  # not 1: nothing was found that speaks against the model
-        print_error(error)
-        raise typer.Exit(_UNREADABLE) from None
     if not found.passed:
         raise typer.Exit(_REJECTED)
+
+
+def exits_with_two(command: Callable[..., None]) -> Callable[..., None]:
+    """Ends what went wrong with 2, not 1: nothing was found that speaks against the model."""
+
+    @wraps(command)
+    def run(**typed: Any) -> None:
+        try:
+            command(**typed)
+        except RomaineError as error:
+            print_error(error)
+            raise typer.Exit(_UNREADABLE) from None
+
+    return run
 
 
 def _reject(model: str, reason: str, *, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from romaine.embedder import Embedder
 from romaine.errors import OptionError
 
 if TYPE_CHECKING:
+    from romaine.evaluate.report import Cell
     from romaine.evaluate.separation import Separation
 
 Files = Annotated[list[Path], typer.Argument(help="LoCoMo or REALTALK files.", show_default=False)]
@@ -35,7 +36,7 @@ def memory(
     chosen = Mode.parse(mode)
     embedder = measured.embedder()
     found = evaluate_memory(files, embedder=embedder, dim=dim, mode=chosen)
-    figures = (
+    figures: tuple[tuple[Cell, ...], ...] = (
         ("questions", found.questions),
         ("hit@1", found.hit_at_1),
         *((f"recall@{k}", value) for k, value in found.recall.items()),
