@@ -191,8 +191,7 @@ def test_every_option_of_embedder_is_a_setting_everywhere():
         "llama-index": set(RomaineEmbedding.model_fields),
         "haystack": set(inspect.signature(RomaineDocumentEmbedder.__init__).parameters),
     }
-    # frameworks take Python floats, so there is nothing to pack
-    options = set(inspect.signature(Embedder.__init__).parameters) - {"self", "precision"}
+    options = set(inspect.signature(Embedder.__init__).parameters) - {"self"}
     for framework, names in settings.items():
         wanted = {renamed.get(framework, {}).get(option, option) for option in options}
         assert wanted <= names, f"{framework} lacks {sorted(wanted - names)}"
