@@ -27,7 +27,7 @@ class InputFormat(str, Enum):
     JSONL = "jsonl"
 
 
-class Role(str, Enum):
+class TextRole(str, Enum):
     """What the texts are, which decides the prompt."""
 
     DOCUMENT = "document"
@@ -41,7 +41,7 @@ def embed(
     ] = None,
     model: options.Model = DEFAULT_MODEL,
     *,
-    role: Annotated[Role, typer.Option(help="Which prompt of the model to use.")] = Role.DOCUMENT,
+    role: Annotated[TextRole, typer.Option(help="Which prompt of the model to use.")] = TextRole.DOCUMENT,
     input_format: Annotated[
         InputFormat,
         typer.Option("--format", help="auto reads .jsonl and .ndjson files as JSONL, all else as lines."),

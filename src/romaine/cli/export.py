@@ -53,16 +53,9 @@ def export(
 
 def _print_json(report: ExportReport) -> None:
     files = [
-        {
-            "variant": file.variant,
-            "path": str(file.path),
-            "bytes": file.size,
-            "worst_cosine": file.parity.worst,
-            "mean_cosine": file.parity.mean,
-            "texts": file.parity.texts,
-            "longest": file.parity.longest,
-            "how": file.how,
-        }
+        {"variant": file.variant, "path": str(file.path), "bytes": file.size, "how": file.how}
+        | {"worst_cosine": file.parity.worst, "mean_cosine": file.parity.mean}
+        | {"texts": file.parity.texts, "longest": file.parity.longest}
         for file in report.files
     ]
     document = {"model": report.model, "dim": report.full_dim, "files": files, "notes": report.notes}

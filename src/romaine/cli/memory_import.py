@@ -49,13 +49,7 @@ def import_(
         list[Path], typer.Argument(metavar="FILE...", help="Chats, cards, lorebooks.", show_default=False)
     ],
     whose: Whose,
-    user_name: Annotated[str | None, typer.Option(help="Stands for {{user}}; else the file's.")] = None,
-    character_name: Annotated[
-        str | None, typer.Option(help="Stands for {{char}}; else the file's, else --character.")
-    ] = None,
-    include_hidden: Annotated[
-        bool, typer.Option("--include-hidden", help="Take messages that their app hides, too.")
-    ] = False,
+    names: Names,
     sync: Annotated[
         bool, typer.Option("--sync", help="Take out messages that a chat no longer holds.")
     ] = False,
@@ -65,20 +59,16 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Import files. The same import again adds nothing, so one that was interrupted is simply repeated."""
-    names = Names(
-        scope=whose.scope,
-        user_name=user_name,
-        character_name=character_name,
-        include_hidden=include_hidden,
-    )
-    sources = [read_source(path, names) for path in files]  # all of them before anything is written
+    sources = [
+        read_source(path, whose.scope, names) for path in files
+    ]  # all of them before anything is written
     check_chats(sources)
     with (
         whose.open(create=True, vector_format=vector_format) as memory,
         repeatable(),
         progress_bar("importing", sum(file.steps for file in sources)) as advance,
     ):
-        reports = [_write(memory, file, names, advance) for file in sources]
+        reports = [_write(memory, file, whose.scope, advance) for file in sources]
         if sync:
             _sync(memory, reports)
     if as_json:
@@ -87,13 +77,10 @@ def import_(
         _print(reports)
 
 
-# --- writing ---------------------------------------------------------------------------------------------
-
-
-def _write(memory: RoleplayMemory, file: SourceFile, names: Names, advance: Callable[[int], None]) -> _Report:
+def _write(memory: RoleplayMemory, file: SourceFile, scope: Scope, advance: Callable[[int], None]) -> _Report:
     report = _Report(file=file)
     if file.placement is None:
-        report.restored = _import_export(memory, file.path, names.scope)
+        report.restored = _import_export(memory, file.path, scope)
         advance(file.steps)
         return report
     for part in file.placement.chats:
@@ -158,26 +145,16 @@ def _batches(parts: Sequence[Any]) -> Iterator[list[Any]]:
         yield batch
 
 
-# --- showing ---------------------------------------------------------------------------------------------
-
-
 def _print(reports: Sequence[_Report]) -> None:
     counted = ("added", "edited", "unchanged", "pinned", "retracted")
     chats = [(report, chat) for report in reports for chat in report.chats]
-    if chats:
-        print_rows(
-            ("file", "format", "character", "chat", *counted),
-            (
-                (
-                    report.file.path.name,
-                    report.file.format,
-                    chat["character"] or "",
-                    chat["chat"] or "",
-                    *(str(chat[name]) for name in counted),
-                )
-                for report, chat in chats
-            ),
-        )
+    rows = []
+    for report, chat in chats:
+        whose = (chat["character"] or "", chat["chat"] or "")
+        counts = (str(chat[name]) for name in counted)
+        rows.append((report.file.path.name, report.file.format, *whose, *counts))
+    if rows:
+        print_rows(("file", "format", "character", "chat", *counted), rows)
     for report in reports:
         if report.file.placement is None:
             print_text(f"{report.file.path.name}: {report.restored} new memories")

@@ -6,23 +6,30 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from romaine.bounded.parsing import check_cost, read_line
 from romaine.errors import FormatError, OptionError
 from romaine.formats import ImportResult, Placement, place, read
 from romaine.memory import Scope
+from romaine.options import keywords
 
 _EXPORTED = {"user", "id", "kind", "text", "created_at"}  # what every line of an export has
 
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """What the caller says about names and hidden messages; see `romaine.formats.read` and `place`."""
+    """The options about names and hidden messages; see `romaine.formats.read` and `place`."""
 
-    scope: Scope
-    user_name: str | None
-    character_name: str | None
-    include_hidden: bool
+    user_name: Annotated[str | None, typer.Option(help="Stands for {{user}}; else the file's.")] = None
+    character_name: Annotated[
+        str | None, typer.Option(help="Stands for {{char}}; else the file's, else --character.")
+    ] = None
+    include_hidden: Annotated[
+        bool, typer.Option("--include-hidden", help="Take messages that their app hides, too.")
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +49,7 @@ class SourceFile:
         return sum(len(part.chat.turns) for part in self.placement.chats) + len(self.placement.notes)
 
 
-def read_source(path: Path, names: Names) -> SourceFile:
+def read_source(path: Path, scope: Scope, names: Names) -> SourceFile:
     """Reads a file of any known format.
 
     Raises:
@@ -51,10 +58,9 @@ def read_source(path: Path, names: Names) -> SourceFile:
     if _is_export(path):
         return SourceFile(path=path, format="export", placement=None)
     try:
-        result = _result(path, names)
+        result = _result(path, scope, names)
     except FormatError as error:
         raise error if str(path) in str(error) else FormatError(f"{path}: {error}") from None
-    scope = names.scope
     placement = place(
         result, user=scope.user, character=scope.character, chat=scope.chat, file_name=path.stem
     )
@@ -62,18 +68,10 @@ def read_source(path: Path, names: Names) -> SourceFile:
     return SourceFile(path=path, format=result.format, placement=placement, skipped=skipped)
 
 
-def _result(path: Path, names: Names) -> ImportResult:
-    def read_as(character_name: str | None) -> ImportResult:
-        return read(
-            path,
-            user_name=names.user_name,
-            character_name=character_name,
-            include_hidden=names.include_hidden,
-        )
-
-    result = read_as(names.character_name)
-    if result.character_name is None and names.scope.character is not None:
-        return read_as(names.scope.character)
+def _result(path: Path, scope: Scope, names: Names) -> ImportResult:
+    result = read(path, **keywords(names))
+    if result.character_name is None and scope.character is not None:
+        return read(path, **keywords(names) | {"character_name": scope.character})
     return result
 
 

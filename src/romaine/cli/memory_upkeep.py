@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -78,14 +79,7 @@ def check(
         repaired = memory.repair() if repair else 0
         health = memory.verify()
     if as_json:
-        print_json(
-            {
-                "memories": health.memories,
-                "damaged": list(health.damaged),
-                "problems": list(health.problems),
-                "repaired": repaired,
-            }
-        )
+        print_json(asdict(health) | {"repaired": repaired})
     else:
         print_text(f"{health.memories} memories, {len(health.damaged)} damaged, {repaired} repaired")
         for id_ in health.damaged:

@@ -104,13 +104,8 @@ def _print(found: Verification) -> None:
 
 
 def _row(finding: Finding) -> tuple[str, ...]:
-    return (
-        finding.check,
-        _plain(finding.subject),
-        _MARKS[finding.passed],
-        _plain(finding.found),
-        finding.wanted,
-    )
+    mark = _MARKS[finding.passed]
+    return finding.check, _plain(finding.subject), mark, _plain(finding.found), finding.wanted
 
 
 def _plain(text: str) -> str:
