@@ -12,10 +12,11 @@ from typing import Any
 import haystack.telemetry._telemetry
 import pytest
 from haystack.utils import ComponentDevice, Secret
-from romaine import Embedder
+from romaine import Embedder, Scope
 from romaine.errors import OptionError, TextTypeError, UnknownNameError
 
 from haystack_integrations.common.romaine import RomaineMemoryFile
+from haystack_integrations.common.romaine.scope import BoundScope
 from haystack_integrations.common.romaine.settings import EmbedderSettings
 from haystack_integrations.components.embedders.romaine import RomaineDocumentEmbedder, RomaineTextEmbedder
 from haystack_integrations.components.retrievers.romaine import RomaineMemoryRetriever
@@ -96,6 +97,19 @@ def test_wrong_values_are_refused_at_once(
     with pytest.raises(error, match=next(iter(options))) as caught:
         kind("x", **options)
     assert "hf_secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [RomaineMemoryRetriever, RomaineMemoryWriter, RomaineMemoryStore])
+def test_a_scope_is_given_whole_or_by_its_names(kind: type) -> None:
+    whole = Scope(user="ana", character="Cassian")
+    by_names = kind("never-made.db", user="ana", character="Cassian")
+    assert kind("never-made.db", scope=whole).scope == by_names.scope
+    with pytest.raises(OptionError, match="leave out one or the other"):
+        kind("never-made.db", scope=whole, chat="tavern")
+    with pytest.raises(OptionError, match="bound to"):  # what is bound, no run can change
+        BoundScope.of(whole, user=None, character=None, chat=None).resolve(
+            Scope(user="ben"), user=None, character=None, chat=None
+        )
 
 
 def test_a_model_is_named_or_a_path() -> None:

@@ -100,11 +100,8 @@ def _list_quality(*, as_json: bool) -> None:
         print_json([row.to_json() for row in rows])
         return
     console = terminal.console(markup=False)
-    by_model: dict[str, list[QualityRow]] = {}
-    for row in rows:
-        by_model.setdefault(row.model, []).append(row)
-    for model, figures in by_model.items():
-        _print_quality(console, model, [row for row in figures if row.figure])
+    for model in dict.fromkeys(row.model for row in rows):
+        _print_quality(console, model, [row for row in rows if row.model == model and row.figure])
 
 
 def _print_quality(console: Console, model: str, rows: list[QualityRow]) -> None:
@@ -159,7 +156,7 @@ def _columns(card: ModelCard) -> tuple[str, ...]:
         card.kind,
         " ".join(map(str, card.dims)),
         str(card.max_tokens) if card.max_tokens is not None else "no limit",
-        _size(card.size),
+        f"{card.size / 1e6:.1f} MB" if card.size else _UNKNOWN,
         card.license or _UNKNOWN,
         _quality(card),
     )
@@ -183,10 +180,6 @@ def _facts(row: Listing) -> list[tuple[str, str]]:
     facts += [("published", f"{m.name} {m.value:g} ({m.source})") for m in card.quality]
     facts += [("measured", f"{m.name} {m.value:g} ({m.command or m.source})") for m in card.measured]
     return [(title, value) for title, value in facts if value]
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size else _UNKNOWN
 
 
 def _quality(card: ModelCard) -> str:

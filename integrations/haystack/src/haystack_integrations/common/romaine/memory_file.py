@@ -16,9 +16,10 @@ from typing import Any
 from haystack import default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
 from romaine import RoleplayMemory
+from romaine.embedder import DEFAULT_MODEL
 from romaine.errors import OptionError
 
-from haystack_integrations.common.romaine.settings import DEFAULT_MODEL, HUB_TOKEN, EmbedderSettings
+from haystack_integrations.common.romaine.settings import HUB_TOKEN, EmbedderSettings
 
 FIRST_STAGE = 64
 """Components of the first stage of search where none are named and the model was trained for these."""

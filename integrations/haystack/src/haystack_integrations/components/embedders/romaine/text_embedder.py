@@ -14,9 +14,9 @@ from typing import Any
 from haystack import component, default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
 from romaine.checks import one_text, optional_str
+from romaine.embedder import DEFAULT_MODEL
 
 from haystack_integrations.common.romaine.settings import (
-    DEFAULT_MODEL,
     HUB_TOKEN,
     EmbedderSettings,
     WarmEmbedder,
