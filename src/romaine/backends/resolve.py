@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -124,7 +123,7 @@ class _Chooser:
             folder=found.tree.folder,
             layout=choice.match.layout.name,
             card=card,
-            files=_absolute(found.tree.folder, choice.paths),
+            files=MappingProxyType({use: found.tree.folder / path for use, path in choice.paths.items()}),
             hashes=hashes,
         )
         is_stated = self.name.card is not None or "card" in choice.match.paths
@@ -154,7 +153,3 @@ def refuse(card: ModelCard, options: LoadOptions) -> None:
 
 def _card_id(name: ModelName) -> str:
     return name.folder.resolve().name or name.id if name.folder is not None else name.id
-
-
-def _absolute(folder: Path, paths: Mapping[str, str]) -> Mapping[str, Path]:
-    return MappingProxyType({use: folder / path for use, path in paths.items()})
