@@ -35,7 +35,7 @@ def optional_path(name: str, value: object) -> Path | None:
 
 
 def optional_str_tuple(name: str, value: object) -> tuple[str, ...] | None:
-    """Returns `value` as a tuple if it is a sequence of str or None, else raises an OptionError; a str is none."""
+    """Returns `value` as a tuple if it is a sequence of str or None, else raises an OptionError."""
     if value is None:
         return None
     if isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, str) for v in value):
