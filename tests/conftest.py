@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from romaine import plugins
 from tests import model_folders
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
@@ -22,6 +26,31 @@ settings.load_profile("romaine")
 def _own_hash_records(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keeps file hashes out of the user's cache; pytest's folders have the same names in later runs."""
     os.environ["ROMAINE_CACHE"] = str(tmp_path_factory.mktemp("romaine-cache"))
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Installs a distribution as pip would leave it, until the test ends: a module and its metadata."""
+    site = tmp_path / "site-packages"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+    modules = []
+
+    def installed(name: str, entry_points: str, code: str) -> None:
+        """The module has the distribution's name; entry points are those of ``entry_points.txt``."""
+        modules.append(name)
+        (site / f"{name}.py").write_text(code, encoding="utf-8")
+        info = site / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(entry_points)
+        importlib.invalidate_caches()
+        plugins._installed.cache_clear()
+
+    yield installed
+    plugins._installed.cache_clear()
+    for name in modules:
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ LAYERS = (
     ("backends",),
     ("models", "text", "precision"),
     ("arrays", "bounded", "checks", "options", "progress", "truncation"),
-    ("choice",),
+    ("choice", "plugins"),
     ("errors",),
 )
 # memory/records.py is plain data, which the readers of chat formats produce

@@ -92,6 +92,14 @@ class BackendError(RomaineError, RuntimeError):
     """A runtime refused to load or run a model; the message carries its own words."""
 
 
+class RankingError(RomaineError, RuntimeError):
+    """A ranker or reranker failed or gave what cannot be used; the message says which and what."""
+
+
+class PluginError(RomaineError, ImportError):
+    """Something that another package brings cannot be loaded or fails; the message names the package."""
+
+
 class ContractError(RomaineError):
     """An embedder breaks a promise that every backend makes (see `romaine.evaluate.contract`)."""
 

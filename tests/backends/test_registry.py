@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import sys
 import tempfile
@@ -47,9 +46,6 @@ INT8 = LoadOptions(variant="int8")
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("ROMAINE_CACHE", str(tmp_path / "romaine-cache"))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    spec_module._third_party.cache_clear()
-    yield
-    spec_module._third_party.cache_clear()
 
 
 @pytest.fixture
@@ -223,24 +219,33 @@ def test_a_runtime_that_cannot_be_imported_is_our_error(folder_without_onnx):
         load_model(broken)
 
 
-def test_other_packages_may_bring_backends(folder_without_onnx, monkeypatch):
-    module = types.ModuleType("their_backend")
-    module.load = lambda model, card, options: types.SimpleNamespace(full_dim=card.full_dim, model=model)
-    monkeypatch.setitem(sys.modules, "their_backend", module)
-    points = [
-        importlib.metadata.EntryPoint("theirs", "their_backend", "romaine.backends"),
-        importlib.metadata.EntryPoint("onnx", "their_backend", "romaine.backends"),
-        importlib.metadata.EntryPoint("auto", "their_backend", "romaine.backends"),
-        importlib.metadata.EntryPoint("odd", "their_backend:load", "romaine.backends"),
-    ]
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: points)
-    spec_module._third_party.cache_clear()
+THEIR_BACKEND = """
+import types
+
+def load(model, card, options):
+    return types.SimpleNamespace(full_dim=card.full_dim, model=model)
+"""
+
+
+def test_other_packages_may_bring_backends(folder_without_onnx, install):
+    points = {"theirs": "their_backend", "onnx": "their_backend", "auto": "their_backend", "odd": "os:load"}
+    lines = "".join(f"{name} = {value}\n" for name, value in points.items())
+    install("their_backend", f"[romaine.backends]\n{lines}", THEIR_BACKEND)
     assert backend_names()[4:] == ("theirs",)
     assert spec("onnx").module == "romaine.backends.onnx"
     opened = open_model(folder_without_onnx, options=LoadOptions(backend="theirs"))
     assert opened.backend_name == "theirs"
     assert opened.local.path("weights").name == "model.safetensors"
     assert resolve_model(folder_without_onnx).spec.name == "torch"
+
+
+@pytest.mark.parametrize("code", ["import no_such_runtime", "def load(:", "1 / 0", "x = 1"])
+def test_a_broken_backend_of_another_package_fails_where_it_is_used(folder_without_onnx, install, code):
+    install("broken_backend", "[romaine.backends]\nbroken = broken_backend\n", code)
+    assert "broken" in backend_names()
+    assert resolve_model(folder_without_onnx).spec.name == "torch"
+    with pytest.raises(BackendError, match="'broken' is installed and cannot be imported"):
+        open_model(folder_without_onnx, options=LoadOptions(backend="broken"))
 
 
 def test_a_static_table_in_our_own_layout(tmp_path):

@@ -151,6 +151,33 @@ def test_a_bad_file_among_good_ones_writes_nothing(db, tmp_path):
     assert str(tmp_path / "none") in Shell(db).fails(FormatError, "import", tmp_path / "none")
 
 
+def test_formats_of_other_packages_are_listed_and_read(db, tmp_path, install):
+    install("theirs", "[romaine.formats]\nlog = theirs:LOG\n", THEIR_FORMAT)
+    path = tmp_path / "a.log"
+    path.write_text("#log\nThe vault opens at midnight.\n")
+    assert "'log'" in Shell(db).fails(UnknownNameError, "import", path, "--format", "logs")
+    assert str(path) in Shell(db).fails(FormatError, "import", path, "--format", "jsonl")
+    for options in ((), ("--format", "log")):
+        (report,) = Shell(db).json("import", path, *options)["files"]
+        assert report["format"] == "log"
+    assert [row["text"] for row in Shell(db, "ana", "--chat", "a").json("list")] == [
+        "The vault opens at midnight."
+    ]
+
+
+THEIR_FORMAT = """
+from romaine.formats import Chat, Content, Format, ImportResult
+from romaine.memory import Turn
+
+def read(stream, options):
+    lines = stream.read().decode().splitlines()[1:]
+    turns = tuple(Turn(line, speaker="Osk", role="character", source_id=line) for line in lines)
+    return ImportResult(format="log", chats=(Chat(turns=turns),))
+
+LOG = Format(name="log", content=Content.BYTES, recognises=lambda head: head.startswith(b"#log"), read=read)
+"""
+
+
 def test_names_stand_for_macros(db, tmp_path):
     book = tmp_path / "book.json"
     entry = {

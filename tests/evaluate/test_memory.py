@@ -9,6 +9,7 @@ from romaine import Embedder
 from romaine.errors import DimensionError, FormatError, OptionError, UnknownNameError
 from romaine.evaluate.memory import MemoryReport, Mode, Outcome, ask, evaluate_memory
 from romaine.formats.locomo import read_conversation
+from romaine.memory import WeightedRanker, Weights
 
 
 def test_counts_the_evidence_among_the_first() -> None:
@@ -70,6 +71,13 @@ def test_without_questions_there_is_nothing_to_measure(tmp_path: Path, files: li
     for nothing in ([], [silent]):
         with pytest.raises(OptionError, match="no questions"):
             evaluate_memory(nothing)
+
+
+def test_another_ranker_may_be_measured(files: list[Path]) -> None:
+    usual = evaluate_memory(files).recall
+    assert evaluate_memory(files, ranker=WeightedRanker()).recall == usual
+    nothing = WeightedRanker(Weights(**dict.fromkeys(vars(Weights()), 0.0)))
+    assert evaluate_memory(files, ranker=nothing).recall[1] < usual[1]
 
 
 def test_wrong_options_are_refused(files: list[Path], tmp_path: Path) -> None:

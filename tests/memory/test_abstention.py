@@ -5,8 +5,7 @@ import math
 import pytest
 
 from romaine.memory.abstention import FEATURES, GENERIC, Calibration, Evidence, calibration_for, evidence_of
-from romaine.memory.ranking import rank
-from tests.memory.test_ranking import candidates, signals
+from tests.memory.test_ranking import candidates, rank, signals
 
 STRONG = Evidence(cosine=0.9, word_share=1.0, score=12.0, known_share=1.0, unknown_name=0.0)
 WEAK = Evidence(cosine=0.1, word_share=0.1, score=1.0, known_share=0.2, unknown_name=1.0)

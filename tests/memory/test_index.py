@@ -240,11 +240,3 @@ def test_impossible_dims_are_refused(dim: int) -> None:
         VectorIndex(full_dim=8, dim=dim)
     with pytest.raises(DimensionError, match=f"dim={dim}"):
         filled(nested_vectors(3, 8), 8).scan(np.ones(8, np.float32), dim=dim)
-
-
-def test_vectors_of_another_width_are_refused() -> None:
-    with pytest.raises(DimensionError, match="8 components"):
-        VectorIndex(full_dim=8, dim=4).add(np.zeros((2, 7), np.float32))
-    for shape in ((8,), (2, 8, 8)):
-        with pytest.raises(DimensionError, match="8 components"):
-            VectorIndex(full_dim=8, dim=4).add(np.zeros(shape, np.float32))

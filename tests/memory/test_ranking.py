@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from romaine.errors import OptionError
 from romaine.memory.candidates import Candidates, Spread
-from romaine.memory.ranking import Signals, Weights, rank
+from romaine.memory.query import Query
+from romaine.memory.ranking import DEFAULT_RANKER, Ranking, Signals, WeightedRanker, Weights
 
 
 def candidates(count: int = 3, **changes: Any) -> Candidates:
@@ -43,6 +45,13 @@ def signals(count: int = 3, **changes: Any) -> Signals:
         cold=no,
     )
     return replace(plain, **{name: np.asarray(value) for name, value in changes.items()})
+
+
+QUERY = Query(text="Where is the key?", vector=np.zeros(4, np.float32), terms=())
+
+
+def rank(found: Candidates, known: Signals, weights: Weights = DEFAULT_RANKER.weights) -> Ranking:
+    return WeightedRanker(weights).rank(QUERY, found, known)
 
 
 @pytest.mark.parametrize(
@@ -133,3 +142,28 @@ def test_an_unchanged_name_for_every_part() -> None:
 
 def test_no_candidates_rank_to_nothing() -> None:
     assert rank(candidates(0), signals(0)).best(5).size == 0
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), "0.9", None, True])
+def test_a_weight_is_a_finite_number(weight: Any) -> None:
+    with pytest.raises(OptionError, match="lexical="):
+        Weights(lexical=weight)
+
+
+def test_a_part_is_added_under_its_name() -> None:
+    usual = rank(candidates(lexical=[1, 2, 3]), signals())
+    lifted = usual.with_part("mood", [5, 0, 0]).with_part("mood", np.array([1, 0, 0]))
+    assert lifted.best(3).tolist() == [0, 2, 1]
+    assert lifted.parts_of(0) == usual.parts_of(0) | {"mood": 6.0}
+    assert lifted.parts_of(1) == usual.parts_of(1)
+    assert lifted.scores[0] == pytest.approx(usual.scores[0] + 6)
+    assert "mood" not in usual.parts
+
+
+def test_what_a_reranker_put_first_stays_first_and_the_others_follow() -> None:
+    zeros = np.zeros(5)
+    ranking = Ranking(scores=np.array([0.0, 3, 3, 9, 3]), parts={"a": zeros}, leading=np.array([4, 1]))
+    assert ranking.best(5).tolist() == [4, 1, 3, 2, 0]
+    assert ranking.best(3).tolist() == [4, 1, 3]
+    assert ranking.best(1).tolist() == [4]
+    assert ranking.best(0).size == 0

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from romaine.arrays import FloatArray, l2_normalize
-from romaine.errors import VectorError
 from romaine.memory.candidates import Candidates, Entries
 from romaine.memory.query import Query
 from romaine.memory.scope_index import ScopeIndex
@@ -258,9 +257,3 @@ def test_an_empty_scope_has_no_candidates() -> None:
     assert len(index.search(ask("anything"))) == 0
     index.warm_up()
     assert index.nbytes >= 0
-
-
-def test_columns_of_different_length_are_refused() -> None:
-    good = entries([1, 2], ["a", "b"])
-    with pytest.raises(VectorError, match="one length"):
-        Entries(**{**vars(good), "previous": good.previous[:1]})

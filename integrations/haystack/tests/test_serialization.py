@@ -5,17 +5,22 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from haystack import Pipeline
+from haystack import Pipeline, default_to_dict
 from haystack.components.retrievers import FilterRetriever
 from haystack.components.writers import DocumentWriter
+from haystack.core.serialization import allow_deserialization_module
+from haystack.dataclasses import ChatMessage
 from haystack.document_stores.types import DuplicatePolicy, FilterPolicy
 from haystack.utils import ComponentDevice, Secret
+from romaine.errors import OptionError
+from romaine.memory import WeightedRanker, Weights
 
 from haystack_integrations.common.romaine import RomaineMemoryFile
 from haystack_integrations.components.embedders.romaine import RomaineDocumentEmbedder, RomaineTextEmbedder
@@ -56,6 +61,8 @@ FILE: dict[str, Any] = {name: value for name, value in EMBEDDER.items() if name 
     "cache_bytes": 1000,
     "lock_timeout": 1.0,
     "read_only": True,
+    "ranker": WeightedRanker(Weights(lexical=0.9)),
+    "rerank": 7,
 }
 SCOPE: dict[str, Any] = {"user": "ana", "character": "Cassian", "chat": "tavern"}
 RETRIEVER: dict[str, Any] = SCOPE | {
@@ -82,9 +89,24 @@ WRITER: dict[str, Any] = SCOPE | {
 FOR_DOCUMENTS: dict[str, Any] = {"meta_fields_to_embed": ["title"], "embedding_separator": " / "}
 
 
-def made(kind: type) -> Any:
-    """One of a kind, with every parameter other than its default."""
-    file = RomaineMemoryFile(**FILE)
+class Reversed:
+    """A reranker that a pipeline can hold."""
+
+    def rerank(self, query: Any, memories: Sequence[Any]) -> list[int]:
+        return list(range(len(memories)))
+
+    def to_dict(self) -> dict[str, Any]:
+        return default_to_dict(self)
+
+
+class Unheld:
+    def rerank(self, query: Any, memories: Sequence[Any]) -> list[int]:
+        return list(range(len(memories)))
+
+
+def made(kind: type, **others: Any) -> Any:
+    """One of a kind, with every parameter other than its default, but for what needs a permission."""
+    file = RomaineMemoryFile(**FILE | others)
     return {
         RomaineTextEmbedder: lambda: RomaineTextEmbedder(**EMBEDDER, **AROUND),
         RomaineDocumentEmbedder: lambda: RomaineDocumentEmbedder(**EMBEDDER, **AROUND, **FOR_DOCUMENTS),
@@ -107,7 +129,8 @@ KINDS = [
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_init_parameter_is_there_and_comes_back(kind: Any) -> None:
-    data = made(kind).to_dict()
+    allow_deserialization_module(__name__)
+    data = made(kind, reranker=Reversed()).to_dict()
     parameters = inspect.signature(kind.__init__).parameters
     assert data["type"] == f"{kind.__module__}.{kind.__name__}"
     # a scope is written by its names
@@ -153,3 +176,30 @@ def test_a_path_comes_back_as_a_file(tmp_path: Path) -> None:
     again = RomaineMemoryRetriever.from_dict(retriever.to_dict())
     assert again.memory_file.path == str(tmp_path / "memories.db")
     assert list(tmp_path.iterdir()) == []  # nothing was opened
+
+
+def test_weights_of_the_default_ranker_are_plain_numbers() -> None:
+    data = RomaineMemoryFile("memories.db", ranker={"lexical": 0.9}).to_dict()
+    assert data["init_parameters"]["ranker"]["lexical"] == 0.9
+    assert RomaineMemoryFile.from_dict(data).ranker == WeightedRanker(Weights(lexical=0.9))
+    with pytest.raises(OptionError, match=r"unknown weight 'lexicon'.*'lexical'"):
+        RomaineMemoryFile("memories.db", ranker={"lexicon": 0.9})
+
+
+def test_what_no_file_can_hold_is_told() -> None:
+    file = RomaineMemoryFile("memories.db", reranker=Unheld())
+    with pytest.raises(OptionError, match=r"reranker=.*Unheld.*to_dict"):
+        file.to_dict()
+
+
+def test_rankers_are_used(tmp_path: Path) -> None:
+    file = RomaineMemoryFile(tmp_path / "memories.db", ranker={"lexical": 0.0}, reranker=Reversed(), rerank=2)
+    said = [ChatMessage.from_user(text) for text in ("The key is here.", "A boat.", "The mill and the key.")]
+    RomaineMemoryWriter(file, user="ana").run(messages=said)
+    found = RomaineMemoryRetriever(file, user="ana").run("Where is the key?")["documents"]
+    assert len(found) == 3
+    for document in found:
+        assert "lexical" not in document.meta["parts"]
+        assert sum(document.meta["parts"].values()) == pytest.approx(document.score)
+    assert "rerank" in found[0].meta["parts"]
+    file.close()

@@ -80,9 +80,10 @@ def load_model(resolved: ResolvedModel, *, options: LoadOptions = DEFAULTS) -> O
     chosen.require()
     try:
         module = importlib.import_module(chosen.module)
-    except ImportError as error:
+        load = module.load
+    except Exception as error:  # another package's may fail in any way
         raise BackendError(f"backend {chosen.name!r} is installed and cannot be imported: {error}") from error
-    backend: Backend = module.load(local, local.card, options)
+    backend: Backend = load(local, local.card, options)
     if backend.full_dim != local.card.full_dim:
         local = replace(local, card=_card_of_weights(resolved, backend.full_dim))
     return OpenModel(local=local, backend_name=chosen.name, backend=backend)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from functools import lru_cache
 
 from romaine.errors import MissingExtraError, UnknownNameError
+from romaine.plugins import plugins
 
 ENTRY_POINT_GROUP = "romaine.backends"
 
@@ -89,19 +89,12 @@ def available_backends() -> tuple[str, ...]:
     return tuple(item.name for item in (*BACKENDS, *_third_party()) if item.installed)
 
 
-@lru_cache(maxsize=1)
 def _third_party() -> tuple[BackendSpec, ...]:
-    """Backends of other distributions: entry points whose value is a module that exports `load`.
-
-    A name that a built-in backend has is left alone: an installed package cannot take its place.
-    """
-    from importlib.metadata import entry_points
-
-    built_in = {item.name for item in BACKENDS}
+    """Backends of other distributions: entry points whose value is a module that exports `load`."""
     return tuple(
-        BackendSpec(name=point.name, module=point.module, third_party=True)
-        for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
-        if point.name not in built_in and point.name != "auto" and not point.attr
+        BackendSpec(name=plugin.name, module=plugin.value, third_party=True)
+        for plugin in plugins(ENTRY_POINT_GROUP, taken={"auto", *(item.name for item in BACKENDS)})
+        if ":" not in plugin.value
     )
 
 

@@ -59,9 +59,8 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Import files. The same import again adds nothing, so one that was interrupted is simply repeated."""
-    sources = [
-        read_source(path, whose.scope, names) for path in files
-    ]  # all of them before anything is written
+    # all of them before anything is written
+    sources = [read_source(path, whose.scope, names) for path in files]
     check_chats(sources)
     with (
         whose.open(create=True, vector_format=vector_format) as memory,

@@ -21,7 +21,7 @@ _EXPORTED = {"user", "id", "kind", "text", "created_at"}  # what every line of a
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """The options about names and hidden messages; see `romaine.formats.read` and `place`."""
+    """The options about files and their names; see `romaine.formats.read` and `place`."""
 
     user_name: Annotated[str | None, typer.Option(help="Stands for {{user}}; else the file's.")] = None
     character_name: Annotated[
@@ -30,6 +30,10 @@ class Names:
     include_hidden: Annotated[
         bool, typer.Option("--include-hidden", help="Take messages that their app hides, too.")
     ] = False
+    format: Annotated[
+        str | None,
+        typer.Option(help="What the files are, e.g. jsonl; else found out. A wrong one lists all."),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +59,7 @@ def read_source(path: Path, scope: Scope, names: Names) -> SourceFile:
     Raises:
         FormatError: If it cannot be read or is of none.
     """
-    if _is_export(path):
+    if names.format is None and _is_export(path):
         return SourceFile(path=path, format="export", placement=None)
     try:
         result = _result(path, scope, names)

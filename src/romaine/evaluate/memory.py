@@ -21,6 +21,7 @@ from romaine.choice import Choice
 from romaine.errors import OptionError
 from romaine.evaluate.scope import ConversationMemory
 from romaine.formats.locomo import Conversation, read_conversations
+from romaine.memory.ranking import Ranker
 from romaine.memory.terms import document_text
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def evaluate_memory(
     embedder: Embedder | None = None,
     dim: int | None = None,
     mode: str | Mode = Mode.HYBRID,
+    ranker: Ranker | None = None,
 ) -> MemoryReport:
     """Asks every question of every conversation and counts what is found.
 
@@ -124,6 +126,7 @@ def evaluate_memory(
         dim: Components to compare turns with (dense) or to find candidates with (hybrid); None for the
             embedder's own.
         mode: "hybrid" or "dense".
+        ranker: What decides the order of hybrid; None for the default one.
 
     Returns:
         The figures.
@@ -147,7 +150,10 @@ def evaluate_memory(
     outcomes: list[Outcome] = []
     seconds, index_bytes = 0.0, 0
     for conversation in conversations:
-        with (_dense if mode is Mode.DENSE else _hybrid)(conversation, embedder) as (find, nbytes):
+        asked = (
+            _dense(conversation, embedder) if mode is Mode.DENSE else _hybrid(conversation, embedder, ranker)
+        )
+        with asked as (find, nbytes):
             started = time.perf_counter()
             outcomes += ask(conversation, find)
             seconds += time.perf_counter() - started
@@ -194,8 +200,10 @@ def _dense(conversation: Conversation, embedder: Embedder) -> Iterator[tuple[Fin
 
 
 @contextmanager
-def _hybrid(conversation: Conversation, embedder: Embedder) -> Iterator[tuple[Find, int]]:
-    with ConversationMemory(conversation, embedder) as memory:
+def _hybrid(
+    conversation: Conversation, embedder: Embedder, ranker: Ranker | None
+) -> Iterator[tuple[Find, int]]:
+    with ConversationMemory(conversation, embedder, ranker=ranker) as memory:
         yield lambda question: memory.find(question, max(CUTOFFS)), memory.nbytes
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from romaine.formats.locomo import Conversation
 from romaine.memory.hits import Explanation
 from romaine.memory.memory import RoleplayMemory
+from romaine.memory.ranking import Ranker
 from romaine.memory.records import Scope
 
 if TYPE_CHECKING:
@@ -16,15 +17,18 @@ _SCOPE = Scope(user="evaluation", chat="conversation")
 
 
 class ConversationMemory:
-    """The turns of one conversation in a memory of their own, with every default. Use it in a `with` block.
+    """The turns of one conversation in a memory of their own. Use it in a `with` block.
 
     Args:
         conversation: Its turns; those without text are left out, as nothing could find them.
         embedder: Its `dim` is that of the funnel's first stage.
+        ranker: What decides the order; None for the default one.
     """
 
-    def __init__(self, conversation: Conversation, embedder: Embedder) -> None:
-        self._memory = RoleplayMemory(":memory:", embedder=embedder)
+    def __init__(
+        self, conversation: Conversation, embedder: Embedder, *, ranker: Ranker | None = None
+    ) -> None:
+        self._memory = RoleplayMemory(":memory:", embedder=embedder, ranker=ranker)
         self._number = {turn.source_id: number for number, turn in enumerate(conversation.turns)}
         self._memory.add_turns(_SCOPE, [turn for turn in conversation.turns if turn.text.strip()])
         self.find("", 1)  # loads the index, so that the first question is like any other

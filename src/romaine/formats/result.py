@@ -68,7 +68,7 @@ class ImportResult:
     """Everything one file holds.
 
     Attributes:
-        format: Name of the format, one of `romaine.formats.FORMATS`.
+        format: Name of the format, one of `romaine.formats.format_names()`.
         chats: The chats, most often one; none for cards and lorebooks.
         memories: Facts, lore and summaries.
         skipped: What was left out, in the order of the file.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from romaine.memory.candidates import Candidates, Spread
 from romaine.memory.edits import Forgotten
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
@@ -10,11 +11,14 @@ from romaine.memory.lifecycle import DecayResult, Lifecycle
 from romaine.memory.listing import Stats
 from romaine.memory.memory import RoleplayMemory
 from romaine.memory.notes import NoteAdded
+from romaine.memory.query import Query
+from romaine.memory.ranking import Ranker, Ranking, Reranker, Signals, WeightedRanker, Weights
 from romaine.memory.records import Category, Hit, Kind, Memory, Role, Scope, Turn
 from romaine.memory.reembedding import reembed
 from romaine.memory.turns import TurnsAdded
 
 __all__ = [
+    "Candidates",
     "Category",
     "DecayResult",
     "Explanation",
@@ -26,12 +30,20 @@ __all__ = [
     "Memory",
     "MemoryEmbedder",
     "NoteAdded",
+    "Query",
+    "Ranker",
+    "Ranking",
     "Rejected",
+    "Reranker",
     "Role",
     "RoleplayMemory",
     "Scope",
+    "Signals",
+    "Spread",
     "Stats",
     "Turn",
     "TurnsAdded",
+    "WeightedRanker",
+    "Weights",
     "reembed",
 ]

@@ -26,6 +26,8 @@ Value = TypeVar("Value", bound=Sized)
 class IndexCache(Generic[Key, Value]):
     """Keeps what was used last within a limit of bytes. Safe to call from many threads.
 
+    Sizes are noted as values grow: asking hundreds of indexes after each write would hold up every recall.
+
     Args:
         limit_bytes: How much may be held. One value larger than that is held all the same, alone, because it
             is needed to answer at all.
@@ -39,31 +41,17 @@ class IndexCache(Generic[Key, Value]):
             raise OptionError(f"limit_bytes={limit_bytes!r} is not possible: it must be 0 or more")
         self.limit_bytes = limit_bytes
         self._values: OrderedDict[Key, Value] = OrderedDict()
+        self._sizes: dict[Key, int] = {}
+        self._held = 0
         self._lock = threading.Lock()
 
-    def __len__(self) -> int:
-        return len(self._values)
+    def __contains__(self, key: Key) -> bool:
+        return key in self._values
 
     @property
     def nbytes(self) -> int:
-        """Bytes held by all values."""
-        with self._lock:
-            return sum(value.nbytes for value in self._values.values())
-
-    def get(self, key: Key) -> Value | None:
-        """Returns the value of `key` and marks it as used, or None."""
-        with self._lock:
-            value = self._values.get(key)
-            if value is not None:
-                self._values.move_to_end(key)
-            return value
-
-    def put(self, key: Key, value: Value) -> None:
-        """Keeps `value` as the last used and drops others until the limit holds."""
-        with self._lock:
-            self._values[key] = value
-            self._values.move_to_end(key)
-            self._evict()
+        """Bytes held by all values, as last noted."""
+        return self._held
 
     def get_or_put(self, key: Key, make: Callable[[], Value]) -> Value:
         """Returns the value of `key`, made if it is not there; of two threads that ask, one makes it."""
@@ -71,32 +59,27 @@ class IndexCache(Generic[Key, Value]):
             value = self._values.get(key)
             if value is None:
                 self._values[key] = value = make()
-                self._evict()
+                self._note(key)
             self._values.move_to_end(key)
             return value
 
-    def trim(self) -> None:
-        """Drops values until the limit holds; to be called after values have grown."""
+    def note_growth(self, key: Key) -> None:
+        """Notes the size that a value has now, and drops others until the limit holds."""
         with self._lock:
-            self._evict()
-
-    def items(self) -> list[tuple[Key, Value]]:
-        """All keys and values, the least recently used first."""
-        with self._lock:
-            return list(self._values.items())
-
-    def discard(self, key: Key) -> None:
-        """Drops `key` if it is there."""
-        with self._lock:
-            self._values.pop(key, None)
+            if key in self._values:
+                self._note(key)
 
     def clear(self) -> None:
         """Drops everything."""
         with self._lock:
             self._values.clear()
+            self._sizes.clear()
+            self._held = 0
 
-    def _evict(self) -> None:
-        held = sum(value.nbytes for value in self._values.values())
-        while held > self.limit_bytes and len(self._values) > 1:
-            _, dropped = self._values.popitem(last=False)
-            held -= dropped.nbytes
+    def _note(self, key: Key) -> None:
+        size = self._values[key].nbytes
+        self._held += size - self._sizes.get(key, 0)
+        self._sizes[key] = size
+        while self._held > self.limit_bytes and len(self._values) > 1:
+            oldest, _ = self._values.popitem(last=False)
+            self._held -= self._sizes.pop(oldest)

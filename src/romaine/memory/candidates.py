@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
-from romaine.errors import VectorError
 from romaine.memory.terms import TermIds
 
 
@@ -35,11 +34,6 @@ class Entries:
     terms: Sequence[TermIds]
     previous: NDArray[np.int64]
     attributes: NDArray[Any]
-
-    def __post_init__(self) -> None:
-        lengths = {name: len(value) for name, value in vars(self).items()}
-        if len(set(lengths.values())) > 1:
-            raise VectorError(f"columns of one length are needed, got {lengths}")
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -58,15 +58,14 @@ class Table:
     """Named columns of one length. Apart, for a query reads one column of a few rows, not rows as a whole.
 
     Args:
-        dtype: A structured type: the columns' names and types.
+        dtype: A structured type: the columns' names and types, one at least.
     """
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self._columns = {name: Column(dtype[name]) for name in dtype.names or ()}
-        self._length = 0
 
     def __len__(self) -> int:
-        return self._length
+        return len(next(iter(self._columns.values())))
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """A column, (n,): a view, valid until the next `append`, and may be written to."""
@@ -81,7 +80,6 @@ class Table:
         """Adds rows at the end, a structured array (n,)."""
         for name, column in self._columns.items():
             column.append(rows[name])
-        self._length += len(rows)
 
     def replace(self, at: NDArray[np.intp], rows: NDArray[Any]) -> None:
         """Gives the rows `at` (n,) other values, a structured array (n,)."""
@@ -92,7 +90,6 @@ class Table:
         """Drops the rows where `mask` (n,) is False, in order."""
         for column in self._columns.values():
             column.keep(mask)
-        self._length = int(np.count_nonzero(mask))
 
 
 class Vectors:

@@ -49,11 +49,12 @@ class Explanation:
 
 @dataclass
 class Found:
-    """A candidate with its row of the file."""
+    """A candidate with its memory and its row in the index."""
 
     memory: Memory
     score: float
     parts: dict[str, float]
+    row: int
 
 
 def diversified(found: list[Found], limit: int) -> list[Found]:

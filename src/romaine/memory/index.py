@@ -71,14 +71,12 @@ class VectorIndex:
         Args:
             vectors: Unit or zero vectors, float32 (n, full_dim).
         """
-        self._check(vectors)
         self._full.append(vectors)
         if self._slices is not self._full:
             self._slices.append(slice_dim(vectors, self.dim))
 
     def replace(self, rows: NDArray[np.intp], vectors: FloatArray) -> None:
         """Gives `rows` (n,) other vectors, (n, full_dim)."""
-        self._check(vectors)
         self._full.replace(rows, vectors)
         if self._slices is not self._full:
             self._slices.replace(rows, slice_dim(vectors, self.dim))
@@ -139,9 +137,7 @@ class VectorIndex:
         if len(visible) <= max(EXACT_ROWS, k):
             return visible
         size = max(FIRST_POOL, 2 * k)
-        similarities = self.scan(query, dim=dim)
-        if len(visible) < len(similarities):
-            similarities = similarities[visible]
+        similarities = self._similarities(query, visible, dim)
         first = _largest(similarities, size)
         if dim in (None, self.dim) and self.dim == self.full_dim:
             return visible[first]
@@ -164,16 +160,12 @@ class VectorIndex:
         """
         if len(visible) <= EXACT_ROWS:
             return visible
-        similarities = self.scan(query, dim=dim)
-        if len(visible) < len(similarities):
-            similarities = similarities[visible]
-        return visible[_largest(similarities, 2 * FIRST_POOL)]
+        return visible[_largest(self._similarities(query, visible, dim), 2 * FIRST_POOL)]
 
-    def _check(self, vectors: FloatArray) -> None:
-        if vectors.ndim != 2 or vectors.shape[1] != self.full_dim:
-            raise DimensionError(
-                f"vectors of shape {vectors.shape} do not fit: this index holds {self.full_dim} components"
-            )
+    def _similarities(self, query: FloatArray, visible: NDArray[np.intp], dim: int | None) -> FloatArray:
+        """Cosines of slices with the visible rows, float32 (visible,)."""
+        similarities = self.scan(query, dim=dim)
+        return similarities[visible] if len(visible) < len(similarities) else similarities
 
 
 def _largest(values: FloatArray, count: int) -> NDArray[np.intp]:

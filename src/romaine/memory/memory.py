@@ -11,7 +11,9 @@ from romaine.memory.checks import check_optional_name
 from romaine.memory.codec import VectorFormat
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
+from romaine.memory.judging import Judges
 from romaine.memory.lifecycle import Lifecycle
+from romaine.memory.ranking import DEFAULT_RANKER, Ranker, Reranker
 from romaine.memory.reading import MemoryReading
 from romaine.memory.recall import Recaller
 from romaine.memory.records import Scope, check_scope
@@ -36,11 +38,17 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
             None for the bundled model at 64 dimensions.
         vector_format: "float32", "float16" or "int8" for a new file; an old file keeps its own.
         lifecycle: How memories fade.
+        ranker: What decides the order, e.g. `WeightedRanker(Weights(lexical=0.9))`; None for the default one.
+            `min_score` is in its unit; "auto" always judges by the default one.
+        reranker: What looks at the first hits again and puts them in its own order; None for nothing. The
+            scores of these go to others among them, as `parts["rerank"]` says; all others stay behind.
+        rerank: How many of the best candidates the reranker looks at.
         cache_bytes: How much the indexes of scopes may hold in memory together.
         lock_timeout: Seconds to wait for other processes.
         read_only: Never write; for files without write permission.
 
     Raises:
+        OptionError: If a value is not allowed.
         OtherEmbedderError: If the file holds vectors of another embedder; `reembed` brings it over.
         StorageError: As its subclasses say.
     """
@@ -52,12 +60,16 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
         embedder: MemoryEmbedder | None = None,
         vector_format: str | VectorFormat | None = None,
         lifecycle: Lifecycle | None = None,
+        ranker: Ranker | None = None,
+        reranker: Reranker | None = None,
+        rerank: int = 20,
         cache_bytes: int = 2 * _GIGABYTE,
         lock_timeout: float = 60.0,
         read_only: bool = False,
     ) -> None:
         self.path = str(path)
         self.lifecycle = lifecycle or Lifecycle()
+        judges = Judges(ranker=DEFAULT_RANKER if ranker is None else ranker, reranker=reranker, first=rerank)
         self._store = Store(
             path,
             embedder if embedder is not None else _bundled(),
@@ -70,7 +82,7 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
         except BaseException:
             self._store.close()
             raise
-        self._recaller = Recaller(self._store, cache_bytes=cache_bytes)
+        self._recaller = Recaller(self._store, cache_bytes=cache_bytes, judges=judges)
 
     def __enter__(self) -> RoleplayMemory:  # noqa: PYI034 - Self needs Python 3.11
         return self

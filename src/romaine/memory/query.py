@@ -25,6 +25,7 @@ class Query:
 
     Attributes:
         text: The latest message.
+        messages: All that were given, the latest last.
         vector: Its embedding, unit or zero, float32 (full_dim,).
         terms: Its distinct terms, stop words left out.
         names: Those of its terms that are capitalised, as names are.
@@ -34,6 +35,7 @@ class Query:
     vector: FloatArray
     terms: tuple[int, ...]
     names: tuple[int, ...] = ()
+    messages: tuple[str, ...] = ()
 
 
 def messages_of(query: str | Sequence[str]) -> list[str]:
@@ -73,13 +75,20 @@ def build_query(
         TextTypeError: If it is neither a str nor a sequence of str.
         OptionError: If it is an empty sequence.
     """
-    messages = messages_of(query)[-_MESSAGES_READ:]
+    given = messages_of(query)
+    messages = given[-_MESSAGES_READ:]
     latest = messages[-1]
     texts = [latest] if len(messages) == 1 else [latest, "\n".join(messages)]
     worded = latest if _says_something(latest) else "\n".join(messages)
     if vector is None:
         vector = _blend(np.asarray(embed(texts), dtype=np.float32))
-    return Query(text=latest, vector=vector, terms=tuple(query_terms(worded)), names=name_terms(worded))
+    return Query(
+        text=latest,
+        messages=tuple(given),
+        vector=vector,
+        terms=tuple(query_terms(worded)),
+        names=name_terms(worded),
+    )
 
 
 def query_vector(vector: ArrayLike, full_dim: int) -> FloatArray:

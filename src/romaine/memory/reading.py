@@ -96,8 +96,8 @@ class MemoryReading:
             scope: Whose memory; nothing else is ever found.
             k: How many hits at most.
             token_budget: How many tokens hits and neighbours may have together.
-            min_score: Score a hit must reach; "auto" returns nothing where the model's calibration doubts
-                that the answer is there; None returns the k best.
+            min_score: Score a hit must reach, in the ranker's unit; "auto" returns nothing where the model's
+                calibration doubts that the answer is there; None returns the k best.
             kinds: Which kinds may be found: "turn", "fact", "lore", "summary"; None for all.
             speakers: Whose words may be found; None for all.
             as_character: Leaves out what this character did not witness; the scope's own always applies.
@@ -119,6 +119,7 @@ class MemoryReading:
         Raises:
             OptionError: If an option has a value that is not allowed.
             VectorError: If `vector` has another shape or holds values that are not finite.
+            RankingError: If the ranker or reranker fails or gives what cannot be used.
             OtherEmbedderError: If another process has brought the file over to another embedder.
         """
         options = RecallOptions(

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from romaine.errors import DimensionError, OtherEmbedderError
 from romaine.memory.abstention import GENERIC, Calibration, calibration_for
 from romaine.memory.cache import IndexCache
-from romaine.memory.candidates import Candidates
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.hits import Explanation
+from romaine.memory.judging import Judges
 from romaine.memory.options import RecallOptions
-from romaine.memory.query import Query, build_query, named_speakers, query_vector
-from romaine.memory.ranking import DEFAULT_WEIGHTS, Ranking, Signals, Weights, rank
+from romaine.memory.query import build_query, query_vector
 from romaine.memory.records import Scope
 from romaine.memory.scope_view import ScopeView, StaleRead
 from romaine.memory.search import Search
@@ -39,13 +37,13 @@ class Recaller:
     Args:
         store: The file.
         cache_bytes: How much the indexes may hold together.
-        weights: How much each part of a score counts.
+        judges: Who decides the order.
     """
 
-    def __init__(self, store: Store, *, cache_bytes: int, weights: Weights = DEFAULT_WEIGHTS) -> None:
+    def __init__(self, store: Store, *, cache_bytes: int, judges: Judges) -> None:
         self._store = store
         self._cache_bytes = cache_bytes
-        self._weights = weights
+        self._judges = judges
         self._serving = self._serving_for(store.bound)
 
     def clear(self) -> None:
@@ -94,8 +92,9 @@ class Recaller:
                     self._store.check_embedder(connection, serving.bound)
                     with view.at(connection) as changed:
                         if changed:
-                            serving.views.trim()
-                        return Search(self.rank, view, connection, asked, options, serving.calibration).run()
+                            serving.views.note_growth(scope)
+                        judges, calibration = self._judges, serving.calibration
+                        return Search(judges, view, connection, asked, options, calibration).run()
             except StaleRead:  # another thread asked later and got a later state
                 continue
 
@@ -115,37 +114,15 @@ class Recaller:
         )
 
     def _view(self, serving: _Serving, scope: Scope) -> ScopeView:
-        def made() -> ScopeView:
-            return ScopeView(
+        return serving.views.get_or_put(
+            scope,
+            lambda: ScopeView(
                 scope,
                 full_dim=serving.full.full_dim,
                 dim=serving.bound.embedder.dim,
                 vector_format=self._store.vector_format,
-            )
-
-        return serving.views.get_or_put(scope, made)
-
-    def rank(
-        self,
-        view: ScopeView,
-        query: Query,
-        candidates: Candidates,
-        known: NDArray[np.bool_] | None = None,
-    ) -> Ranking:
-        """Scores candidates of a view, as if it had only those rows that are `known`."""
-        rows = candidates.rows
-        attributes = view.index.attributes
-        names = {name for name in view.speakers if name is not None}
-        named = named_speakers(query.text, names)
-        is_named = np.array([name in named for name in view.speakers])
-        signals = Signals(
-            speaker_named=is_named[attributes["speaker"][rows]],
-            importance=attributes["importance"][rows],
-            recency=view.recency(attributes["created"][rows], known),
-            pinned=attributes["pinned"][rows],
-            cold=attributes["cold"][rows],
+            ),
         )
-        return rank(candidates, signals, self._weights)
 
     @property
     def nbytes(self) -> int:

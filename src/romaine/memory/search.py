@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +22,11 @@ from romaine.memory.hits import (
     within_budget,
     without_neighbour,
 )
+from romaine.memory.judging import Judges
 from romaine.memory.notes import normalised
 from romaine.memory.options import AUTO, Masks, RecallOptions, masks_of, without_hits
-from romaine.memory.query import Query
-from romaine.memory.ranking import Ranking
+from romaine.memory.query import Query, named_speakers
+from romaine.memory.ranking import DEFAULT_RANKER, Ranking, Signals
 from romaine.memory.records import Hit, Kind, Memory
 from romaine.memory.rows import StoredMemory
 from romaine.memory.scope_view import ScopeView
@@ -37,22 +37,12 @@ _FEW_SPARE = 2  # as many as are read at first; most recalls need no more
 _REJECTED = 10  # of what masks took out, the best that `explain` tells of
 
 
-class Rank(Protocol):
-    """Scores candidates of a view, as if it had only those rows that are known."""
-
-    def __call__(
-        self, view: ScopeView, query: Query, candidates: Candidates, known: NDArray[np.bool_] | None = None
-    ) -> Ranking:
-        """Scores and their parts."""
-        ...
-
-
 class Search:
     """One recall over one state of the file."""
 
     def __init__(
         self,
-        rank: Rank,
+        judges: Judges,
         view: ScopeView,
         connection: sqlite3.Connection,
         query: Query,
@@ -60,7 +50,7 @@ class Search:
         calibration: Calibration,
     ) -> None:
         self._calibration = calibration
-        self._rank = rank
+        self._judges = judges
         self._view = view
         self._connection = connection
         self._query = query
@@ -71,12 +61,15 @@ class Search:
         """Finds what fits."""
         options = self._options
         masks = self._asked(masks_of(self._view, options))
+        k = max(options.k, 10, self._judges.first if self._judges.reranker else 0)
         candidates = self._view.index.search(
-            self._query, mask=masks.wanted, known=masks.known, k=max(options.k, 10), dim=options.dim
+            self._query, mask=masks.wanted, known=masks.known, k=k, dim=options.dim
         )
-        ranking = self._rank(self._view, self._query, candidates, masks.known)
-        evidence, calibration = evidence_of(candidates, ranking), self._calibration
+        usual, ranking = self._rankings(candidates, masks.known)
+        evidence, calibration = evidence_of(candidates, usual), self._calibration
         silent = options.min_score == AUTO and not calibration.speaks(evidence)
+        if options.k and not silent:
+            ranking = self._reranked(candidates, ranking)
         hits = self._hits(candidates, ranking, silent=silent)
         if options.explain:
             self._explain(masks)
@@ -104,6 +97,25 @@ class Search:
         wanted[kept] = True
         return replace(masks, wanted=wanted)
 
+    def _rankings(
+        self, candidates: Candidates, known: NDArray[np.bool_] | None = None
+    ) -> tuple[Ranking, Ranking]:
+        """The default ranking, which calibrations are fitted to, and the one that decides."""
+        signals = signals_of(self._view, self._query, candidates, known)
+        usual = DEFAULT_RANKER.rank(self._query, candidates, signals)
+        if self._judges.ranker is DEFAULT_RANKER or not len(candidates):
+            return usual, usual
+        return usual, self._judges.rank(self._query, candidates, signals)
+
+    def _reranked(self, candidates: Candidates, ranking: Ranking) -> Ranking:
+        if self._judges.reranker is None:
+            return ranking
+        best = ranking.best(self._judges.first)
+        memories = self._memories(candidates.ids[best].tolist())
+        there = [i for i in best.tolist() if int(candidates.ids[i]) in memories]
+        shown = [memories[int(candidates.ids[i])] for i in there]
+        return self._judges.rerank(self._query, ranking, np.array(there, dtype=np.intp), shown)
+
     def _hits(self, candidates: Candidates, ranking: Ranking, *, silent: bool) -> list[Hit]:
         """Reads as few rows as it takes: making memories of rows costs more than ranking them."""
         k = self._options.k
@@ -123,13 +135,13 @@ class Search:
             spare = max(_SPARE, 2 * spare)
 
     def _read(self, candidates: Candidates, ranking: Ranking, count: int) -> list[Found]:
-        """The best candidates with their rows, as the view sees them."""
+        """The best candidates with their memories, as the view sees them."""
         best = ranking.best(count)
-        nos = [int(candidates.ids[i]) for i in best]
+        nos = candidates.ids[best].tolist()
         memories = self._memories(nos)
         return [
-            Found(memories[no], float(ranking.scores[i]), ranking.parts_of(int(i)))
-            for no, i in zip(nos, best, strict=True)
+            Found(memories[no], float(ranking.scores[i]), ranking.parts_of(i), int(candidates.rows[i]))
+            for no, i in zip(nos, best.tolist(), strict=True)
             if no in memories
         ]
 
@@ -223,15 +235,26 @@ class Search:
     def _explain(self, masks: Masks) -> None:
         """Ranks what the options took out before the search."""
         candidates = self._view.index.search(self._query, mask=without_hits(masks), k=_REJECTED)
-        ranking = self._rank(self._view, self._query, candidates)
-        row_of = dict(zip(candidates.ids.tolist(), candidates.rows.tolist(), strict=True))
-        best = ranking.best(_REJECTED)
-        by_id = {
-            memory.id: no for no, memory in self._memories([int(candidates.ids[i]) for i in best]).items()
-        }
+        _, ranking = self._rankings(candidates)
         for item in self._read(candidates, ranking, _REJECTED):
-            self._reject([item], masks.reason(row_of[by_id[item.memory.id]]))
+            self._reject([item], masks.reason(item.row))
 
     def _memories(self, nos: Sequence[int]) -> dict[int, Memory]:
         rows = self._seen.rows_of(self._connection, nos)
         return self._seen.memories(self._connection, rows, self._view.superseders)
+
+
+def signals_of(
+    view: ScopeView, query: Query, candidates: Candidates, known: NDArray[np.bool_] | None
+) -> Signals:
+    """What a view knows of candidates, as if it had only those rows that are `known`, bool (rows,)."""
+    rows, attributes = candidates.rows, view.index.attributes
+    named = named_speakers(query.text, {name for name in view.speakers if name is not None})
+    is_named = np.array([name in named for name in view.speakers])
+    return Signals(
+        speaker_named=is_named[attributes["speaker"][rows]],
+        importance=attributes["importance"][rows],
+        recency=view.recency(attributes["created"][rows], known),
+        pinned=attributes["pinned"][rows],
+        cold=attributes["cold"][rows],
+    )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from haystack import default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
 from romaine import RoleplayMemory
 from romaine.embedder import DEFAULT_MODEL
-from romaine.errors import OptionError
+from romaine.errors import OptionError, UnknownNameError
+from romaine.memory import Ranker, Reranker, WeightedRanker, Weights
 
 from haystack_integrations.common.romaine.settings import HUB_TOKEN, EmbedderSettings
 
@@ -75,6 +77,9 @@ class RomaineMemoryFile:
         cache_bytes: int = 2 << 30,
         lock_timeout: float = 60.0,
         read_only: bool = False,
+        ranker: Ranker | Mapping[str, float] | None = None,
+        reranker: Reranker | None = None,
+        rerank: int = 20,
     ) -> None:
         """Stores the settings; nothing is opened or loaded.
 
@@ -89,6 +94,10 @@ class RomaineMemoryFile:
         :param cache_bytes: How much the indexes of scopes may hold in memory together.
         :param lock_timeout: Seconds to wait for other processes.
         :param read_only: Never write; for files without write permission.
+        :param ranker: What decides the order, or weights of the default ranker by name; None for the default
+            one. To be serialized, any other object needs `to_dict` and `from_dict`.
+        :param reranker: What looks at the first hits again; None for nothing. Likewise.
+        :param rerank: How many of the best memories the reranker looks at.
         :raises OptionError: If a value is not allowed.
         """
         if not isinstance(path, (str, Path)):
@@ -98,6 +107,9 @@ class RomaineMemoryFile:
         self.cache_bytes = cache_bytes
         self.lock_timeout = lock_timeout
         self.read_only = read_only
+        self.ranker = _weighted(ranker) if isinstance(ranker, Mapping) else ranker
+        self.reranker = reranker
+        self.rerank = rerank
         self.settings = EmbedderSettings.of(locals())
         self._lock = threading.Lock()
         self._memory: RoleplayMemory | None = None
@@ -152,7 +164,14 @@ class RomaineMemoryFile:
         """Serializes the settings.
 
         :returns: A dictionary that `from_dict` takes.
+        :raises OptionError: If the ranker or reranker has no `to_dict`.
         """
+        ranker: Any = self.ranker
+        if type(ranker) is WeightedRanker:
+            ranker = asdict(ranker.weights)
+        for name, value in (("ranker", ranker), ("reranker", self.reranker)):
+            if value is not None and not isinstance(value, dict) and not hasattr(value, "to_dict"):
+                raise OptionError(f"{name}={value!r} cannot be serialized: give it to_dict and from_dict")
         return default_to_dict(
             self,
             path=self.path,
@@ -160,6 +179,9 @@ class RomaineMemoryFile:
             cache_bytes=self.cache_bytes,
             lock_timeout=self.lock_timeout,
             read_only=self.read_only,
+            ranker=ranker,
+            reranker=self.reranker,
+            rerank=self.rerank,
             **self.settings.init_parameters(without=("precision",)),
         )
 
@@ -183,4 +205,15 @@ class RomaineMemoryFile:
             cache_bytes=self.cache_bytes,
             lock_timeout=self.lock_timeout,
             read_only=self.read_only,
+            ranker=self.ranker,
+            reranker=self.reranker,
+            rerank=self.rerank,
         )
+
+
+def _weighted(weights: Mapping[str, float]) -> WeightedRanker:
+    known = [field.name for field in fields(Weights)]
+    for name in weights:
+        if name not in known:
+            raise UnknownNameError("weight", name, known)
+    return WeightedRanker(Weights(**weights))
