@@ -11,10 +11,11 @@ from pathlib import Path
 
 import onnx
 
-from romaine.backends.base import LoadOptions
 from romaine.backends.onnx import METADATA_MAX_TOKENS, METADATA_UNIFORM_ABOVE, open_session
+from romaine.backends.options import LoadOptions
 from romaine.backends.resolve import resolve_model
 from romaine.backends.torch import load as load_torch
+from romaine.checks import optional_path
 from romaine.errors import BackendError, ModelFormatError, OptionError
 from romaine.export.graph import EmbeddingGraph, trace
 from romaine.export.parity import FP32, INT8, Limits, Parity, Reference, make_reference
@@ -104,16 +105,15 @@ def export_model(
         OptionError: If `out_dir` cannot be written to.
     """
     started = time.monotonic()
-    options = LoadOptions(threads=threads)
-    local = resolve_model(
-        source,
+    options = LoadOptions(
         backend="torch",
-        cache_folder=None if cache_folder is None else Path(cache_folder),
+        cache_folder=optional_path("cache_folder", cache_folder),
         local_files_only=local_files_only,
         revision=revision,
         allow_rejected=allow_rejected,
-        options=options,
-    ).local
+        threads=threads,
+    )
+    local = resolve_model(source, options=options).local
     folder = _make_folder(out_dir)
     backend = load_torch(local, local.card, options)
     graph = EmbeddingGraph(

@@ -10,7 +10,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from romaine.arrays import FloatArray, l2_normalize
-from romaine.backends.base import LoadOptions
+from romaine.backends.options import LoadOptions
 from romaine.backends.registry import open_model
 from romaine.choice import Choice
 from romaine.errors import MissingExtraError, ModelFormatError, OptionError
