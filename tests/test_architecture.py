@@ -22,10 +22,10 @@ LAYERS = (
     ("formats",),
     ("memory",),
     ("embedder",),
-    ("lazy_model", "pipeline"),
+    ("lazy_model", "pipeline", "embedder_options"),
     ("backends",),
     ("models", "text", "precision"),
-    ("arrays", "bounded", "checks", "deserialise", "progress", "truncation"),
+    ("arrays", "bounded", "checks", "deserialise", "options", "progress", "truncation"),
     ("choice", "plugins"),
     ("errors",),
 )

@@ -7,7 +7,7 @@ import inspect
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ from haystack_integrations.components.retrievers.romaine import (
 from langchain_romaine import RomaineEmbeddings
 from langchain_romaine import RomaineMemoryRetriever as LangChainRetriever
 from llama_index.embeddings.romaine import RomaineEmbedding
+from llama_index.memory.romaine import RomaineMemoryBlock
 from llama_index.retrievers.romaine import RomaineMemoryRetriever as LlamaIndexRetriever
 
 from romaine import Embedder, RoleplayMemory, Scope, Turn
 from romaine.errors import OptionError
+from romaine.memory.options import RecallOptions
 
 TEXTS = [
     "I left the silver key under the third step.",
@@ -39,6 +41,7 @@ SETTINGS = (
     {"dim": 64},
     {"dim": 128, "query_prompt": "question: ", "document_prompt": "passage: "},
     {"batch_size": 2, "truncate": "pool", "threads": 1},
+    {"precision": "int8", "dim": 64},
 )
 SCOPE = Scope(user="ana", character="Cassian", chat="tavern")
 TURNS = [
@@ -191,14 +194,38 @@ def test_every_option_of_embedder_is_a_setting_everywhere():
         "llama-index": set(RomaineEmbedding.model_fields),
         "haystack": set(inspect.signature(RomaineDocumentEmbedder.__init__).parameters),
     }
-    # frameworks take Python floats, so there is nothing to pack
-    options = set(inspect.signature(Embedder.__init__).parameters) - {"self", "precision"}
+    options = set(inspect.signature(Embedder.__init__).parameters) - {"self"}
     for framework, names in settings.items():
         wanted = {renamed.get(framework, {}).get(option, option) for option in options}
         assert wanted <= names, f"{framework} lacks {sorted(wanted - names)}"
     assert set(inspect.signature(RomaineTextEmbedder.__init__).parameters) >= {
         renamed["haystack"].get(option, option) for option in options
     }
+
+
+@pytest.mark.parametrize(
+    ("face", "names", "not_here"),
+    [
+        (LangChainRetriever, {}, set()),
+        (LlamaIndexRetriever.__init__, {"k": "similarity_top_k"}, set()),
+        # the story's order, and a budget that the LLM's tokenizer counts
+        (RomaineMemoryBlock, {"k": "similarity_top_k"}, {"order", "token_budget"}),
+        (HaystackRetriever.__init__, {"k": "top_k"}, {"where"}),  # filters say it
+    ],
+)
+def test_every_option_of_recall_is_a_setting_everywhere(face, names, not_here):
+    offered = (
+        {name: field.default for name, field in face.model_fields.items()}
+        if isinstance(face, type)
+        else {name: each.default for name, each in inspect.signature(face).parameters.items()}
+    )
+    wanted = {
+        names.get(option.name, option.name): option.default
+        for option in fields(RecallOptions)
+        if option.name not in not_here | {"explain"}  # which returns something else than hits
+    }
+    assert {name: offered.get(name, "missing") for name in wanted} == wanted
+    assert {"scope", "user", "character", "chat"} <= offered.keys()
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from romaine.embedder import Embedder
 from romaine.errors import InputFileError, OptionError, UnknownNameError
 
 _TEXTS_PER_STEP = 8192
-_NPY_HEADER_BYTES = 128  # numpy pads headers to a multiple of 64; 128 holds every shape there can be
 _FORMATS = (".npy", ".jsonl")
 _ROLES = ("document", "query")
 
@@ -33,16 +32,6 @@ class Record:
 
     text: str
     id: Any
-
-
-@dataclass(frozen=True, kw_only=True)
-class BulkSettings:
-    """What must be the same for a run to be resumed; kept beside the unfinished file."""
-
-    fingerprint: str
-    dim: int
-    precision: str
-    role: str
 
 
 def read_lines(stream: IO[str]) -> Iterator[Record]:
@@ -74,33 +63,23 @@ def read_jsonl(stream: IO[str], *, field: str = "text") -> Iterator[Record]:
         yield Record(text=text, id=value.get("id", number) if isinstance(value, dict) else number)
 
 
-class _Writer(Protocol):
-    """Appends vectors to an unfinished file."""
-
-    def rows_done(self) -> int: ...
-    def append(self, records: list[Record], vectors: NDArray[Any]) -> None: ...
-    def close(self) -> None: ...
-
-
-class _JsonlWriter:
-    """One object `{"id": ..., "embedding": [...]}` a line."""
+class _JsonlFile:
+    """One object `{"id": ..., "embedding": [...]}` a line, appended to what an interrupted run left."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a+b")
-        self._done = 0
+        self.rows = 0
         keep = 0
         self._file.seek(0)
         for line in self._file:
             if not line.endswith(b"\n"):  # the interrupted run was in the middle of it
                 break
-            self._done, keep = self._done + 1, keep + len(line)
+            self.rows, keep = self.rows + 1, keep + len(line)
         self._file.truncate(keep)
-
-    def rows_done(self) -> int:
-        return self._done
 
     def append(self, records: list[Record], vectors: NDArray[Any]) -> None:
         self._file.write(b"".join(jsonl_rows(records, vectors)))
+        self.rows += len(records)
 
     def close(self) -> None:
         self._file.close()
@@ -112,39 +91,36 @@ def jsonl_rows(records: list[Record], vectors: NDArray[Any]) -> Iterator[bytes]:
         yield json.dumps({"id": record.id, "embedding": vector.tolist()}).encode() + b"\n"
 
 
-class _NpyWriter:
+class _NpyFile:
     """A .npy file whose header is written again when the number of rows is known."""
 
-    def __init__(self, path: Path, *, columns: int, dtype: np.dtype[Any]) -> None:
-        self._columns, self._dtype = columns, dtype
+    def __init__(self, path: Path, sample: NDArray[Any]) -> None:
+        self._sample = sample
+        row_bytes = sample.shape[1] * sample.itemsize
         self._file = path.open("r+b" if path.exists() else "w+b")
         size = self._file.seek(0, os.SEEK_END)
-        self._done = max(0, size - _NPY_HEADER_BYTES) // (columns * dtype.itemsize)
-        if size < _NPY_HEADER_BYTES:
-            self._write_header()
-        self._file.truncate(_NPY_HEADER_BYTES + self._done * columns * dtype.itemsize)
+        self.rows = 0
+        begin = self._write_header()
+        self.rows = max(0, size - begin) // row_bytes
+        self._file.truncate(begin + self.rows * row_bytes)
         self._file.seek(0, os.SEEK_END)
-
-    def rows_done(self) -> int:
-        return self._done
 
     def append(self, records: list[Record], vectors: NDArray[Any]) -> None:
         del records
-        self._file.write(np.ascontiguousarray(vectors, dtype=self._dtype).tobytes())
-        self._done += len(vectors)
+        self._file.write(np.ascontiguousarray(vectors, dtype=self._sample.dtype).tobytes())
+        self.rows += len(vectors)
 
     def close(self) -> None:
         self._write_header()
         self._file.close()
 
-    def _write_header(self) -> None:
+    def _write_header(self) -> int:
+        """Returns its length, which stays the same: numpy leaves room for any number of rows."""
         self._file.seek(0)
-        fields = f"{{'descr': {np.lib.format.dtype_to_descr(self._dtype)!r}, 'fortran_order': False, "
-        fields += f"'shape': ({self._done}, {self._columns}), }}"
-        magic = np.lib.format.magic(1, 0)
-        room = _NPY_HEADER_BYTES - len(magic) - 2
-        header = fields.encode().ljust(room - 1) + b"\n"
-        self._file.write(magic + room.to_bytes(2, "little") + header)
+        facts = np.lib.format.header_data_from_array_1_0(self._sample)
+        facts["shape"] = (self.rows, self._sample.shape[1])
+        np.lib.format.write_array_header_1_0(self._file, facts)
+        return self._file.tell()
 
 
 def embed_in_steps(
@@ -207,32 +183,33 @@ def embed_to_file(
     note = out.with_name(out.name + ".part.json")
     if not overwrite and out.exists():
         raise OptionError(f"{out} exists; choose another name or pass --overwrite")
-    settings = BulkSettings(
-        fingerprint=embedder.fingerprint, dim=embedder.dim, precision=embedder.precision.value, role=role
-    )
+    settings = {
+        "fingerprint": embedder.fingerprint,
+        "dim": embedder.dim,
+        "precision": embedder.precision.value,
+        "role": role,
+    }
     _claim_part(part, note, settings, resume=resume, overwrite=overwrite)
-    writer = _open_writer(part, out.suffix, embedder.embed_documents([]))
+    file = _NpyFile(part, embedder.embed_documents([])) if out.suffix == ".npy" else _JsonlFile(part)
     try:
         source = iter(records)
-        done = writer.rows_done()
-        skipped = sum(1 for _ in islice(source, done))
-        if skipped < done:
+        skipped = sum(1 for _ in islice(source, file.rows))
+        if skipped < file.rows:
             raise InputFileError(
-                f"the input has {skipped} texts, but {part} already holds {done}: it is another input"
+                f"the input has {skipped} texts, but {part} already holds {file.rows}: it is another input"
             )
         on_progress(skipped)
         for batch, vectors in embed_in_steps(embedder, source, role=role):
-            writer.append(batch, vectors)
-            done += len(batch)
+            file.append(batch, vectors)
             on_progress(len(batch))
     finally:
-        writer.close()
+        file.close()
     part.replace(out)
     note.unlink()
-    return done
+    return file.rows
 
 
-def _claim_part(part: Path, note: Path, settings: BulkSettings, *, resume: bool, overwrite: bool) -> None:
+def _claim_part(part: Path, note: Path, settings: dict[str, Any], *, resume: bool, overwrite: bool) -> None:
     """Makes sure an unfinished file is only continued with the settings it was begun with."""
     if part.exists() and not resume:
         if not overwrite:
@@ -247,16 +224,10 @@ def _claim_part(part: Path, note: Path, settings: BulkSettings, *, resume: bool,
             raise OptionError(
                 f"{note} is missing or damaged, so {part} cannot be resumed; pass --overwrite"
             ) from None
-        if begun_with != asdict(settings):
+        if begun_with != settings:
             raise OptionError(
-                f"{part} was begun with {begun_with}, now it is {asdict(settings)};"
+                f"{part} was begun with {begun_with}, now it is {settings};"
                 " use the same settings or --overwrite"
             )
     else:
-        note.write_text(json.dumps(asdict(settings)))
-
-
-def _open_writer(part: Path, suffix: str, sample: NDArray[Any]) -> _Writer:
-    if suffix == ".npy":
-        return _NpyWriter(part, columns=sample.shape[1], dtype=sample.dtype)
-    return _JsonlWriter(part)
+        note.write_text(json.dumps(settings))

@@ -9,11 +9,7 @@ from romaine.errors import OptionError, TextTypeError
 
 
 def positive_int(name: str, value: object) -> int:
-    """Returns `value` if it is an int of at least 1.
-
-    Raises:
-        OptionError: If not.
-    """
+    """Returns `value` if it is an int of at least 1, else raises an OptionError."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise OptionError(f"{name}={value!r} is not allowed: it must be an int of at least 1")
     return value
@@ -25,35 +21,21 @@ def optional_positive_int(name: str, value: object) -> int | None:
 
 
 def optional_str(name: str, value: object) -> str | None:
-    """Returns `value` if it is a str or None.
-
-    Raises:
-        OptionError: If not.
-    """
+    """Returns `value` if it is a str or None, else raises an OptionError."""
     if value is not None and not isinstance(value, str):
         raise OptionError(f"{name} must be a str or None, got {type(value).__name__}")
     return value
 
 
 def optional_path(name: str, value: object) -> Path | None:
-    """Returns `value` as a path if it is one or a str, or None.
-
-    Raises:
-        OptionError: If not.
-    """
-    if value is None:
-        return None
-    if isinstance(value, (str, Path)):
-        return Path(value)
+    """Returns `value` as a path if it is one or a str, or None, else raises an OptionError."""
+    if value is None or isinstance(value, (str, Path)):
+        return None if value is None else Path(value)
     raise OptionError(f"{name} must be a path or None, got {type(value).__name__}")
 
 
 def optional_str_tuple(name: str, value: object) -> tuple[str, ...] | None:
-    """Returns `value` as a tuple if it is a sequence of str, or None.
-
-    Raises:
-        OptionError: If not; one str is no sequence of them.
-    """
+    """Returns `value` as a tuple if it is a sequence of str or None, else raises an OptionError."""
     if value is None:
         return None
     if isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, str) for v in value):
@@ -62,11 +44,7 @@ def optional_str_tuple(name: str, value: object) -> tuple[str, ...] | None:
 
 
 def one_text(text: object) -> str:
-    """Returns `text` if it is a str.
-
-    Raises:
-        TextTypeError: If not.
-    """
+    """Returns `text` if it is a str, else raises a TextTypeError."""
     if not isinstance(text, str):
         raise TextTypeError(f"a text must be a str, got {type(text).__name__}")
     return text

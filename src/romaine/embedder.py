@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,16 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray, slice_dim
-from romaine.checks import (
-    one_text,
-    optional_path,
-    optional_positive_int,
-    optional_str,
-    optional_str_tuple,
-    positive_int,
-    text_list,
-)
-from romaine.lazy_model import LazyModel, ModelRequest
+from romaine.checks import one_text, text_list
+from romaine.embedder_options import EmbedderOptions
+from romaine.lazy_model import LazyModel
+from romaine.options import taken
 from romaine.pipeline import Pipeline
 from romaine.precision import Precision, encode
 from romaine.progress import progress_bar
@@ -36,7 +31,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 DEFAULT_MODEL = "little-gem"
-_DEFAULT_BATCH_TOKENS = 8192
 
 
 class Embedder:
@@ -86,7 +80,7 @@ class Embedder:
         document_prompt: str | None = None,
         precision: str | Precision = Precision.FLOAT32,
         truncate: str = "end",
-        batch_tokens: int = _DEFAULT_BATCH_TOKENS,
+        batch_tokens: int = 8192,
         batch_size: int | None = None,
         threads: int | None = None,
         device: str | None = None,
@@ -104,52 +98,17 @@ class Embedder:
         allow_pickle: bool = False,
         trust_remote_code: bool = False,
     ) -> None:
-        from romaine.backends.base import LoadOptions
-        from romaine.backends.spec import spec
-        from romaine.text.pieces import Truncate
-
-        if backend != "auto":
-            spec(backend)  # a name nobody knows is an error now, not when the model is first used
-
+        options = taken(EmbedderOptions, locals())
         self.model = model
         self.precision = Precision.parse(precision)
         self.show_progress = show_progress
-        self._pipeline = Pipeline(
-            truncate=Truncate.parse(truncate),
-            batch_tokens=positive_int("batch_tokens", batch_tokens),
-            batch_size=optional_positive_int("batch_size", batch_size),
-        )
-        self._dim = optional_positive_int("dim", dim)
-        self._prompts = (
-            optional_str("query_prompt", query_prompt),
-            optional_str("document_prompt", document_prompt),
-        )
-        self._allow_untrained_dim = allow_untrained_dim
+        self._options = options
+        self._pipeline = Pipeline.of(options)
         self._truncations = Truncations()
-        self._model = LazyModel(
-            ModelRequest(
-                model=model,
-                backend=backend,
-                cache_folder=optional_path("cache_folder", cache_folder),
-                local_files_only=local_files_only,
-                revision=revision,
-                token=optional_str("token", token),
-                allow_rejected=allow_rejected,
-                require_verified=require_verified,
-                options=LoadOptions(
-                    threads=optional_positive_int("threads", threads),
-                    device=device,
-                    providers=optional_str_tuple("providers", providers),
-                    dtype=dtype,
-                    variant=variant,
-                    trust_remote_code=trust_remote_code,
-                    allow_pickle=allow_pickle,
-                ),
-            )
-        )
+        self._model = LazyModel(model, options)
 
     def __repr__(self) -> str:
-        return f"Embedder({str(self.model)!r}, dim={self._dim}, precision={self.precision.value!r})"
+        return f"Embedder({str(self.model)!r}, dim={self._options.dim}, precision={self.precision.value!r})"
 
     # --- the model -----------------------------------------------------------------------------------------
 
@@ -164,7 +123,7 @@ class Embedder:
             MissingExtraError: If its backend is not installed.
             DimensionError: If the model cannot give `dim`.
         """
-        self.card.check_dim(self._dim, allow_untrained=self._allow_untrained_dim)
+        self.card.check_dim(self._options.dim, allow_untrained=self._options.allow_untrained_dim)
         return self
 
     @property
@@ -195,7 +154,7 @@ class Embedder:
     @property
     def dim(self) -> int:
         """Components of the vectors returned, before any packing by `precision`."""
-        return self.card.check_dim(self._dim, allow_untrained=self._allow_untrained_dim)
+        return self.card.check_dim(self._options.dim, allow_untrained=self._options.allow_untrained_dim)
 
     @property
     def max_tokens(self) -> int | None:
@@ -239,10 +198,7 @@ class Embedder:
         Raises:
             OptionError: If `dim` is not a positive int or None.
         """
-        other = copy.copy(self)
-        other._dim = optional_positive_int("dim", dim)
-        other._truncations = Truncations()
-        return other
+        return self._with(dim=dim)
 
     def with_prompts(self, *, query: str | None = None, document: str | None = None) -> Embedder:
         """The same embedder with other role prompts, None for the model's own; both share one loaded model.
@@ -250,9 +206,7 @@ class Embedder:
         Raises:
             OptionError: If a prompt is not a str or None.
         """
-        other = self.with_dim(self._dim)
-        other._prompts = (optional_str("query", query), optional_str("document", document))
-        return other
+        return self._with(query_prompt=query, document_prompt=document)
 
     # --- embedding -----------------------------------------------------------------------------------------
 
@@ -303,13 +257,19 @@ class Embedder:
 
     # --- inside --------------------------------------------------------------------------------------------
 
+    def _with(self, **changed: Any) -> Embedder:
+        other = copy.copy(self)
+        other._options = replace(self._options, **changed)
+        other._truncations = Truncations()
+        return other
+
     @property
     def _backend(self) -> Backend:
         return self._model.get().backend
 
     def _role_prompts(self) -> tuple[str, str]:
         own = self.card.prompts
-        query, document = self._prompts
+        query, document = self._options.query_prompt, self._options.document_prompt
         return own.query if query is None else query, own.document if document is None else document
 
     def _embed(self, texts: list[str], prompt: str, *, quiet: bool = False) -> NDArray[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,37 +11,22 @@ from romaine.arrays import FloatArray
 from romaine.precision import int8_range
 
 if TYPE_CHECKING:
-    from romaine.backends.base import LoadOptions
+    from romaine.backends.options import LoadOptions
     from romaine.backends.registry import OpenModel
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelRequest:
-    """What has to be known to open a model."""
-
-    model: str | Path
-    backend: str
-    cache_folder: Path | None
-    local_files_only: bool
-    revision: str | None
-    allow_rejected: bool
-    options: LoadOptions
-    require_verified: bool = False
-    token: str | None = field(default=None, repr=False)
 
 
 class LazyModel:
     """Opens a model once, at first use, however many threads and embedders share it."""
 
-    def __init__(self, request: ModelRequest) -> None:
-        self._request = request
+    def __init__(self, model: str | Path, options: LoadOptions) -> None:
+        self._model, self._options = model, options
         self._lock = threading.Lock()
         self._open: OpenModel | None = None
         self._int8_limits: dict[int, float] = {}
 
-    def __reduce__(self) -> tuple[type[LazyModel], tuple[ModelRequest]]:
+    def __reduce__(self) -> tuple[type[LazyModel], tuple[str | Path, LoadOptions]]:
         """A pickle holds what was asked for; the process that reads it opens the model itself."""
-        return LazyModel, (self._request,)
+        return LazyModel, (self._model, self._options)
 
     def __deepcopy__(self, memo: dict[int, object]) -> LazyModel:
         """Copies share the loaded model: it never changes."""
@@ -65,19 +49,9 @@ class LazyModel:
         from romaine.backends.registry import open_model
         from romaine.models.verdicts import require_pass
 
-        request = self._request
-        opened = open_model(
-            request.model,
-            backend=request.backend,
-            cache_folder=request.cache_folder,
-            local_files_only=request.local_files_only,
-            revision=request.revision,
-            token=request.token,
-            allow_rejected=request.allow_rejected,
-            options=request.options,
-        )
-        if request.require_verified:
-            require_pass(opened.local, opened.backend_name, variant=request.options.variant)
+        opened = open_model(self._model, options=self._options)
+        if self._options.require_verified:
+            require_pass(opened.local, opened.backend_name, variant=self._options.variant)
         return opened
 
     def int8_limit(self, dim: int, calibrate: Callable[[], FloatArray]) -> float:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from romaine.arrays import FloatArray, l2_normalize, layer_norm
+from romaine.text.pieces import Pieces, Truncate
 
 if TYPE_CHECKING:
     from romaine.backends.base import Backend
-    from romaine.text.pieces import Pieces, Truncate
+    from romaine.embedder_options import EmbedderOptions
 
 TEXTS_PER_CHUNK = 2048
 """Texts tokenised and sorted by length together; bounds memory, not quality."""
@@ -31,6 +32,15 @@ class Pipeline:
     truncate: Truncate
     batch_tokens: int
     batch_size: int | None
+
+    @classmethod
+    def of(cls, options: EmbedderOptions) -> Pipeline:
+        """The one that an embedder's options describe."""
+        return cls(
+            truncate=Truncate.parse(options.truncate),
+            batch_tokens=options.batch_tokens,
+            batch_size=options.batch_size,
+        )
 
     def run(self, backend: Backend, texts: Sequence[str], *, normalise_layer: bool) -> Iterator[Chunk]:
         """Yields the vectors of a few thousand texts at a time, in order.

@@ -67,7 +67,7 @@ def both(tmp_path):
 
 
 def holds_int8(folder):
-    card = resolve_model(folder, backend="torch").local.card
+    card = resolve_model(folder, options=LoadOptions(backend="torch")).local.card
     write_card(replace(card, int8_holds=True), folder)
 
 
@@ -124,7 +124,7 @@ def test_int8_is_for_cpus_and_for_cards_that_say_it_holds(options, variant, both
 def test_a_variant_is_only_for_onnx(both, folder_without_onnx):
     assert "onnx:int8" in resolve_model(both, options=INT8).local.files
     with pytest.raises(OptionError, match="variant='int8' names an ONNX file"):
-        resolve_model(both, backend="torch", options=INT8)
+        resolve_model(both, options=LoadOptions(backend="torch", variant="int8"))
     with pytest.raises(UnknownNameError, match=r"'int4'.*Did you mean"):
         resolve_model(both, options=LoadOptions(variant="int4"))
     with pytest.raises(ModelFormatError, match="variant 'int8'"):
@@ -146,9 +146,9 @@ def test_a_missing_extra_names_the_line_to_type(both, folder_without_onnx, witho
     with pytest.raises(MissingExtraError, match=r"pip install 'romaine\[torch\]'"):
         resolve_model(folder_without_onnx)
     with pytest.raises(MissingExtraError, match=r"pip install 'romaine\[torch\]'"):
-        resolve_model(both, backend="torch")
+        resolve_model(both, options=LoadOptions(backend="torch"))
     with pytest.raises(MissingExtraError, match=r"romaine\[sentence-transformers\]"):
-        resolve_model(both, backend="sentence-transformers")
+        resolve_model(both, options=LoadOptions(backend="sentence-transformers"))
 
 
 def test_where_nothing_fits_every_backend_says_why(tmp_path):
@@ -158,7 +158,7 @@ def test_where_nothing_fits_every_backend_says_why(tmp_path):
     ):
         resolve_model(folder)
     with pytest.raises(ModelFormatError, match="static: no static embedding table"):
-        resolve_model(folder, backend="static")
+        resolve_model(folder, options=LoadOptions(backend="static"))
 
 
 def test_a_pickle_is_refused_and_says_why(tmp_path):
@@ -167,7 +167,7 @@ def test_a_pickle_is_refused_and_says_why(tmp_path):
     folder = write_files(tmp_path / "m", files)
     for options in ({}, {"allow_rejected": True}, {"backend": "torch"}):
         with pytest.raises(UnsafeModelError, match=r"pickle.*any code.*allow_pickle=True"):
-            resolve_model(folder, **options)
+            resolve_model(folder, options=LoadOptions(**options))
     allowed = resolve_model(folder, options=LoadOptions(allow_pickle=True))
     assert allowed.local.path("weights").name == "model_quantized.pt"
 
@@ -186,7 +186,7 @@ def test_a_folder_whose_card_admits_failure_is_rejected(folder_without_onnx):
     )
     with pytest.raises(RejectedModelError, match=r"0.2"):
         resolve_model(folder_without_onnx)
-    resolve_model(folder_without_onnx, allow_rejected=True)
+    resolve_model(folder_without_onnx, options=LoadOptions(allow_rejected=True))
 
 
 def test_a_config_with_remote_code_is_read_and_its_code_is_not_run(tmp_path):
@@ -233,7 +233,7 @@ def test_other_packages_may_bring_backends(folder_without_onnx, install):
     install("their_backend", f"[romaine.backends]\n{lines}", THEIR_BACKEND)
     assert backend_names()[4:] == ("theirs",)
     assert spec("onnx").module == "romaine.backends.onnx"
-    opened = open_model(folder_without_onnx, backend="theirs")
+    opened = open_model(folder_without_onnx, options=LoadOptions(backend="theirs"))
     assert opened.backend_name == "theirs"
     assert opened.local.path("weights").name == "model.safetensors"
     assert resolve_model(folder_without_onnx).spec.name == "torch"
@@ -245,7 +245,7 @@ def test_a_broken_backend_of_another_package_fails_where_it_is_used(folder_witho
     assert "broken" in backend_names()
     assert resolve_model(folder_without_onnx).spec.name == "torch"
     with pytest.raises(BackendError, match="'broken' is installed and cannot be imported"):
-        open_model(folder_without_onnx, backend="broken")
+        open_model(folder_without_onnx, options=LoadOptions(backend="broken"))
 
 
 def test_a_static_table_in_our_own_layout(tmp_path):

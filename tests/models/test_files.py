@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from romaine.backends.options import LoadOptions
 from romaine.backends.registry import resolve_model
 from romaine.errors import IntegrityError, ModelFormatError, ModelNotFoundError, OfflineError, OptionError
 from romaine.models.card_json import read_card, write_card
@@ -25,7 +26,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 3\n
 
 
 def test_a_folder_is_used_as_it_is(folder):
-    local = resolve_model(folder, backend="torch").local
+    local = resolve_model(folder, options=LoadOptions(backend="torch")).local
     assert local.folder == folder
     assert local.path("weights") == folder / "model.safetensors"
     assert local.sha256("weights") == sha256_of(folder / "model.safetensors")
@@ -35,7 +36,9 @@ def test_a_folder_is_used_as_it_is(folder):
 
 def test_the_hub_cache_is_used_without_the_network(cached):
     snapshot = cached(MINILM, transformer_files())
-    local = resolve_model("all-MiniLM-L6-v2", backend="torch").local  # sockets are blocked
+    local = resolve_model(
+        "all-MiniLM-L6-v2", options=LoadOptions(backend="torch")
+    ).local  # sockets are blocked
     assert local.folder == snapshot
     assert local.card.id == MINILM
 
@@ -44,25 +47,30 @@ def test_a_snapshots_links_to_blobs_are_no_escape(cached):
     snapshot = cached(
         "some/model", {**transformer_files(), "modules.json": b'[{"type": "a.Transformer", "path": ""}]'}
     )
-    assert resolve_model("some/model", backend="torch").local.folder == snapshot
-    assert resolve_model(snapshot, backend="torch").local.folder == snapshot
+    assert resolve_model("some/model", options=LoadOptions(backend="torch")).local.folder == snapshot
+    assert resolve_model(snapshot, options=LoadOptions(backend="torch")).local.folder == snapshot
 
 
 def test_cache_folder_and_revisions(cached, tmp_path, monkeypatch):
     snapshot = cached("some/model", transformer_files(), revision="refs/pr/1")
     monkeypatch.delenv("HF_HUB_CACHE")
     options = {"backend": "torch", "cache_folder": tmp_path / "hub", "local_files_only": True}
-    assert resolve_model("some/model", revision="refs/pr/1", **options).local.folder == snapshot
-    assert resolve_model("some/model", revision=COMMIT, **options).local.folder == snapshot
+    assert (
+        resolve_model("some/model", options=LoadOptions(revision="refs/pr/1", **options)).local.folder
+        == snapshot
+    )
+    assert (
+        resolve_model("some/model", options=LoadOptions(revision=COMMIT, **options)).local.folder == snapshot
+    )
     with pytest.raises(OfflineError):
-        resolve_model("some/model", **options)
+        resolve_model("some/model", options=LoadOptions(**options))
 
 
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")
 @pytest.mark.parametrize("offline", [True, False])
 def test_without_files_or_network_the_error_says_what_to_do(offline):
     with pytest.raises(OfflineError, match=r"romaine models download.*cache_folder=.*folder"):
-        resolve_model(MINILM, local_files_only=offline)
+        resolve_model(MINILM, options=LoadOptions(local_files_only=offline))
 
 
 @pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
@@ -78,7 +86,7 @@ def test_half_a_download_offline_names_what_is_missing(cached, tmp_path):
     cached("some/model", files)
     (tmp_path / "hub" / "models--some--model" / "blobs" / "abc.incomplete").write_bytes(b"half")
     with pytest.raises(ModelFormatError, match=r"interrupted.*without weights.*romaine models download"):
-        resolve_model("some/model", local_files_only=True)
+        resolve_model("some/model", options=LoadOptions(local_files_only=True))
 
 
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")
@@ -94,7 +102,7 @@ def test_a_lost_blob_counts_as_missing(cached, tmp_path):
     snapshot = cached("some/model", transformer_files())
     (snapshot / "model.safetensors").resolve().unlink()
     with pytest.raises(ModelFormatError, match="without weights"):
-        resolve_model("some/model", local_files_only=True)
+        resolve_model("some/model", options=LoadOptions(local_files_only=True))
 
 
 @pytest.mark.parametrize("content", [b"", POINTER, transformer_files()["model.safetensors"][:-9]])
@@ -104,10 +112,10 @@ def test_damaged_weights_are_named_with_a_repair(content, cached, folder):
     with pytest.raises(
         ModelFormatError, match=r"model.safetensors.*romaine models download some/model --force"
     ):
-        resolve_model("some/model", backend="torch")
+        resolve_model("some/model", options=LoadOptions(backend="torch"))
     write_files(folder, {"model.safetensors": content})
     with pytest.raises(ModelFormatError, match=r"model.safetensors.*Copy the file again"):
-        resolve_model(folder, backend="torch")
+        resolve_model(folder, options=LoadOptions(backend="torch"))
 
 
 def test_a_folder_with_an_unfinished_download(folder):
@@ -122,22 +130,22 @@ def test_an_empty_folder(tmp_path):
 
 
 def test_a_changed_file_is_refused_until_accepted(folder):
-    resolve_model(folder, backend="torch")
+    resolve_model(folder, options=LoadOptions(backend="torch"))
     (folder / "tokenizer.json").write_bytes(b'{"version": "2.0"}')
     with pytest.raises(IntegrityError, match=r"tokenizer.json has changed.*romaine models forget"):
-        resolve_model(folder, backend="torch")
+        resolve_model(folder, options=LoadOptions(backend="torch"))
     assert forget_hashes(parse_name(folder)) > 0
-    resolve_model(folder, backend="torch")
+    resolve_model(folder, options=LoadOptions(backend="torch"))
 
 
 def test_a_changed_cached_file(cached):
     snapshot = cached("some/model", transformer_files())
-    resolve_model("some/model", backend="torch")
+    resolve_model("some/model", options=LoadOptions(backend="torch"))
     (snapshot / "tokenizer.json").resolve().write_bytes(b'{"version": "2.0"}')
     with pytest.raises(IntegrityError, match="download some/model --force"):
-        resolve_model("some/model", backend="torch")
+        resolve_model("some/model", options=LoadOptions(backend="torch"))
     assert forget_hashes(parse_name("some/model")) > 0
-    resolve_model("some/model", backend="torch")
+    resolve_model("some/model", options=LoadOptions(backend="torch"))
 
 
 def test_hashes_a_card_states_are_checked_at_once(static_folder):
@@ -166,17 +174,17 @@ def test_an_unreadable_folder(folder):
 @pytest.mark.parametrize("revision", ["../x", "", 3])
 def test_a_bad_revision(revision):
     with pytest.raises(OptionError, match="revision"):
-        resolve_model(MINILM, revision=revision)
+        resolve_model(MINILM, options=LoadOptions(revision=revision))
 
 
 def test_a_folder_has_no_revision(folder):
     with pytest.raises(OptionError, match="is a folder"):
-        resolve_model(folder, revision="main")
+        resolve_model(folder, options=LoadOptions(revision="main"))
 
 
 def test_the_fingerprint_follows_files_and_prompts_only(folder, tmp_path):
     def fingerprint(path, query=""):
-        local = resolve_model(path, backend="torch").local
+        local = resolve_model(path, options=LoadOptions(backend="torch")).local
         return model_fingerprint(local, query_prompt=query, document_prompt="")
 
     first = fingerprint(folder)
@@ -192,14 +200,18 @@ def test_the_fingerprint_follows_files_and_prompts_only(folder, tmp_path):
 def test_torch_and_sentence_transformers_share_a_fingerprint(folder):
     write_files(folder, {"1_Pooling/config.json": b'{"pooling_mode": "cls"}'})
     prints = {
-        model_fingerprint(resolve_model(folder, backend=name).local, query_prompt="", document_prompt="")
+        model_fingerprint(
+            resolve_model(folder, options=LoadOptions(backend=name)).local,
+            query_prompt="",
+            document_prompt="",
+        )
         for name in ("torch", "sentence-transformers")
     }
     assert len(prints) == 1
 
 
 def test_the_first_form_of_the_fingerprint_is_what_it_was(folder, tmp_path):
-    local = resolve_model(folder, backend="torch").local
+    local = resolve_model(folder, options=LoadOptions(backend="torch")).local
     weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     parts = json.dumps([folder.name, [weights], 8, "q: ", ""]).encode()
     first = first_fingerprint(local, query_prompt="q: ", document_prompt="")

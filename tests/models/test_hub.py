@@ -79,9 +79,9 @@ def hub(monkeypatch) -> Hub:
 
 
 def test_exactly_what_the_backend_needs_is_downloaded(hub):
-    resolve_model("some/model", backend="onnx")
+    resolve_model("some/model", options=LoadOptions(backend="onnx"))
     assert sorted(hub.sent) == ["config.json", "onnx/model.onnx", "tokenizer.json"]
-    resolve_model("some/model", backend="onnx")
+    resolve_model("some/model", options=LoadOptions(backend="onnx"))
     assert len(hub.sent) == 3
 
 
@@ -90,12 +90,12 @@ def test_files_that_a_graph_keeps_tensors_in_are_downloaded_with_it(hub):
     tensor = b"\x6a" + bytes([len(location)]) + location
     graph = b"\x2a" + bytes([len(tensor)]) + tensor
     hub.files |= {"onnx/model.onnx": b"\x3a" + bytes([len(graph)]) + graph, "onnx/extra": b"numbers"}
-    resolved = resolve_model("some/model", backend="onnx")
+    resolved = resolve_model("some/model", options=LoadOptions(backend="onnx"))
     assert sorted(hub.sent) == ["config.json", "onnx/extra", "onnx/model.onnx", "tokenizer.json"]
     assert resolved.local.path("onnx:fp32:data:0").read_bytes() == b"numbers"
     del hub.files["onnx/extra"]
     with pytest.raises(ModelFormatError, match="keeps tensors in onnx/extra, which is missing"):
-        resolve_model("some/other", backend="onnx")
+        resolve_model("some/other", options=LoadOptions(backend="onnx"))
 
 
 def test_a_token_goes_to_the_hub_and_nowhere_else(hub):
@@ -104,31 +104,31 @@ def test_a_token_goes_to_the_hub_and_nowhere_else(hub):
     assert set(hub.tokens) == {"hf_secret"}
     assert "hf_secret" not in str(refused.value)
     assert "hf_secret" not in repr(Embedder("some/model", token="hf_secret"))
-    resolve_model("some/model", backend="onnx", options=LoadOptions(variant="int8"))
+    resolve_model("some/model", options=LoadOptions(backend="onnx", variant="int8"))
     assert hub.tokens[-1] is None
 
 
 def test_another_backend_fetches_only_what_is_new(hub):
-    resolve_model("some/model", backend="onnx", options=LoadOptions(variant="int8"))
+    resolve_model("some/model", options=LoadOptions(backend="onnx", variant="int8"))
     hub.sent.clear()
-    resolve_model("some/model", backend="torch")
+    resolve_model("some/model", options=LoadOptions(backend="torch"))
     assert hub.sent == ["model.safetensors"]
 
 
 def test_what_is_here_is_preferred_over_downloading(hub):
-    resolve_model("some/model", backend="torch")
+    resolve_model("some/model", options=LoadOptions(backend="torch"))
     hub.sent.clear()
     assert resolve_model("some/model").spec.name == "torch"
     assert not hub.sent
 
 
 def test_download_refreshes_and_force_sends_again(hub):
-    download_model("some/model", backend="torch")
+    download_model("some/model", options=LoadOptions(backend="torch"))
     hub.sent.clear()
-    download_model("some/model", backend="torch")
+    download_model("some/model", options=LoadOptions(backend="torch"))
     assert not hub.sent
     hub.files["tokenizer.json"] = b'{"changed": 1}'
-    resolved = download_model("some/model", backend="torch", force=True)
+    resolved = download_model("some/model", options=LoadOptions(backend="torch"), force=True)
     assert "model.safetensors" in hub.sent
     assert resolved.local.path("tokenizer").read_bytes() == b'{"changed": 1}'
 
@@ -148,7 +148,7 @@ def test_the_failed_model_is_refused_before_the_hub_is_asked(hub):
     with pytest.raises(RejectedModelError, match=r"0.223.*allow_rejected=True"):
         resolve_model(name)
     with pytest.raises(UnsafeModelError, match=r"model_quantized.pt.*allow_pickle=True"):
-        resolve_model(name, allow_rejected=True)
+        resolve_model(name, options=LoadOptions(allow_rejected=True))
 
 
 def test_a_repository_without_a_model(hub):
@@ -213,7 +213,7 @@ def test_the_cache_is_where_the_hub_keeps_it(variables, expected, monkeypatch):
 
 def test_nothing_is_logged_about_a_model(hub, caplog):
     caplog.set_level(logging.INFO, logger="romaine")
-    resolve_model("some/model", backend="torch")
+    resolve_model("some/model", options=LoadOptions(backend="torch"))
     assert not caplog.records
 
 

@@ -66,12 +66,12 @@ def small_teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Dialogues, pairs, texts and scored pairs, made of a few words."""
     folder = tmp_path_factory.mktemp("data")
-    dice = random.Random(0)
+    rng = random.Random(0)
 
     def sentence() -> str:
-        verb, when = dice.choice(("found", "lost", "sold", "painted")), dice.choice(("yesterday", "", ""))
-        first, second, third = dice.sample(THINGS, 3)
-        return f"I {verb} the {first} {second} in my {third} {when} {dice.randint(1, 999)}".strip()
+        verb, when = rng.choice(("found", "lost", "sold", "painted")), rng.choice(("yesterday", "", ""))
+        first, second, third = rng.sample(THINGS, 3)
+        return f"I {verb} the {first} {second} in my {third} {when} {rng.randint(1, 999)}".strip()
 
     dialogues = [
         {"source": f"source {i % 3}", "turns": [["ab"[n % 2], sentence()] for n in range(6)]}
@@ -80,7 +80,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pairs = []
     for _ in range(80):
         text = sentence()
-        pairs.append({"query": " ".join(dice.sample(text.split(), 4)), "positive": text})
+        pairs.append({"query": " ".join(rng.sample(text.split(), 4)), "positive": text})
     _write_lines(folder / "dialogues.jsonl", dialogues)
     _write_lines(folder / "pairs.jsonl", pairs)
     _write_lines(folder / "texts.jsonl", [{"text": sentence()} for _ in range(200)])
@@ -88,7 +88,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows = []
         for _ in range(count):
             words = sentence().split()
-            kept = dice.randint(1, len(words))
+            kept = rng.randint(1, len(words))
             other = [*words[:kept], *sentence().split()[kept:]]
             rows.append(f"{' '.join(words)},{' '.join(other)},{5 * kept / len(words):.2f}")
         (folder / name).write_text("\n".join(rows) + "\n", encoding="utf-8")
@@ -142,14 +142,11 @@ warm_up = 4
 loss = "relational"
 data = ["texts", "chat"]
 batch = 48
-clustered = 0.3
 
 [[phases.tasks]]
 loss = "chat"
 data = ["chat"]
-chats = 2
-dialogues = 3
-same = 0.99
+dialogues = 6
 
 [[phases.tasks]]
 loss = "contrastive"
@@ -177,7 +174,6 @@ drop = 0.1
 loss = "contrastive"
 data = ["chat", "pairs"]
 batch = 32
-distil = 0.2
 both_ways = true
 
 [watch]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from romaine.errors import InputFileError, OptionError
 from romaine.train.corpus import TextPool, read_corpus
 from romaine.train.recipe_file import parse_recipe
-from romaine.train.sampling import fill_evenly
+from romaine.train.records import fill_evenly
 
 
 @given(st.dictionaries(st.text(max_size=3), st.integers(0, 50), min_size=1, max_size=6), st.integers(0, 100))

@@ -26,13 +26,13 @@ def shown_files():
 
 def more_like(name, shown):
     """Enough records of a shown file's shape to train on."""
-    dice = random.Random(1)
+    rng = random.Random(1)
 
     def sentence():
-        return "the {} of the {} is near the {} {}".format(*dice.sample(THINGS, 3), dice.randint(1, 999))
+        return "the {} of the {} is near the {} {}".format(*rng.sample(THINGS, 3), rng.randint(1, 999))
 
     if name.endswith(".csv"):
-        return shown + "".join(f"{sentence()},{sentence()},{dice.randint(0, 5)}\n" for _ in range(20))
+        return shown + "".join(f"{sentence()},{sentence()},{rng.randint(0, 5)}\n" for _ in range(20))
     record = json.loads(shown)
     for _ in range(60):
         if "turns" in record:

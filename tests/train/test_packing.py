@@ -15,9 +15,9 @@ def test_rows_are_rounded_as_they_will_be_read_back(dim, bits):
     table[3] = 0
     packer = Packer(bits, "cpu")
     packer.fit(torch.from_numpy(table))
-    numbers = torch.tensor([3, 7, 49])
-    rounded = packer(torch.from_numpy(table)[numbers], numbers)
-    np.testing.assert_allclose(rounded.numpy(), packed(table, bits)[numbers.numpy()], atol=2e-6)
+    row_ids = torch.tensor([3, 7, 49])
+    rounded = packer(torch.from_numpy(table)[row_ids], row_ids)
+    np.testing.assert_allclose(rounded.numpy(), packed(table, bits)[row_ids.numpy()], atol=2e-6)
 
 
 def test_gradients_pass_straight_through():
@@ -34,7 +34,7 @@ def test_a_restored_packer_rounds_alike():
     packer, other = Packer(4, "cpu"), Packer(4, "cpu")
     packer.fit(table)
     other.restore(packer.state())
-    numbers = torch.arange(10)
-    assert torch.equal(packer(table, numbers), other(table, numbers))
+    row_ids = torch.arange(10)
+    assert torch.equal(packer(table, row_ids), other(table, row_ids))
     _, _, levels = lowbit.to_4_bits(table.numpy())
     np.testing.assert_array_equal(packer.state()["levels"].numpy(), levels)

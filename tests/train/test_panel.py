@@ -8,9 +8,9 @@ import pytest
 
 from romaine.arrays import l2_normalize
 from romaine.errors import MissingExtraError, OptionError
-from romaine.train.mining import clusters, hard_negatives
 from romaine.train.panel import assemble
 from romaine.train.recipe import TeacherKind, TeacherSpec
+from romaine.train.tasks import hard_negatives
 from romaine.train.teacher import ModelTeacher, Side, load_teacher
 
 
@@ -19,7 +19,7 @@ class Fixed:
 
     def __init__(self, vectors, *, sided=False):
         self.vectors, self.sided, self.dim = vectors, sided, vectors.shape[1]
-        self.fingerprint = "fixed"
+        self.fingerprint = f"fixed {hash(vectors.tobytes())}"
 
     def encode(self, texts, side):
         sign = -1 if self.sided and side is Side.QUERY else 1
@@ -35,40 +35,44 @@ def unit(count, dim, seed):
     return l2_normalize(np.random.default_rng(seed).standard_normal((count, dim)))
 
 
-def panel_of(*teachers):
-    numbers = np.arange(20)
-    return assemble(
-        [(teacher, 1.0) for teacher in teachers],
-        [str(i) for i in range(20)],
-        {Side.QUERY: numbers, Side.DOCUMENT: numbers},
-        cache=None,
-        device="cpu",
-        progress=silent,
-        seed=0,
-    )
+@pytest.fixture
+def panel_of(tmp_path):
+    def made(*teachers):
+        ids = np.arange(20)
+        return assemble(
+            [(teacher, 1.0) for teacher in teachers],
+            [str(i) for i in range(20)],
+            {Side.QUERY: ids, Side.DOCUMENT: ids},
+            cache=tmp_path,
+            device="cpu",
+            progress=silent,
+            seed=0,
+        )
+
+    return made
 
 
-def test_one_teacher_is_itself():
+def test_one_teacher_is_itself(panel_of):
     vectors = unit(20, 6, 0)
     left, right = np.array([3, 1]), np.array([0, 7, 19])
     found = panel_of(Fixed(vectors)).similarities(left, right).numpy()
     np.testing.assert_allclose(found, vectors[left] @ vectors[right].T, atol=1e-6)
 
 
-def test_a_second_teacher_is_brought_to_the_firsts_spread_before_averaging():
+def test_a_second_teacher_is_brought_to_the_firsts_spread_before_averaging(panel_of):
     vectors = unit(20, 6, 0)
     squeezed = l2_normalize(np.concatenate([vectors, np.full((20, 1), 3.0)], axis=1))
-    numbers = np.arange(20)
-    alone = panel_of(Fixed(vectors)).similarities(numbers, numbers).numpy()
-    both = panel_of(Fixed(vectors), Fixed(squeezed)).similarities(numbers, numbers).numpy()
+    ids = np.arange(20)
+    alone = panel_of(Fixed(vectors)).similarities(ids, ids).numpy()
+    both = panel_of(Fixed(vectors), Fixed(squeezed)).similarities(ids, ids).numpy()
     np.testing.assert_allclose(both, alone, atol=1e-4)  # they order texts alike, and differ in scale alone
 
 
-def test_roles_are_told_apart():
+def test_roles_are_told_apart(panel_of):
     panel = panel_of(Fixed(unit(20, 6, 0), sided=True))
-    numbers = np.arange(4)
-    same = panel.similarities(numbers, numbers)
-    crossed = panel.similarities(numbers, numbers, sides=(Side.QUERY, Side.DOCUMENT))
+    ids = np.arange(4)
+    same = panel.similarities(ids, ids)
+    crossed = panel.similarities(ids, ids, sides=(Side.QUERY, Side.DOCUMENT))
     np.testing.assert_allclose(crossed.numpy(), -same.numpy(), atol=1e-6)
 
 
@@ -109,14 +113,3 @@ def test_hard_negatives_are_near_and_not_nearer_than_the_positive():
         allowed = np.flatnonzero(cosines[row] < cosines[row, own] - 0.1)
         best = allowed[np.argsort(-cosines[row, allowed])][:50]
         np.testing.assert_array_equal(found[row][found[row] >= 0], best)
-
-
-def test_clusters_hold_neighbours():
-    centres = unit(4, 8, 0)
-    owner = np.random.default_rng(1).integers(4, size=400)
-    vectors = l2_normalize(centres[owner] + 0.05 * unit(400, 8, 2))
-    groups = clusters(vectors, seed=0)
-    assert sum(map(len, groups)) == 400
-    purity = sum(np.bincount(owner[group]).max() for group in groups) / 400
-    assert purity > 0.7
-    assert [group.tolist() for group in clusters(vectors, seed=0)] == [group.tolist() for group in groups]

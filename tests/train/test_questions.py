@@ -4,9 +4,8 @@ from functools import cache
 
 import numpy as np
 
-from romaine.train.chats import long_chat
+from romaine.train.chats import FIRST_NAMES, long_chat
 from romaine.train.corpus import Dialogue
-from romaine.train.names import FIRST_NAMES
 from romaine.train.questions import QuestionMaker
 
 TURNS = [
@@ -24,7 +23,7 @@ def maker():
 
 
 def asked(seed, text=TURNS[0], before=None):
-    return maker().ask(text, speaker="Mira", other="Tobin", before=before, dice=np.random.default_rng(seed))
+    return maker().ask(text, speaker="Mira", other="Tobin", before=before, rng=np.random.default_rng(seed))
 
 
 def test_questions_keep_some_words_of_the_turn():
@@ -37,7 +36,7 @@ def test_questions_keep_some_words_of_the_turn():
     assert len(keeping) > 0.8 * len(questions)
 
 
-def test_chance_is_that_of_the_dice():
+def test_chance_is_that_of_the_generator():
     assert [asked(seed) for seed in range(20)] == [asked(seed) for seed in range(20)]
 
 
@@ -59,15 +58,14 @@ def test_there_is_nothing_to_ask_about_an_ok():
 
 def test_a_long_chat_has_two_names_and_answers_in_place():
     dialogues = [Dialogue((0, 1, 2), (False, True, False)), Dialogue((3, 4), (False, True))]
-    dice = np.random.default_rng(3)
-    chats = [long_chat(dialogues, TURNS, maker(), dice, most=50) for _ in range(20)]
+    rng = np.random.default_rng(3)
+    chats = [long_chat(dialogues, TURNS, maker(), rng, most=50) for _ in range(20)]
     for chat in chats:
         names = {document.partition(": ")[0] for document in chat.documents}
         assert len(names) == 2
         assert names <= set(FIRST_NAMES)
         assert [document.partition(": ")[2] for document in chat.documents] == TURNS
-        assert chat.texts.tolist() == [0, 1, 2, 3, 4]
         assert len(chat.questions) == len(chat.answers)
         assert 4 not in chat.answers
     assert max(len(chat.questions) for chat in chats) > 1
-    assert all(len(long_chat(dialogues, TURNS, maker(), dice, most=1).questions) <= 1 for _ in range(9))
+    assert all(len(long_chat(dialogues, TURNS, maker(), rng, most=1).questions) <= 1 for _ in range(9))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from romaine.errors import InputFileError, OptionError
-from romaine.train.objectives import Chat, Contrastive, Relational, ScoreForm
+from romaine.train.objectives import ChatTask, ContrastiveTask, RelationalTask, ScoreForm
 from romaine.train.recipe import Centre, DataKind, TeacherKind
 from romaine.train.recipe_file import bundled_recipes, parse_recipe, read_recipe, recipe_source
 
@@ -12,7 +12,7 @@ def test_a_recipe_becomes_data(recipe_text):
     recipe = parse_recipe(recipe_text)
     assert recipe.teachers[0].kind is TeacherKind.MODEL
     assert recipe.data["chat"].kind is DataKind.DIALOGUES
-    assert [type(task) for task in recipe.phases[0].tasks][:3] == [Relational, Chat, Contrastive]
+    assert [type(task) for task in recipe.phases[0].tasks][:3] == [RelationalTask, ChatTask, ContrastiveTask]
     assert recipe.phases[0].tasks[3].form is ScoreForm.COSENT
     assert recipe.initial.centre is Centre.TEXT
     assert recipe.steps == 36
@@ -56,7 +56,8 @@ def test_bundled_recipes_can_be_read(name):
         ('data = ["sts"]', "data = []", "nothing to learn from"),
         ("batch = 48", "batch = 1", "batch=1"),
         ("batch = 48", "weight = 0.0", "weight=0"),
-        ("clustered = 0.3", "clustered = 1.5", "clustered=1.5"),
+        ("negatives = 1", "negatives = -1", "negatives=-1"),
+        ("batch = 48", "margin = 0.1", "unknown key"),
         ("steps = 24", "steps = 0", "steps=0"),
         ("learning_rate = 0.01", "learning_rate = nan", "learning_rate=nan"),
         ("average = 0.9", "average = 1", "average=1"),

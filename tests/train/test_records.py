@@ -7,7 +7,7 @@ import pytest
 
 from romaine.errors import InputFileError
 from romaine.train.recipe import DataKind
-from romaine.train.records import DialogueRecord, PairRecord, ScoredRecord, TextRecord, read_records
+from romaine.train.records import Example, read_examples
 
 SECRET = "a very private sentence"
 WHOLE = gzip.compress(b'"a text"\n' * 5000)
@@ -28,43 +28,43 @@ def test_texts_of_every_shape(tmp_path):
     ]
     path.write_bytes(gzip.compress("\n".join(map(json.dumps, records)).encode()))
     name = path.name
-    assert list(read_records(path, DataKind.TEXTS)) == [
-        TextRecord(name, "plain"),
-        TextRecord("s", "hello"),
-        TextRecord("s", "hi"),
-        TextRecord(name, "q"),
-        TextRecord(name, "p"),
+    assert list(read_examples(path, DataKind.TEXTS)) == [
+        Example(name, ("plain",)),
+        Example("s", ("hello",)),
+        Example("s", ("hi",)),
+        Example(name, ("q",)),
+        Example(name, ("p",)),
     ]
     table = tmp_path / "sts.csv"
     table.write_text('"one, two",three,4.5\n', encoding="utf-8")
-    assert [record.text for record in read_records(table, DataKind.TEXTS)] == ["one, two", "three"]
+    assert [record.texts[0] for record in read_examples(table, DataKind.TEXTS)] == ["one, two", "three"]
     plain = tmp_path / "lines.txt"
     plain.write_text("a\nb\n", encoding="utf-8")
-    assert [record.text.strip() for record in read_records(plain, DataKind.TEXTS)] == ["a", "b"]
+    assert [record.texts[0].strip() for record in read_examples(plain, DataKind.TEXTS)] == ["a", "b"]
 
 
 def test_pairs_and_triplets(tmp_path):
     path = lines(
         tmp_path / "p.jsonl", {"query": "q", "positive": "p"}, {"anchor": "q", "answer": "p", "negative": "n"}
     )
-    assert list(read_records(path, DataKind.PAIRS)) == [
-        PairRecord("p.jsonl", "q", "p"),
-        PairRecord("p.jsonl", "q", "p", "n"),
+    assert list(read_examples(path, DataKind.PAIRS)) == [
+        Example("p.jsonl", ("q", "p")),
+        Example("p.jsonl", ("q", "p", "n")),
     ]
     table = tmp_path / "p.tsv"
     table.write_text("q\tp\nq\tp\tn\n", encoding="utf-8")
-    assert [record.negative for record in read_records(table, DataKind.PAIRS)] == [None, "n"]
+    assert [record.texts for record in read_examples(table, DataKind.PAIRS)] == [("q", "p"), ("q", "p", "n")]
 
 
 def test_scored_pairs_and_dialogues(tmp_path):
     path = lines(tmp_path / "s.jsonl", {"sentence1": "a", "sentence2": "b", "score": 3})
-    assert list(read_records(path, DataKind.SCORED)) == [ScoredRecord("s.jsonl", "a", "b", 3.0)]
+    assert list(read_examples(path, DataKind.SCORED)) == [Example("s.jsonl", ("a", "b"), 3.0)]
     table = tmp_path / "s.csv"
     table.write_text("a,b,2.5\n", encoding="utf-8")
-    assert list(read_records(table, DataKind.SCORED)) == [ScoredRecord("s.csv", "a", "b", 2.5)]
+    assert list(read_examples(table, DataKind.SCORED)) == [Example("s.csv", ("a", "b"), 2.5)]
     chat = lines(tmp_path / "d.jsonl", {"source": "x", "turns": [["me", "hi"], ["you", "ho"]]})
-    assert list(read_records(chat, DataKind.DIALOGUES)) == [
-        DialogueRecord("x", (("me", "hi"), ("you", "ho")))
+    assert list(read_examples(chat, DataKind.DIALOGUES)) == [
+        Example("x", ("hi", "ho"), speakers=("me", "you"))
     ]
 
 
@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_used_is_named_and_never_quoted(tmp_path, name, ki
     path.write_bytes(content)
     (tmp_path / "a.dict.dz").write_bytes(DAMAGED)
     with pytest.raises(InputFileError, match=name) as raised:
-        list(read_records(path, DataKind(kind)))
+        list(read_examples(path, DataKind(kind)))
     assert SECRET not in str(raised.value)
 
 
@@ -116,17 +116,17 @@ def test_where_a_file_is_broken_is_said(tmp_path, name, content, where):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(InputFileError, match=where):
-        list(read_records(path, DataKind.TEXTS))
+        list(read_examples(path, DataKind.TEXTS))
 
 
 def test_a_byte_order_mark_is_no_text(tmp_path):
     for name in ("a.jsonl", "a.txt"):
         (tmp_path / name).write_bytes(b'\xef\xbb\xbf"hello"')
-    assert [record.text for record in read_records(tmp_path / "a.jsonl", DataKind.TEXTS)] == ["hello"]
-    assert [record.text for record in read_records(tmp_path / "a.txt", DataKind.TEXTS)] == ['"hello"']
+    assert [record.texts[0] for record in read_examples(tmp_path / "a.jsonl", DataKind.TEXTS)] == ["hello"]
+    assert [record.texts[0] for record in read_examples(tmp_path / "a.txt", DataKind.TEXTS)] == ['"hello"']
 
 
 def test_a_missing_file_is_named(tmp_path):
     for kind, name in (("texts", "gone.txt"), ("dictionary", "gone.index"), ("wordnet", "gone.noun")):
         with pytest.raises(InputFileError, match="gone"):
-            list(read_records(tmp_path / name, DataKind(kind)))
+            list(read_examples(tmp_path / name, DataKind(kind)))

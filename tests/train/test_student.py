@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from romaine.text.ragged import Ragged
-from romaine.train.objectives import Relational
+from romaine.train.objectives import RelationalTask
 from romaine.train.packing import Packer
 from romaine.train.recipe import Phase
 from romaine.train.student import Student
 
-PHASE = Phase(name="p", steps=10, tasks=(Relational(data=("x",)),))
+PHASE = Phase(name="p", steps=10, tasks=(RelationalTask(data=("x",)),))
 TOKENS = Ragged.from_lists([[1, 2, 2], [], [3]])
 
 
@@ -92,9 +92,9 @@ def test_an_anchor_holds():
     assert np.abs(held.matrix() - table()).max() < np.abs(free.matrix() - table()).max()
 
 
-def test_dropped_tokens_are_those_of_the_dice():
+def test_dropped_tokens_are_those_of_the_generator():
     student = started(replace(PHASE, drop=0.5))
-    one, two = (student.forward(TOKENS, dice=torch.Generator().manual_seed(s)) for s in (1, 1))
+    one, two = (student.forward(TOKENS, rng=torch.Generator().manual_seed(s)) for s in (1, 1))
     assert torch.equal(one, two)
-    others = [student.forward(TOKENS, dice=torch.Generator().manual_seed(s)) for s in range(9)]
+    others = [student.forward(TOKENS, rng=torch.Generator().manual_seed(s)) for s in range(9)]
     assert any(not torch.equal(one, other) for other in others)

@@ -6,7 +6,7 @@ import pytest
 from romaine.errors import OptionError
 from romaine.train import vector_cache
 from romaine.train.teacher import ModelTeacher, Side
-from romaine.train.vector_cache import teach, token_vectors
+from romaine.train.vector_cache import cached_vectors, token_vectors
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def _small_chunks(monkeypatch):
 
 
 def test_a_stopped_run_goes_on_where_it_was(teacher, texts, tmp_path):
-    whole = teach(teacher, texts, Side.DOCUMENT)
+    whole = cached_vectors(teacher, texts, Side.DOCUMENT, cache=tmp_path / "whole")
 
     def stop_after_two(count, seen=[]):  # noqa: B006
         seen.append(count)
@@ -33,36 +33,36 @@ def test_a_stopped_run_goes_on_where_it_was(teacher, texts, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        teach(teacher, texts, Side.DOCUMENT, cache=tmp_path, advance=stop_after_two)
+        cached_vectors(teacher, texts, Side.DOCUMENT, cache=tmp_path, advance=stop_after_two)
     asked = []
-    resumed = teach(teacher, texts, Side.DOCUMENT, cache=tmp_path, advance=asked.append)
+    resumed = cached_vectors(teacher, texts, Side.DOCUMENT, cache=tmp_path, advance=asked.append)
     assert asked == [80, 40, 10]
     np.testing.assert_array_equal(resumed.vectors[resumed.rows], whole.vectors[whole.rows])
 
 
 def test_other_texts_share_the_cache(teacher, texts, tmp_path):
-    teach(teacher, texts[:100], Side.DOCUMENT, cache=tmp_path)
+    cached_vectors(teacher, texts[:100], Side.DOCUMENT, cache=tmp_path)
     asked = []
-    taught = teach(teacher, texts[::-1], Side.QUERY, cache=tmp_path, advance=asked.append)
+    found = cached_vectors(teacher, texts[::-1], Side.QUERY, cache=tmp_path, advance=asked.append)
     assert asked == [100, 30]  # without roles a query is like a document
     whole = teacher.encode(texts[::-1], Side.DOCUMENT)
-    np.testing.assert_allclose(taught.vectors[taught.rows], whole, atol=1e-5)
+    np.testing.assert_allclose(found.vectors[found.rows], whole, atol=1e-5)
 
 
 def test_what_was_written_halfway_is_written_again(teacher, texts, tmp_path):
-    teach(teacher, texts[:50], Side.DOCUMENT, cache=tmp_path)
+    cached_vectors(teacher, texts[:50], Side.DOCUMENT, cache=tmp_path)
     for path in tmp_path.iterdir():
         with path.open("ab") as file:
             file.write(b"half")
-    taught = teach(teacher, texts, Side.DOCUMENT, cache=tmp_path)
-    np.testing.assert_allclose(taught.vectors[taught.rows], teacher.encode(texts, Side.DOCUMENT), atol=1e-5)
+    found = cached_vectors(teacher, texts, Side.DOCUMENT, cache=tmp_path)
+    np.testing.assert_allclose(found.vectors[found.rows], teacher.encode(texts, Side.DOCUMENT), atol=1e-5)
 
 
 def test_a_cache_that_cannot_be_written_is_named(teacher, texts, tmp_path):
     path = tmp_path / "file"
     path.write_text("x", encoding="utf-8")
     with pytest.raises(OptionError, match="--cache"):
-        teach(teacher, texts, Side.DOCUMENT, cache=path)
+        cached_vectors(teacher, texts, Side.DOCUMENT, cache=path)
     with pytest.raises(OptionError, match="--cache"):
         token_vectors(teacher, cache=path)
 

@@ -69,7 +69,7 @@ def test_the_examples_of_the_docstrings_run(
 )
 def test_the_readme_names_every_setting(kind: type) -> None:
     about_settings = README.split("## Settings")[1].split("## Coming from")[0]
-    unnamed = {"memory_file", "path", "user", "character", "chat", "filters", "filter_policy"}
+    unnamed = {"memory_file", "path", "scope", "user", "character", "chat", "filters", "filter_policy"}
     for name in inspect.signature(kind.__init__).parameters.keys() - unnamed - {"self"}:
         assert f"`{name}`" in about_settings, name
 
@@ -89,6 +89,8 @@ def test_every_parameter_is_explained(kind: type) -> None:
     public = [kind.__init__, *(f for n, f in inspect.getmembers(kind, callable) if not n.startswith("_"))]
     for function in public:
         doc = inspect.getdoc(function) or ""
+        if "those of `RomaineTextEmbedder`" in doc:
+            doc += inspect.getdoc(RomaineTextEmbedder.__init__) or ""
         parameters = inspect.signature(function).parameters.keys() - {"self"}
         missing = [name for name in parameters if f":param {name}:" not in doc]
         assert not missing, (function, missing)

@@ -12,17 +12,17 @@ from typing import Any
 import haystack.telemetry._telemetry
 import pytest
 from haystack.utils import ComponentDevice, Secret
-from romaine import Embedder
+from romaine import Embedder, Scope
 from romaine.errors import OptionError, TextTypeError, UnknownNameError
 
 from haystack_integrations.common.romaine import RomaineMemoryFile
+from haystack_integrations.common.romaine.scope import BoundScope
 from haystack_integrations.common.romaine.settings import EmbedderSettings
 from haystack_integrations.components.embedders.romaine import RomaineDocumentEmbedder, RomaineTextEmbedder
 from haystack_integrations.components.retrievers.romaine import RomaineMemoryRetriever
 from haystack_integrations.components.writers.romaine import RomaineMemoryWriter
 from haystack_integrations.document_stores.romaine import RomaineMemoryStore
 
-NOT_HERE = {"precision"}  # Haystack's embeddings are lists of floats
 RENAMED = {"show_progress": "progress_bar"}
 OF_TEXTS = RENAMED | {"query_prompt": "prefix"}
 OF_DOCUMENTS = RENAMED | {"document_prompt": "prefix"}
@@ -39,14 +39,13 @@ def parameters(kind: type) -> dict[str, inspect.Parameter]:
     [
         (RomaineTextEmbedder, OF_TEXTS, {"document_prompt"}),
         (RomaineDocumentEmbedder, OF_DOCUMENTS, {"query_prompt"}),
-        (RomaineMemoryFile, RENAMED, set()),
-        (EmbedderSettings, RENAMED, set()),
+        (RomaineMemoryFile, RENAMED, {"precision"}),  # a memory takes float32 and packs it itself
     ],
 )
 def test_every_option_of_the_embedder_is_here(kind: type, names: dict[str, str], left_out: set[str]) -> None:
     theirs, ours = parameters(Embedder), parameters(kind)
     for name, option in theirs.items():
-        if name in NOT_HERE | left_out:
+        if name in left_out:
             continue
         here = ours[names.get(name, name)]
         if name != "token":  # a Secret, as Haystack has it
@@ -100,6 +99,19 @@ def test_wrong_values_are_refused_at_once(
     assert "hf_secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", [RomaineMemoryRetriever, RomaineMemoryWriter, RomaineMemoryStore])
+def test_a_scope_is_given_whole_or_by_its_names(kind: type) -> None:
+    whole = Scope(user="ana", character="Cassian")
+    by_names = kind("never-made.db", user="ana", character="Cassian")
+    assert kind("never-made.db", scope=whole).scope == by_names.scope
+    with pytest.raises(OptionError, match="leave out one or the other"):
+        kind("never-made.db", scope=whole, chat="tavern")
+    with pytest.raises(OptionError, match="bound to"):  # what is bound, no run can change
+        BoundScope.of(whole, user=None, character=None, chat=None).resolve(
+            Scope(user="ben"), user=None, character=None, chat=None
+        )
+
+
 def test_a_model_is_named_or_a_path() -> None:
     for wrong in (7, None, b"little-gem"):
         with pytest.raises(OptionError, match="model"):
@@ -109,7 +121,7 @@ def test_a_model_is_named_or_a_path() -> None:
 
 def test_a_variable_set_to_nothing_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_API_TOKEN", "")
-    assert EmbedderSettings().make()._model._request.token is None
+    assert EmbedderSettings().make()._options.token is None
 
 
 def test_prefix_and_suffix_must_be_text() -> None:
@@ -132,9 +144,9 @@ def test_a_device_and_a_token_reach_the_embedder(monkeypatch: pytest.MonkeyPatch
     settings = EmbedderSettings(
         device=ComponentDevice.from_str("cuda:1"), token=Secret.from_env_var("MY_TOKEN")
     )
-    request = settings.make()._model._request
-    assert request.options.device == "cuda:1"
-    assert request.token == "hf_secret"
+    options = settings.make()._options
+    assert options.device == "cuda:1"
+    assert options.token == "hf_secret"
     assert "hf_secret" not in repr(settings)
 
 

@@ -23,7 +23,6 @@ from romaine import Embedder
 from romaine.errors import DimensionError, MissingExtraError, ModelNotFoundError
 
 TEXTS = ["I left the silver key under the third step.", "", "The soup is leek again.", "a\ud800b\x00c"]
-NOT_OFFERED = {"precision"}  # LlamaIndex takes lists of floats
 RENAMED = {  # what HuggingFaceEmbedding calls them
     "model": "model_name",
     "batch_size": "embed_batch_size",
@@ -79,11 +78,10 @@ def test_a_transformer_runs_as_well(transformer_folder: Path) -> None:
 
 
 def test_every_option_of_the_embedder_is_a_field() -> None:
-    options = inspect.signature(Embedder.__init__).parameters.keys() - {"self"} - NOT_OFFERED
+    options = inspect.signature(Embedder.__init__).parameters.keys() - {"self"}
     own = set(RomaineEmbedding.model_fields) - set(BaseEmbedding.model_fields)
     shared = {"model_name", "embed_batch_size"}
     assert {RENAMED.get(option, option) for option in options} == own | shared
-    assert NOT_OFFERED.isdisjoint(RomaineEmbedding.model_fields)
 
 
 def test_every_field_reaches_the_embedder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,6 +93,7 @@ def test_every_field_reaches_the_embedder(monkeypatch: pytest.MonkeyPatch) -> No
         "show_progress_bar": True,
         "backend": "onnx",
         "dim": 32,
+        "precision": "int8",
         "truncate": "pool",
         "batch_tokens": 99,
         "threads": 2,
@@ -131,7 +130,7 @@ def test_every_field_reaches_the_embedder(monkeypatch: pytest.MonkeyPatch) -> No
 def test_defaults_are_the_embedders() -> None:
     parameters = inspect.signature(Embedder.__init__).parameters
     for option, parameter in parameters.items():
-        if option not in {"self", "batch_size", *NOT_OFFERED}:  # BaseEmbedding always has a batch size
+        if option not in {"self", "batch_size"}:  # BaseEmbedding always has a batch size
             field = RomaineEmbedding.model_fields[RENAMED.get(option, option)]
             assert field.default == parameter.default, option
 

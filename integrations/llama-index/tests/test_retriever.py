@@ -162,8 +162,12 @@ def test_unknown_names_are_refused(memory: RoleplayMemory, scope: Scope) -> None
 
 
 def test_there_is_no_retriever_without_a_user(memory: RoleplayMemory) -> None:
-    with pytest.raises(TypeError, match="scope"):
-        RomaineMemoryRetriever(memory)  # type: ignore[call-arg]
+    with pytest.raises(OptionError, match="no user"):
+        RomaineMemoryRetriever(memory)
+    with pytest.raises(OptionError, match=r"scope=\.\.\. and user=\.\.\. both"):
+        RomaineMemoryRetriever(memory, scope=Scope(user="ana"), user="ana")
+    by_names = RomaineMemoryRetriever(memory, user="ana", character="Cassian", chat="tavern")
+    assert by_names.scope == Scope(user="ana", character="Cassian", chat="tavern")
     for scope in (None, "ana", {"user": "ana"}):
         with pytest.raises(OptionError, match="Scope"):
             RomaineMemoryRetriever(memory, scope=scope)  # type: ignore[arg-type]

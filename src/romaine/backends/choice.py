@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from romaine.backends.base import LoadOptions
-from romaine.backends.spec import BACKENDS, BackendSpec
+from romaine.backends.options import LoadOptions
+from romaine.backends.spec import BACKENDS, BackendSpec, spec
 from romaine.errors import (
     MissingExtraError,
     ModelFormatError,
@@ -49,7 +49,6 @@ def choose(
     tree: FileTree,
     *,
     known_card: ModelCard | None,
-    wanted: BackendSpec | None,
     options: LoadOptions,
 ) -> Choice:
     """Chooses what runs the model in `tree`.
@@ -58,8 +57,7 @@ def choose(
         model_id: What the caller called the model.
         tree: Its files.
         known_card: Its card in the catalog, if it has one.
-        wanted: The backend asked for, or None for the first in order that fits.
-        options: `variant`, `device`, `providers` and `allow_pickle` matter here.
+        options: `backend`, `variant`, `device`, `providers` and `allow_pickle` matter here.
 
     Raises:
         OptionError: If `options.variant` is unknown or has no meaning for the backend asked for.
@@ -67,13 +65,11 @@ def choose(
         MissingExtraError: If only backends that are not installed fit.
         ModelFormatError: If nothing fits, saying for each backend why.
     """
-    _check_variant(wanted, options)
     found = matches(tree, known_card.files if known_card is not None else {})
-    backends = _candidates(wanted, options)
     reasons: list[str] = []
     absent: list[BackendSpec] = []
     pickled = False
-    for backend in backends:
+    for backend in _candidates(options):
         match, reason = _best(backend, found, options)
         if match is not None and match.is_pickle and not options.allow_pickle:
             pickled, reason = True, f"{match.pickle} is a pickle"
@@ -94,19 +90,16 @@ def choose(
     raise ModelFormatError(_nothing_fits(model_id, tree, reasons))
 
 
-def _check_variant(wanted: BackendSpec | None, options: LoadOptions) -> None:
-    if options.variant is None:
-        return
-    if wanted is not None and wanted.name != "onnx" and not wanted.third_party:
+def _candidates(options: LoadOptions) -> tuple[BackendSpec, ...]:
+    """What may run it, in the order of preference: the backend asked for, or all that take the variant."""
+    if options.backend == "auto":
+        return tuple(item for item in BACKENDS if options.variant is None or item.name == "onnx")
+    wanted = spec(options.backend)
+    if options.variant is not None and wanted.name != "onnx" and not wanted.third_party:
         raise OptionError(
             f"variant={options.variant!r} names an ONNX file; with backend={wanted.name!r} leave it out"
         )
-
-
-def _candidates(wanted: BackendSpec | None, options: LoadOptions) -> tuple[BackendSpec, ...]:
-    if wanted is not None:
-        return (wanted,)
-    return tuple(item for item in BACKENDS if options.variant is None or item.name == "onnx")
+    return (wanted,)
 
 
 def _best(backend: BackendSpec, found: list[Match], options: LoadOptions) -> tuple[Match | None, str]:

@@ -6,8 +6,9 @@ import importlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from romaine.backends.base import Backend, LoadOptions
-from romaine.backends.resolve import ResolvedModel, download_model, refuse, resolve_model
+from romaine.backends.base import Backend
+from romaine.backends.options import DEFAULTS, LoadOptions
+from romaine.backends.resolve import ResolvedModel, download_model, resolve_model
 from romaine.backends.spec import BackendSpec, available_backends, backend_names, spec
 from romaine.errors import BackendError, ModelFormatError
 from romaine.models.card import ModelCard
@@ -22,7 +23,6 @@ __all__ = [
     "download_model",
     "load_model",
     "open_model",
-    "refuse",
     "resolve_model",
     "spec",
 ]
@@ -51,51 +51,24 @@ class OpenModel:
         return (first_fingerprint(self.local, query_prompt=query_prompt, document_prompt=document_prompt),)
 
 
-def open_model(
-    model: str | Path,
-    *,
-    backend: str = "auto",
-    cache_folder: Path | None = None,
-    local_files_only: bool = False,
-    revision: str | None = None,
-    token: str | None = None,
-    allow_rejected: bool = False,
-    options: LoadOptions | None = None,
-) -> OpenModel:
+def open_model(model: str | Path, *, options: LoadOptions = DEFAULTS) -> OpenModel:
     """Finds, checks and loads a model.
 
     Args:
         model: The bundled model's name, a catalog name (its short form too), a hub id or a folder.
-        backend: A name of `backend_names()`, or "auto": a static table on "static", an ONNX file on "onnx",
-            else "torch", else "sentence-transformers", among those installed.
-        cache_folder: Hub cache; None for the hub's own.
-        local_files_only: Whether the network may not be used.
-        revision: Commit, tag or branch of a hub model.
-        token: Access token of the hub, for private and gated models; None for the one signed in with.
-        allow_rejected: Whether a model that failed its evaluation may be opened.
-        options: For the backend.
+        options: How. Backend "auto" is "static" for a static table, "onnx" for an ONNX file, else "torch",
+            else "sentence-transformers", among those installed.
 
     Raises:
-        OptionError: If `model`, `backend`, `revision` or an option is not possible.
+        OptionError: If `model`, the backend, the revision or another option is not possible.
         ModelError: If the model cannot be found, read, trusted, or failed its evaluation.
         MissingExtraError: If the only backends that could run it are not installed.
         BackendError: If the runtime refuses it.
     """
-    chosen_options = options or LoadOptions()
-    resolved = resolve_model(
-        model,
-        backend=backend,
-        cache_folder=cache_folder,
-        local_files_only=local_files_only,
-        revision=revision,
-        token=token,
-        allow_rejected=allow_rejected,
-        options=chosen_options,
-    )
-    return load_model(resolved, options=chosen_options)
+    return load_model(resolve_model(model, options=options), options=options)
 
 
-def load_model(resolved: ResolvedModel, *, options: LoadOptions | None = None) -> OpenModel:
+def load_model(resolved: ResolvedModel, *, options: LoadOptions = DEFAULTS) -> OpenModel:
     """Loads a resolved model on its backend.
 
     Raises:
@@ -110,7 +83,7 @@ def load_model(resolved: ResolvedModel, *, options: LoadOptions | None = None) -
         load = module.load
     except Exception as error:  # another package's may fail in any way
         raise BackendError(f"backend {chosen.name!r} is installed and cannot be imported: {error}") from error
-    backend: Backend = load(local, local.card, options or LoadOptions())
+    backend: Backend = load(local, local.card, options)
     if backend.full_dim != local.card.full_dim:
         local = replace(local, card=_card_of_weights(resolved, backend.full_dim))
     return OpenModel(local=local, backend_name=chosen.name, backend=backend)

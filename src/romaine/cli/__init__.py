@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from romaine import __version__
+from romaine.cli import demo, embed, export, models, verify
+from romaine.cli.options import takes_options
 from romaine.cli.terminal import SafeGroup, print_error, print_text
 from romaine.errors import RomaineError
 
@@ -20,10 +24,32 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_COMMANDS = ("embed", "export", "verify", "demo")
-_GROUPS = {"models": "models", "memory": "memory", "eval": "evaluate", "train": "train"}
+_GROUPS = {
+    "memory": ("memory", "A character's long memory: import, recall, look, change."),
+    "eval": ("evaluate", "Measure quality, speed, and how far ways to run a model agree."),
+    "train": ("train", "Train a static model of one's own."),
+}
 
 _INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
+
+
+class _LaterGroup(TyperGroup):
+    """A group whose commands are imported when one is asked for, not for every `romaine --help`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names."""
+        self._import()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """One of them."""
+        self._import()
+        return super().get_command(ctx, cmd_name)
+
+    def _import(self) -> None:
+        if not self.commands:
+            module = import_module(f"romaine.cli.{_GROUPS[str(self.name)][0]}")
+            self.commands = typer.main.get_group(module.app).commands
 
 
 def _show_version(wanted: bool) -> None:
@@ -41,10 +67,13 @@ def _root(
     del version
 
 
-for _name in _COMMANDS:
-    import_module(f"romaine.cli.{_name}").register(app)
-for _name, _module in _GROUPS.items():
-    app.add_typer(import_module(f"romaine.cli.{_module}").app, name=_name)
+app.command("embed")(takes_options(embed.embed))
+app.command("export")(takes_options(export.export))
+app.command("verify")(verify.exits_with_two(takes_options(verify.verify)))
+app.command("demo")(takes_options(demo.demo))
+app.add_typer(models.app, name="models")
+for _name, (_, _help) in _GROUPS.items():
+    app.add_typer(typer.Typer(cls=_LaterGroup, help=_help, no_args_is_help=True), name=_name)
 
 
 def main() -> None:

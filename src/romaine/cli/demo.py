@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from romaine.cli import options, terminal
+from romaine.embedder import DEFAULT_MODEL, Embedder
+from romaine.errors import InputFileError
 
 _QUESTIONS = (
     "Where did you hide the silver key?",
@@ -20,17 +22,12 @@ _QUESTIONS = (
 _SAMPLE = "heron-and-lantern.jsonl"
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command to the app."""
-    app.command("demo")(demo)
-
-
 def demo(
     question: Annotated[
         list[str] | None, typer.Argument(help="Questions; a few prepared ones if none.")
     ] = None,
     chat: Annotated[Path | None, typer.Option(help="A chat to import instead of the sample.")] = None,
-    model: options.Model = "little-gem",
+    model: options.Model = DEFAULT_MODEL,
     dim: options.Dim = 64,
     k: Annotated[int, typer.Option("-k", min=1, help="Turns to show for each question.")] = 2,
 ) -> None:
@@ -40,8 +37,6 @@ def demo(
     from rich.markup import escape
     from rich.table import Table
 
-    from romaine.embedder import Embedder
-    from romaine.errors import InputFileError
     from romaine.formats import read
     from romaine.memory import RoleplayMemory, Scope
 

@@ -13,6 +13,10 @@ import typer
 
 from romaine.cli import options
 from romaine.cli.terminal import print_text
+from romaine.embedder import DEFAULT_MODEL, Embedder
+from romaine.embedder_options import EmbedderOptions
+from romaine.errors import OptionError
+from romaine.options import keywords
 
 
 class InputFormat(str, Enum):
@@ -23,16 +27,11 @@ class InputFormat(str, Enum):
     JSONL = "jsonl"
 
 
-class Role(str, Enum):
+class TextRole(str, Enum):
     """What the texts are, which decides the prompt."""
 
     DOCUMENT = "document"
     QUERY = "query"
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the command to the app."""
-    app.command("embed")(embed)
 
 
 def embed(
@@ -40,55 +39,25 @@ def embed(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="A .npy or .jsonl file; JSONL to stdout if not given.")
     ] = None,
-    model: options.Model = "little-gem",
-    backend: options.Backend = "auto",
-    dim: options.Dim = None,
-    role: Annotated[Role, typer.Option(help="Which prompt of the model to use.")] = Role.DOCUMENT,
+    model: options.Model = DEFAULT_MODEL,
+    *,
+    role: Annotated[TextRole, typer.Option(help="Which prompt of the model to use.")] = TextRole.DOCUMENT,
     input_format: Annotated[
         InputFormat,
         typer.Option("--format", help="auto reads .jsonl and .ndjson files as JSONL, all else as lines."),
     ] = InputFormat.AUTO,
     field: Annotated[str, typer.Option(help="Where the text stands in a JSON object.")] = "text",
-    precision: Annotated[str, typer.Option(help="float32, float16, int8 or binary.")] = "float32",
-    truncate: Annotated[str, typer.Option(help="Texts over the window: end, error or pool.")] = "end",
-    batch_tokens: Annotated[
-        int, typer.Option(help="Padded tokens that go through the model at once.")
-    ] = 8192,
-    threads: options.Threads = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps.")] = None,
-    cache_folder: options.CacheFolder = None,
-    offline: options.Offline = False,
-    revision: options.Revision = None,
+    how: Annotated[EmbedderOptions, Embedder],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
-    allow_untrained_dim: Annotated[
-        bool, typer.Option(help="Slice to a dimension the model was not trained for.")
-    ] = False,
-    allow_rejected: options.AllowRejected = False,
 ) -> None:
     """Embed texts, one a line or as JSONL, without ever holding all of them in memory."""
     from romaine.bulk import embed_in_steps, embed_to_file, jsonl_rows, read_jsonl, read_lines
-    from romaine.embedder import Embedder
-    from romaine.errors import OptionError
     from romaine.progress import progress_bar
 
     if out is None and resume:
         raise OptionError("--resume needs --out FILE: what went to stdout cannot be continued")
-    embedder = Embedder(
-        model,
-        backend=backend,
-        dim=dim,
-        precision=precision,
-        truncate=truncate,
-        batch_tokens=batch_tokens,
-        threads=threads,
-        device=device,
-        cache_folder=cache_folder,
-        local_files_only=offline,
-        revision=revision,
-        allow_untrained_dim=allow_untrained_dim,
-        allow_rejected=allow_rejected,
-    )
+    embedder = Embedder(model, **keywords(how))
     jsonl = input_format is InputFormat.JSONL or (
         input_format is InputFormat.AUTO and Path(source).suffix in {".jsonl", ".ndjson"}
     )
@@ -109,7 +78,8 @@ def embed(
                 overwrite=overwrite,
                 on_progress=advance,
             )
-    print_text(f"{rows} vectors of {embedder.dim} components ({precision}) in {out}", to_stderr=True)
+    made = f"{rows} vectors of {embedder.dim} components ({embedder.precision.value})"
+    print_text(f"{made} in {out}", to_stderr=True)
 
 
 @contextmanager

@@ -7,30 +7,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from romaine.backends.options import LoadOptions
 from romaine.cli import options, terminal
 from romaine.cli.terminal import print_json
+from romaine.embedder import Embedder
 
 if TYPE_CHECKING:
     from romaine.export import ExportReport
 
-
-def register(app: typer.Typer) -> None:
-    """Adds the command to the app."""
-    app.command("export")(export)
+_OPTIONS = ("cache_folder", "local_files_only", "revision", "allow_rejected")
 
 
 def export(
     model: Annotated[str, typer.Argument(help="Catalog name, hub id or folder of a torch model.")],
+    *,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
     int8: Annotated[bool, typer.Option("--int8", help="Write model.int8.onnx, too.")] = False,
     fuse: Annotated[
         bool, typer.Option("--fuse", help="Fuse attention and normalisation where it is known how.")
     ] = False,
-    cache_folder: options.CacheFolder = None,
-    offline: options.Offline = False,
-    revision: options.Revision = None,
-    allow_rejected: options.AllowRejected = False,
-    json_output: options.Json = False,
+    how: Annotated[LoadOptions, Embedder, _OPTIONS],
+    as_json: options.Json = False,
 ) -> None:
     """Export a model to model.fp32.onnx and, on request, model.int8.onnx, pooling and normalising inside.
 
@@ -43,12 +40,12 @@ def export(
         out,
         int8=int8,
         fuse=fuse,
-        cache_folder=cache_folder,
-        local_files_only=offline,
-        revision=revision,
-        allow_rejected=allow_rejected,
+        cache_folder=how.cache_folder,
+        local_files_only=how.local_files_only,
+        revision=how.revision,
+        allow_rejected=how.allow_rejected,
     )
-    if json_output:
+    if as_json:
         _print_json(report)
     else:
         _print_table(report)
@@ -56,16 +53,9 @@ def export(
 
 def _print_json(report: ExportReport) -> None:
     files = [
-        {
-            "variant": file.variant,
-            "path": str(file.path),
-            "bytes": file.size,
-            "worst_cosine": file.parity.worst,
-            "mean_cosine": file.parity.mean,
-            "texts": file.parity.texts,
-            "longest": file.parity.longest,
-            "how": file.how,
-        }
+        {"variant": file.variant, "path": str(file.path), "bytes": file.size, "how": file.how}
+        | {"worst_cosine": file.parity.worst, "mean_cosine": file.parity.mean}
+        | {"texts": file.parity.texts, "longest": file.parity.longest}
         for file in report.files
     ]
     document = {"model": report.model, "dim": report.full_dim, "files": files, "notes": report.notes}

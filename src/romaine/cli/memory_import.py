@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from romaine.cli import memory_options, options
+from romaine.cli.memory_options import Whose, repeatable
 from romaine.cli.memory_sources import Names, SourceFile, check_chats, read_source
-
-if TYPE_CHECKING:
-    from romaine.formats import PlacedChat
-    from romaine.memory import RoleplayMemory, Scope
+from romaine.cli.memory_view import print_rows
+from romaine.cli.options import Json
+from romaine.cli.terminal import print_json, print_text
+from romaine.formats import PlacedChat
+from romaine.memory import RoleplayMemory, Scope
+from romaine.progress import progress_bar
 
 _BATCH = 1000  # turns of one write: what an interrupted import has at most to do again
 _SKIPPED_SHOWN = 5
@@ -42,63 +44,30 @@ class _Report:
         }
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command to the app."""
-    app.command("import")(import_)
-
-
 def import_(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Chats, cards, lorebooks.", show_default=False)
     ],
-    db: memory_options.Database,
-    user: memory_options.User,
-    character: memory_options.Character = None,
-    chat: memory_options.Chat = None,
-    user_name: Annotated[str | None, typer.Option(help="Stands for {{user}}; else the file's.")] = None,
-    character_name: Annotated[
-        str | None, typer.Option(help="Stands for {{char}}; else the file's, else --character.")
-    ] = None,
-    include_hidden: Annotated[
-        bool, typer.Option("--include-hidden", help="Take messages that their app hides, too.")
-    ] = False,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format", help="What the files are, e.g. jsonl; else found out. A wrong one lists all."
-        ),
-    ] = None,
+    whose: Whose,
+    names: Names,
     sync: Annotated[
         bool, typer.Option("--sync", help="Take out messages that a chat no longer holds.")
     ] = False,
     vector_format: Annotated[
         str | None, typer.Option(help="Of a new file: float32, float16 or int8.")
     ] = None,
-    model: options.Model = memory_options.DEFAULT_MODEL,
-    backend: options.Backend = "auto",
-    as_json: options.Json = False,
+    as_json: Json = False,
 ) -> None:
     """Import files. The same import again adds nothing, so one that was interrupted is simply repeated."""
-    from romaine.cli.terminal import print_json
-    from romaine.memory import Scope
-    from romaine.progress import progress_bar
-
-    names = Names(
-        scope=Scope(user=user, character=character, chat=chat),
-        user_name=user_name,
-        character_name=character_name,
-        include_hidden=include_hidden,
-        format=format_,
-    )
-    sources = [read_source(path, names) for path in files]  # all of them before anything is written
+    # all of them before anything is written
+    sources = [read_source(path, whose.scope, names) for path in files]
     check_chats(sources)
-    memory = memory_options.open_memory(db, model, backend, create=True, vector_format=vector_format)
     with (
-        memory,
-        memory_options.repeatable(),
+        whose.open(create=True, vector_format=vector_format) as memory,
+        repeatable(),
         progress_bar("importing", sum(file.steps for file in sources)) as advance,
     ):
-        reports = [_write(memory, file, names, advance) for file in sources]
+        reports = [_write(memory, file, whose.scope, advance) for file in sources]
         if sync:
             _sync(memory, reports)
     if as_json:
@@ -107,13 +76,10 @@ def import_(
         _print(reports)
 
 
-# --- writing ---------------------------------------------------------------------------------------------
-
-
-def _write(memory: RoleplayMemory, file: SourceFile, names: Names, advance: Callable[[int], None]) -> _Report:
+def _write(memory: RoleplayMemory, file: SourceFile, scope: Scope, advance: Callable[[int], None]) -> _Report:
     report = _Report(file=file)
     if file.placement is None:
-        report.restored = _import_export(memory, file.path, names.scope)
+        report.restored = _import_export(memory, file.path, scope)
         advance(file.steps)
         return report
     for part in file.placement.chats:
@@ -178,29 +144,16 @@ def _batches(parts: Sequence[Any]) -> Iterator[list[Any]]:
         yield batch
 
 
-# --- showing ---------------------------------------------------------------------------------------------
-
-
 def _print(reports: Sequence[_Report]) -> None:
-    from romaine.cli.memory_view import print_rows
-    from romaine.cli.terminal import print_text
-
     counted = ("added", "edited", "unchanged", "pinned", "retracted")
     chats = [(report, chat) for report in reports for chat in report.chats]
-    if chats:
-        print_rows(
-            ("file", "format", "character", "chat", *counted),
-            (
-                (
-                    report.file.path.name,
-                    report.file.format,
-                    chat["character"] or "",
-                    chat["chat"] or "",
-                    *(str(chat[name]) for name in counted),
-                )
-                for report, chat in chats
-            ),
-        )
+    rows = []
+    for report, chat in chats:
+        whose = (chat["character"] or "", chat["chat"] or "")
+        counts = (str(chat[name]) for name in counted)
+        rows.append((report.file.path.name, report.file.format, *whose, *counts))
+    if rows:
+        print_rows(("file", "format", "character", "chat", *counted), rows)
     for report in reports:
         if report.file.placement is None:
             print_text(f"{report.file.path.name}: {report.restored} new memories")

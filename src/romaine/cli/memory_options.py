@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from romaine.cli import options
 from romaine.cli.terminal import print_text
+from romaine.embedder import DEFAULT_MODEL, Embedder
+from romaine.errors import StorageError
+from romaine.memory import RoleplayMemory, Scope
 
-if TYPE_CHECKING:
-    from romaine.embedder import Embedder
-    from romaine.memory import RoleplayMemory
-
-DEFAULT_MODEL = "little-gem"
 _INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
 _FUNNEL_DIM = 64  # first stage of search, where the model is trained for it
 
@@ -32,43 +31,80 @@ Kinds = Annotated[
 ]
 
 
-def open_memory(
-    db: Path,
-    model: str,
-    backend: str,
-    *,
-    dim: int | None = None,
-    create: bool = False,
-    vector_format: str | None = None,
-) -> RoleplayMemory:
-    """Opens a memory's file.
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """The options that say which file, and what embeds for it."""
 
-    Args:
-        db: The file.
-        model: The model whose vectors it holds.
-        backend: What runs the model.
-        dim: Components of the first stage of search; None for the usual ones.
-        create: Whether a file that is not there is made; reading a mistyped name must not make one.
-        vector_format: How a new file keeps vectors; None for float32.
+    db: Database
+    model: options.Model = DEFAULT_MODEL
+    backend: options.Backend = "auto"
 
-    Raises:
-        StorageError: If the file is not there and `create` is False.
-    """
-    from romaine.memory import RoleplayMemory
+    def open(
+        self, *, dim: int | None = None, create: bool = False, vector_format: str | None = None
+    ) -> RoleplayMemory:
+        """Opens the file.
 
-    if not create:
-        check_exists(db)
-    return RoleplayMemory(db, embedder=open_embedder(model, backend, dim=dim), vector_format=vector_format)
+        Args:
+            dim: Components of the first stage of search; None for the usual ones.
+            create: Whether a file that is not there is made; reading a mistyped name must not make one.
+            vector_format: How a new file keeps vectors; None for float32.
+
+        Raises:
+            StorageError: If the file is not there and `create` is False.
+        """
+        if not create:
+            self.check_exists()
+        return RoleplayMemory(self.db, embedder=self.embedder(dim), vector_format=vector_format)
+
+    def embedder(self, dim: int | None = None) -> Embedder:
+        """Loads the model; its `dim` is that of the first stage of search."""
+        embedder = Embedder(self.model, backend=self.backend, dim=dim).warm_up()
+        if dim is None and _FUNNEL_DIM in embedder.dims:
+            return embedder.with_dim(_FUNNEL_DIM)
+        return embedder
+
+    def check_exists(self) -> None:
+        """Checks that the file is there.
+
+        Raises:
+            StorageError: If it is not.
+        """
+        if not self.db.exists():
+            raise StorageError(
+                f"{self.db} is not there; check the name, or make it with `romaine memory import`"
+            )
+
+    @property
+    def still_readable(self) -> str:
+        """What to say of forgotten text that the file's log may still hold."""
+        return (
+            f"another process reads an older state of {self.db}, so its log may still hold forgotten text;"
+            f" end that process and run `romaine memory erase --db {self.db}`"
+        )
 
 
-def open_embedder(model: str, backend: str, *, dim: int | None = None) -> Embedder:
-    """Loads a model; its `dim` is that of the first stage of search."""
-    from romaine.embedder import Embedder
+@dataclass(frozen=True, kw_only=True)
+class Whose(File):
+    """The options that say whose memory in which file."""
 
-    embedder = Embedder(model, backend=backend, dim=dim).warm_up()
-    if dim is None and _FUNNEL_DIM in embedder.dims:
-        return embedder.with_dim(_FUNNEL_DIM)
-    return embedder
+    user: User
+    character: Character = None
+    chat: Chat = None
+
+    @property
+    def scope(self) -> Scope:
+        """Whose memory."""
+        return Scope(user=self.user, character=self.character, chat=self.chat)
+
+    def say_nothing(self, *, is_empty: bool) -> None:
+        """Tells on stderr that nothing was found, and whether the scope is to blame."""
+        whose = f"user {self.user!r}, character {self.character!r}, chat {self.chat!r}"
+        print_text(
+            f"nothing is stored for {whose}; --character and --chat name a chat's memory"
+            if is_empty
+            else "nothing fits",
+            to_stderr=True,
+        )
 
 
 @contextmanager
@@ -79,57 +115,3 @@ def repeatable() -> Iterator[None]:
     except KeyboardInterrupt:
         print_text("interrupted; the same command goes on where it stopped", to_stderr=True)
         raise typer.Exit(_INTERRUPTED) from None
-
-
-def still_readable(db: Path) -> str:
-    """What to say of forgotten text that a file's log may still hold."""
-    return (
-        f"another process reads an older state of {db}, so its log may still hold forgotten text; end that"
-        f" process and run `romaine memory erase --db {db}`"
-    )
-
-
-def check_exists(db: Path) -> None:
-    """Checks that a memory's file is there.
-
-    Raises:
-        StorageError: If it is not.
-    """
-    from romaine.errors import StorageError
-
-    if not db.exists():
-        raise StorageError(f"{db} is not there; check the name, or make it with `romaine memory import`")
-
-
-def parse_min_score(value: str | None) -> float | str | None:
-    """Reads `--min-score`: a number or "auto".
-
-    Raises:
-        OptionError: If it is neither.
-    """
-    from romaine.errors import OptionError
-
-    if value is None or value == "auto":
-        return value
-    try:
-        return float(value)
-    except ValueError:
-        raise OptionError(f"--min-score {value!r} must be a number or 'auto'") from None
-
-
-def parse_as_of(value: str | None) -> int | datetime | None:
-    """Reads `--as-of`: a story position or an ISO 8601 time.
-
-    Raises:
-        OptionError: If it is neither.
-    """
-    from romaine.errors import OptionError
-
-    if value is None:
-        return None
-    try:
-        return int(value) if value.isdecimal() else datetime.fromisoformat(value.replace("Z", "+00:00"))
-    except ValueError:
-        raise OptionError(
-            f"--as-of {value!r} must be a story position like 120 or a time like 2026-05-01T20:15"
-        ) from None

@@ -6,24 +6,34 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
-if TYPE_CHECKING:
-    from romaine.formats import ImportResult, Placement
-    from romaine.memory import Scope
+import typer
+
+from romaine.bounded.parsing import check_cost, read_line
+from romaine.errors import FormatError, OptionError
+from romaine.formats import ImportResult, Placement, place, read
+from romaine.memory import Scope
+from romaine.options import keywords
 
 _EXPORTED = {"user", "id", "kind", "text", "created_at"}  # what every line of an export has
 
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """What the caller says of files and their names; see `romaine.formats.read` and `place`."""
+    """The options about files and their names; see `romaine.formats.read` and `place`."""
 
-    scope: Scope
-    user_name: str | None
-    character_name: str | None
-    include_hidden: bool
-    format: str | None = None
+    user_name: Annotated[str | None, typer.Option(help="Stands for {{user}}; else the file's.")] = None
+    character_name: Annotated[
+        str | None, typer.Option(help="Stands for {{char}}; else the file's, else --character.")
+    ] = None
+    include_hidden: Annotated[
+        bool, typer.Option("--include-hidden", help="Take messages that their app hides, too.")
+    ] = False
+    format: Annotated[
+        str | None,
+        typer.Option(help="What the files are, e.g. jsonl; else found out. A wrong one lists all."),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,22 +53,18 @@ class SourceFile:
         return sum(len(part.chat.turns) for part in self.placement.chats) + len(self.placement.notes)
 
 
-def read_source(path: Path, names: Names) -> SourceFile:
+def read_source(path: Path, scope: Scope, names: Names) -> SourceFile:
     """Reads a file of any known format.
 
     Raises:
         FormatError: If it cannot be read or is of none.
     """
-    from romaine.errors import FormatError
-    from romaine.formats import place
-
     if names.format is None and _is_export(path):
         return SourceFile(path=path, format="export", placement=None)
     try:
-        result = _result(path, names)
+        result = _result(path, scope, names)
     except FormatError as error:
         raise error if str(path) in str(error) else FormatError(f"{path}: {error}") from None
-    scope = names.scope
     placement = place(
         result, user=scope.user, character=scope.character, chat=scope.chat, file_name=path.stem
     )
@@ -66,28 +72,15 @@ def read_source(path: Path, names: Names) -> SourceFile:
     return SourceFile(path=path, format=result.format, placement=placement, skipped=skipped)
 
 
-def _result(path: Path, names: Names) -> ImportResult:
-    from romaine.formats import read
-
-    def read_as(character_name: str | None) -> ImportResult:
-        return read(
-            path,
-            user_name=names.user_name,
-            character_name=character_name,
-            include_hidden=names.include_hidden,
-            format=names.format,
-        )
-
-    result = read_as(names.character_name)
-    if result.character_name is None and names.scope.character is not None:
-        return read_as(names.scope.character)
+def _result(path: Path, scope: Scope, names: Names) -> ImportResult:
+    result = read(path, **keywords(names))
+    if result.character_name is None and scope.character is not None:
+        return read(path, **keywords(names) | {"character_name": scope.character})
     return result
 
 
 def _is_export(path: Path) -> bool:
     """Whether the first line is a memory as `export` writes it; a plain chat has no kinds and users."""
-    from romaine.bounded.parsing import check_cost, read_line
-
     try:
         with path.open("rb") as file:
             line = read_line(file, "line 1")
@@ -104,8 +97,6 @@ def check_chats(files: Sequence[SourceFile]) -> None:
     Raises:
         OptionError: If two do.
     """
-    from romaine.errors import OptionError
-
     seen: dict[Scope, Path] = {}
     for file in files:
         for part in file.placement.chats if file.placement else ():

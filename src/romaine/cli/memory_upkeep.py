@@ -3,46 +3,37 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from romaine.cli import memory_options, options
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands to the app."""
-    for command in (export, reembed, check, erase):
-        app.command(command.__name__)(command)
+from romaine.cli.memory_options import File, Whose, repeatable
+from romaine.cli.options import Json
+from romaine.cli.terminal import print_json, print_text
+from romaine.errors import OptionError
+from romaine.memory import reembed as bring_over
+from romaine.memory.exchange import to_json
+from romaine.progress import progress_bar
 
 
 def export(
-    db: memory_options.Database,
-    user: memory_options.User,
-    character: memory_options.Character = None,
-    chat: memory_options.Chat = None,
+    whose: Whose,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="A .jsonl file; to stdout if not given.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
-    model: options.Model = memory_options.DEFAULT_MODEL,
-    backend: options.Backend = "auto",
-    as_json: options.Json = False,
+    as_json: Json = False,
 ) -> None:
     """Write what a scope sees as JSONL, without vectors; `import` reads it again."""
-    from romaine.cli.terminal import print_json, print_text
-    from romaine.memory import Scope
-    from romaine.memory.exchange import to_json
-
-    scope = Scope(user=user, character=character, chat=chat)
-    with memory_options.open_memory(db, model, backend) as memory:
+    with whose.open() as memory:
         if out is None:
-            for one in memory.list(scope):
+            for one in memory.list(whose.scope):
                 print_json(to_json(one), compact=True)
             return
         _check_free(out, overwrite=overwrite)
-        count = memory.export_jsonl(out, scope)
+        count = memory.export_jsonl(out, whose.scope)
     if as_json:
         print_json({"memories": count, "file": str(out)})
     else:
@@ -50,23 +41,17 @@ def export(
 
 
 def reembed(
-    db: memory_options.Database,
-    model: options.Model = memory_options.DEFAULT_MODEL,
-    backend: options.Backend = "auto",
+    file: File,
     batch_size: Annotated[int, typer.Option(min=1, help="Memories embedded and kept at a time.")] = 256,
-    as_json: options.Json = False,
+    as_json: Json = False,
 ) -> None:
     """Embed the whole file with another model; goes on where it was interrupted.
 
     The old vectors serve until all new ones are there.
     """
-    from romaine.cli.terminal import print_json, print_text
-    from romaine.memory import reembed as bring_over
-    from romaine.progress import progress_bar
-
-    memory_options.check_exists(db)
-    embedder = memory_options.open_embedder(model, backend)
-    with memory_options.repeatable(), ExitStack() as bar:
+    file.check_exists()
+    embedder = file.embedder()
+    with repeatable(), ExitStack() as bar:
         shown = 0
         advance = None
 
@@ -77,35 +62,24 @@ def reembed(
             advance(done - shown)
             shown = done
 
-        count = bring_over(db, embedder, batch_size=batch_size, progress=progress)
+        count = bring_over(file.db, embedder, batch_size=batch_size, progress=progress)
     if as_json:
-        print_json({"embedded": count, "model": model, "embedder": embedder.fingerprint})
+        print_json({"embedded": count, "model": file.model, "embedder": embedder.fingerprint})
     else:
-        print_text(f"{count} memories embedded with {model}")
+        print_text(f"{count} memories embedded with {file.model}")
 
 
 def check(
-    db: memory_options.Database,
+    file: File,
     repair: Annotated[bool, typer.Option("--repair", help="Embed again what is damaged.")] = False,
-    model: options.Model = memory_options.DEFAULT_MODEL,
-    backend: options.Backend = "auto",
-    as_json: options.Json = False,
+    as_json: Json = False,
 ) -> None:
     """Check every page of the file and every row; exit code 1 if damage is left."""
-    from romaine.cli.terminal import print_json, print_text
-
-    with memory_options.open_memory(db, model, backend) as memory:
+    with file.open() as memory:
         repaired = memory.repair() if repair else 0
         health = memory.verify()
     if as_json:
-        print_json(
-            {
-                "memories": health.memories,
-                "damaged": list(health.damaged),
-                "problems": list(health.problems),
-                "repaired": repaired,
-            }
-        )
+        print_json(asdict(health) | {"repaired": repaired})
     else:
         print_text(f"{health.memories} memories, {len(health.damaged)} damaged, {repaired} repaired")
         for id_ in health.damaged:
@@ -117,22 +91,18 @@ def check(
 
 
 def erase(
-    db: memory_options.Database,
-    model: options.Model = memory_options.DEFAULT_MODEL,
-    backend: options.Backend = "auto",
-    as_json: options.Json = False,
+    file: File,
+    as_json: Json = False,
 ) -> None:
     """Empty the log of what was forgotten while another process read; exit code 1 if one still does."""
-    from romaine.cli.terminal import print_json, print_text
-
-    with memory_options.open_memory(db, model, backend) as memory:
+    with file.open() as memory:
         is_erased = memory.erase()
     if as_json:
         print_json({"erased": is_erased})
     elif is_erased:
         print_text("nothing of what was forgotten is left in any file")
     if not is_erased:
-        print_text(memory_options.still_readable(db), to_stderr=True)
+        print_text(file.still_readable, to_stderr=True)
         raise typer.Exit(1)
 
 
@@ -142,8 +112,6 @@ def _check_free(out: Path, *, overwrite: bool) -> None:
     Raises:
         OptionError: If something is there that is not to be replaced.
     """
-    from romaine.errors import OptionError
-
     if not out.exists():
         return
     if out.is_dir():

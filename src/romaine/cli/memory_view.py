@@ -16,12 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from romaine.cli.terminal import console, print_text, printable, speaks_unicode
+from romaine.memory import Explanation, Hit, Memory, Rejected, Stats
 from romaine.memory.exchange import to_json
 
 if TYPE_CHECKING:
     from rich.console import Console, OverflowMethod
-
-    from romaine.memory import Explanation, Hit, Memory, Rejected, Stats
 
 _PIPED_WIDTH = 200  # columns where the output is no terminal
 
@@ -99,31 +98,13 @@ def print_rows(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def stats_to_json(stats: Stats) -> dict[str, Any]:
     """Returns how much there is as JSON holds it."""
-    return {
-        "total": stats.total,
-        "memories": {kind.value: count for kind, count in sorted(stats.memories.items())},
-        "pinned": stats.pinned,
-        "cold": stats.cold,
-        "superseded": stats.superseded,
-        "tokens": stats.tokens,
-        "file_bytes": stats.file_bytes,
-        "full_dim": stats.full_dim,
-        "vector_format": stats.vector_format,
-        "embedder": stats.embedder,
-    }
+    memories = {kind.value: count for kind, count in sorted(stats.memories.items())}
+    return {"total": stats.total, **vars(stats), "memories": memories}
 
 
 def hits_to_json(hits: Iterable[Hit]) -> list[dict[str, Any]]:
     """Returns hits as JSON holds them."""
-    return [
-        {
-            "score": hit.score,
-            "parts": dict(hit.parts),
-            "memory": to_json(hit.memory),
-            "neighbours": [to_json(neighbour) for neighbour in hit.neighbours],
-        }
-        for hit in hits
-    ]
+    return [_scored(hit) | {"neighbours": [to_json(each) for each in hit.neighbours]} for hit in hits]
 
 
 def explanation_to_json(explanation: Explanation) -> dict[str, Any]:
@@ -131,20 +112,15 @@ def explanation_to_json(explanation: Explanation) -> dict[str, Any]:
     evidence = explanation.evidence
     return {
         "hits": hits_to_json(explanation.hits),
-        "rejected": [_rejected_to_json(rejected) for rejected in explanation.rejected],
+        "rejected": [{"reason": each.reason} | _scored(each) for each in explanation.rejected],
         "confidence": explanation.confidence,
         "evidence": None if evidence is None else dict(vars(evidence)),
         "damaged": explanation.damaged,
     }
 
 
-def _rejected_to_json(rejected: Rejected) -> dict[str, Any]:
-    return {
-        "reason": rejected.reason,
-        "score": rejected.score,
-        "parts": dict(rejected.parts),
-        "memory": to_json(rejected.memory),
-    }
+def _scored(found: Hit | Rejected) -> dict[str, Any]:
+    return {"score": found.score, "parts": dict(found.parts), "memory": to_json(found.memory)}
 
 
 def _found(hit: Hit, *, with_parts: bool) -> Text:

@@ -8,8 +8,10 @@ import typer
 from rich.padding import Padding
 from rich.table import Table
 
+from romaine.backends.options import LoadOptions
 from romaine.cli import options, terminal
 from romaine.cli.terminal import print_json, print_text
+from romaine.embedder import Embedder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,9 +26,7 @@ _WIDE = 180  # columns of a terminal in which the table is readable
 _UNKNOWN = "?"
 _TOLD = 3  # figures of a model in the list
 
-Name = Annotated[
-    str, typer.Argument(help="Bundled model, catalog name, hub id or folder.", show_default=False)
-]
+_DOWNLOADED = ("backend", "variant", "revision", "cache_folder", "allow_rejected", "allow_pickle")
 
 
 @app.callback(invoke_without_command=True)
@@ -55,7 +55,7 @@ def list_models(
 
 
 @app.command("show")
-def show(name: Name, as_json: options.Json = False, cache_folder: options.CacheFolder = None) -> None:
+def show(name: options.Name, as_json: options.Json = False, cache_folder: options.CacheFolder = None) -> None:
     """Shows everything known about one model. Never uses the network."""
     from romaine.models.describe import describe
 
@@ -68,35 +68,22 @@ def show(name: Name, as_json: options.Json = False, cache_folder: options.CacheF
 
 
 @app.command("download")
+@options.takes_options
 def download(
-    name: Name,
-    backend: options.Backend = "auto",
-    variant: Annotated[str | None, typer.Option(help="Which ONNX file: fp32 or int8.")] = None,
-    revision: options.Revision = None,
-    cache_folder: options.CacheFolder = None,
-    allow_rejected: options.AllowRejected = False,
-    allow_pickle: Annotated[bool, typer.Option("--allow-pickle", help="Accept weights in a pickle.")] = False,
+    name: options.Name,
+    *,
+    how: Annotated[LoadOptions, Embedder, _DOWNLOADED],
     force: Annotated[bool, typer.Option("--force", help="Download again what is in the cache.")] = False,
 ) -> None:
     """Downloads what one backend needs of a hub model, and checks it."""
-    from romaine.backends.base import LoadOptions
     from romaine.backends.registry import download_model
 
-    resolved = download_model(
-        name,
-        backend=backend,
-        revision=revision,
-        cache_folder=cache_folder,
-        allow_rejected=allow_rejected,
-        options=LoadOptions(variant=variant, allow_pickle=allow_pickle),
-        force=force,
-        show_progress=True,
-    )
+    resolved = download_model(name, options=how, force=force, show_progress=True)
     print_text(f"{resolved.local.id} is ready for backend {resolved.spec.name!r} in {resolved.local.folder}")
 
 
 @app.command("forget")
-def forget(name: Name, cache_folder: options.CacheFolder = None) -> None:
+def forget(name: options.Name, cache_folder: options.CacheFolder = None) -> None:
     """Forgets the recorded hashes of a model: its files as they are now are accepted at the next use."""
     from romaine.models.files import forget_hashes
     from romaine.models.names import parse_name
@@ -113,11 +100,8 @@ def _list_quality(*, as_json: bool) -> None:
         print_json([row.to_json() for row in rows])
         return
     console = terminal.console(markup=False)
-    by_model: dict[str, list[QualityRow]] = {}
-    for row in rows:
-        by_model.setdefault(row.model, []).append(row)
-    for model, figures in by_model.items():
-        _print_quality(console, model, [row for row in figures if row.figure])
+    for model in dict.fromkeys(row.model for row in rows):
+        _print_quality(console, model, [row for row in rows if row.model == model and row.figure])
 
 
 def _print_quality(console: Console, model: str, rows: list[QualityRow]) -> None:
@@ -172,7 +156,7 @@ def _columns(card: ModelCard) -> tuple[str, ...]:
         card.kind,
         " ".join(map(str, card.dims)),
         str(card.max_tokens) if card.max_tokens is not None else "no limit",
-        _size(card.size),
+        f"{card.size / 1e6:.1f} MB" if card.size else _UNKNOWN,
         card.license or _UNKNOWN,
         _quality(card),
     )
@@ -196,10 +180,6 @@ def _facts(row: Listing) -> list[tuple[str, str]]:
     facts += [("published", f"{m.name} {m.value:g} ({m.source})") for m in card.quality]
     facts += [("measured", f"{m.name} {m.value:g} ({m.command or m.source})") for m in card.measured]
     return [(title, value) for title, value in facts if value]
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size else _UNKNOWN
 
 
 def _quality(card: ModelCard) -> str:

@@ -14,11 +14,6 @@ from romaine.cli.terminal import print_text
 app = typer.Typer(help="Train a static model of one's own.", no_args_is_help=True)
 
 
-@app.callback()
-def _group() -> None:
-    """Train a static model of one's own."""
-
-
 @app.command("static")
 def static(
     recipe: Annotated[

@@ -2,87 +2,75 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from romaine.backends.options import LoadOptions
 from romaine.cli import options, terminal
-from romaine.cli.evaluate.output import Out, command_line, prepare
-from romaine.cli.terminal import print_error, print_json, print_text
+from romaine.cli.report import Answer, command_line
+from romaine.cli.terminal import print_error, print_json
+from romaine.embedder import Embedder
+from romaine.errors import RejectedModelError, RomaineError
+from romaine.options import keywords
 
 if TYPE_CHECKING:
     from romaine.evaluate.verify import Finding, Verification
 
+_OPTIONS = ("backend", "variant", "threads", "cache_folder", "revision", "allow_rejected", "allow_pickle")
 _REJECTED, _UNREADABLE = 1, 2
 _MARKS = {True: "[green]ok[/]", False: "[bold red]no[/]", None: "[dim]--[/]"}
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command to the app."""
-    app.command("verify")(verify)
-
-
 def verify(
-    model: Annotated[
-        str, typer.Argument(help="Bundled model, catalog name, hub id or folder.", show_default=False)
-    ],
-    backend: options.Backend = "auto",
-    variant: Annotated[str | None, typer.Option(help="Which ONNX file: fp32 or int8.")] = None,
-    threads: options.Threads = None,
-    cache_folder: options.CacheFolder = None,
-    revision: options.Revision = None,
-    allow_rejected: options.AllowRejected = False,
-    allow_pickle: Annotated[bool, typer.Option("--allow-pickle", help="Accept weights in a pickle.")] = False,
+    model: options.Name,
+    *,
+    how: Annotated[LoadOptions, Embedder, _OPTIONS],
     store: Annotated[
         bool, typer.Option("--store/--no-store", help="Keep the verdict beside the model.")
     ] = True,
-    as_json: options.Json = False,
-    out: Out = None,
+    answer: Answer,
 ) -> None:
     """Say PASS or REJECT: does a model keep its promises, and is its quality what a sound model has?
 
     Never uses the network. Without --backend, every installed way to run the model must agree.
     """
-    from romaine.errors import RejectedModelError, RomaineError
     from romaine.evaluate.subject import Subject
     from romaine.evaluate.verify import verify as run_checks
 
-    subject = Subject(
-        model=model,
-        backend=backend,
-        variant=variant,
-        threads=threads,
-        cache_folder=cache_folder,
-        revision=revision,
-        allow_rejected=allow_rejected,
-        allow_pickle=allow_pickle,
-    )
+    subject = Subject(model=model, **keywords(how))
     try:
-        prepare(out)
+        answer.prepare()
         found = run_checks(subject, store=store)
-        if as_json:
+        if answer.as_json:
             print_json(found.to_json())
         else:
             _print(found)
-        if out is not None:
-            _write_report(found, out)
+        if answer.out is not None:
+            from romaine.evaluate.verify.report import report_of
+
+            answer.write(report_of(found, command=command_line()), found.to_json())
     except RejectedModelError as error:
-        _reject(model, str(error), as_json=as_json)
+        _reject(model, str(error), as_json=answer.as_json)
         raise typer.Exit(_REJECTED) from None
-    except RomaineError as error:  # not 1: nothing was found that speaks against the model
-        print_error(error)
-        raise typer.Exit(_UNREADABLE) from None
     if not found.passed:
         raise typer.Exit(_REJECTED)
 
 
-def _write_report(found: Verification, out: Path) -> None:
-    from romaine.evaluate.report import write_report
-    from romaine.evaluate.verify.report import report_of
+def exits_with_two(command: Callable[..., None]) -> Callable[..., None]:
+    """Ends what went wrong with 2, not 1: nothing was found that speaks against the model."""
 
-    written = write_report(report_of(found, command=command_line()), out, data=found.to_json())
-    print_text(f"wrote {written.page} and {len(written.pictures)} pictures", to_stderr=True)
+    @wraps(command)
+    def run(**typed: Any) -> None:
+        try:
+            command(**typed)
+        except RomaineError as error:
+            print_error(error)
+            raise typer.Exit(_UNREADABLE) from None
+
+    return run
 
 
 def _reject(model: str, reason: str, *, as_json: bool) -> None:
@@ -116,13 +104,8 @@ def _print(found: Verification) -> None:
 
 
 def _row(finding: Finding) -> tuple[str, ...]:
-    return (
-        finding.check,
-        _plain(finding.subject),
-        _MARKS[finding.passed],
-        _plain(finding.found),
-        finding.wanted,
-    )
+    mark = _MARKS[finding.passed]
+    return finding.check, _plain(finding.subject), mark, _plain(finding.found), finding.wanted
 
 
 def _plain(text: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from romaine.backends.options import LoadOptions
 from romaine.errors import OptionError
+from romaine.options import keywords
 
 if TYPE_CHECKING:
     from romaine.backends.resolve import ResolvedModel
@@ -15,22 +17,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class Subject(LoadOptions):
     """A model to be measured. The attributes are the options of `Embedder` of the same name."""
 
     model: str | Path = "little-gem"
-    backend: str = "auto"
     dim: int | None = None
-    variant: str | None = None
-    dtype: str = "float32"
-    device: str | None = None
-    threads: int | None = None
-    cache_folder: str | Path | None = None
-    local_files_only: bool = False
-    revision: str | None = None
-    token: str | None = field(default=None, repr=False)
-    allow_rejected: bool = False
-    allow_pickle: bool = False
 
     @property
     def label(self) -> str:
@@ -50,21 +41,7 @@ class Subject:
         """
         from romaine.embedder import Embedder
 
-        return Embedder(
-            self.model,
-            backend=self.backend,
-            dim=self.dim,
-            variant=self.variant,
-            dtype=self.dtype,
-            device=self.device,
-            threads=self.threads,
-            cache_folder=self.cache_folder,
-            local_files_only=self.local_files_only,
-            revision=self.revision,
-            token=self.token,
-            allow_rejected=self.allow_rejected,
-            allow_pickle=self.allow_pickle,
-        )
+        return Embedder(self.model, dim=self.dim, **keywords(self, LoadOptions))
 
     def resolve(self) -> ResolvedModel:
         """Finds the model's files, fetching what is missing, and the backend that is to run it.
@@ -74,25 +51,9 @@ class Subject:
             ModelError: If it cannot be found, read, trusted, or failed its evaluation.
             MissingExtraError: If the only backends that could run it are not installed.
         """
-        from romaine.backends.base import LoadOptions
         from romaine.backends.registry import resolve_model
 
-        return resolve_model(
-            self.model,
-            backend=self.backend,
-            cache_folder=Path(self.cache_folder) if self.cache_folder is not None else None,
-            local_files_only=self.local_files_only,
-            revision=self.revision,
-            token=self.token,
-            allow_rejected=self.allow_rejected,
-            options=LoadOptions(
-                threads=self.threads,
-                device=self.device,
-                dtype=self.dtype,
-                variant=self.variant,
-                allow_pickle=self.allow_pickle,
-            ),
-        )
+        return resolve_model(self.model, options=self)
 
     def fetched(self) -> Subject:
         """The same model with its files here and checked, to be opened from now on without the network.

@@ -16,6 +16,6 @@ except ModuleNotFoundError as error:
 
 from romaine.export.export import ExportedFile, ExportReport, export_model
 from romaine.export.parity import Limits, Parity
-from romaine.export.quantize import Kind, quantize
+from romaine.export.quantize import Rounding, quantize
 
-__all__ = ["ExportReport", "ExportedFile", "Kind", "Limits", "Parity", "export_model", "quantize"]
+__all__ = ["ExportReport", "ExportedFile", "Limits", "Parity", "Rounding", "export_model", "quantize"]

@@ -5,25 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
 
-from romaine.backends.base import LoadOptions
 from romaine.backends.onnx import METADATA_MAX_TOKENS, METADATA_UNIFORM_ABOVE, open_session
+from romaine.backends.options import LoadOptions
 from romaine.backends.resolve import resolve_model
 from romaine.backends.torch import load as load_torch
+from romaine.checks import optional_path
 from romaine.errors import BackendError, ModelFormatError, OptionError
 from romaine.export.graph import EmbeddingGraph, trace
 from romaine.export.parity import FP32, INT8, Limits, Parity, Reference, make_reference
-from romaine.export.quantize import PLANS, quantize
+from romaine.export.quantize import Rounding, quantize
 from romaine.models import integrity
 from romaine.models.card import Measure, ModelCard
 from romaine.models.card_json import write_card
-from romaine.models.files import LocalModel
 
 _PROTOBUF_LIMIT = 2**31 - 1
 _COPIED = ("tokenizer", "config", "tokenizer_config", "special_tokens_map")
@@ -106,16 +105,15 @@ def export_model(
         OptionError: If `out_dir` cannot be written to.
     """
     started = time.monotonic()
-    options = LoadOptions(threads=threads)
-    local = resolve_model(
-        source,
+    options = LoadOptions(
         backend="torch",
-        cache_folder=None if cache_folder is None else Path(cache_folder),
+        cache_folder=optional_path("cache_folder", cache_folder),
         local_files_only=local_files_only,
         revision=revision,
         allow_rejected=allow_rejected,
-        options=options,
-    ).local
+        threads=threads,
+    )
+    local = resolve_model(source, options=options).local
     folder = _make_folder(out_dir)
     backend = load_torch(local, local.card, options)
     graph = EmbeddingGraph(
@@ -124,11 +122,14 @@ def export_model(
     reference = make_reference(graph, backend.tokenizer, max_tokens=backend.max_tokens)
     model, how, notes = _trace(graph, fuse=fuse)
     _describe(model, uniform_above=backend.uniform_above, max_tokens=backend.max_tokens)
-    writer = _Writer(folder=folder, reference=reference, threads=threads)
+    writer = _CheckedWriter(folder=folder, reference=reference, threads=threads)
     files = [writer.write(model, "fp32", FP32, how)]
     if int8:
-        files.append(_write_int8(writer, model, how))
-    _write_rest(local, folder, files, max_tokens=backend.max_tokens)
+        files.append(writer.write_int8(model, how))
+    for source_file in (local.files[use] for use in _COPIED if use in local.files):
+        with suppress(shutil.SameFileError):
+            shutil.copyfile(source_file, folder / source_file.name)
+    write_card(_card(local.card, files, folder, max_tokens=backend.max_tokens), folder)
     return ExportReport(
         model=local.id,
         folder=folder,
@@ -140,7 +141,7 @@ def export_model(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Writer:
+class _CheckedWriter:
     """Writes a graph under its final name only once it has proved itself."""
 
     folder: Path
@@ -149,7 +150,8 @@ class _Writer:
 
     def write(self, model: onnx.ModelProto, variant: str, limits: Limits, how: str) -> ExportedFile:
         path = self.folder / f"model.{variant}.onnx"
-        with _temporary(path) as temporary:
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
             _save(model, temporary)
             session = open_session(temporary, threads=self.threads)
             parity = self.reference.compare(session)
@@ -161,20 +163,22 @@ class _Writer:
                     f" {parity.mean:.5f} on average; {limits.worst:g} and {limits.mean:g} are needed."
                 )
             temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
         return ExportedFile(variant=variant, path=path, size=path.stat().st_size, parity=parity, how=how)
 
-
-def _write_int8(writer: _Writer, model: onnx.ModelProto, how: str) -> ExportedFile:
-    """Tries the ways to round from the fastest to the most exact, and keeps the first that holds."""
-    refusals: list[str] = []
-    for name, plan in PLANS.items():
-        try:
-            return writer.write(quantize(model, plan), "int8", INT8, f"{how}, {name}")
-        except ModelFormatError as error:
-            refusals.append(f"{name}: {error}")
-    raise ModelFormatError(
-        "no way of rounding to int8 keeps this model's quality; use model.fp32.onnx. " + " ".join(refusals)
-    )
+    def write_int8(self, model: onnx.ModelProto, how: str) -> ExportedFile:
+        """Tries the ways to round from the fastest to the most exact, and keeps the first that holds."""
+        refusals: list[str] = []
+        for rounding in Rounding:
+            try:
+                return self.write(quantize(model, rounding), "int8", INT8, f"{how}, {rounding.value}")
+            except ModelFormatError as error:
+                refusals.append(f"{rounding.value}: {error}")
+        raise ModelFormatError(
+            "no way of rounding to int8 keeps this model's quality; use model.fp32.onnx. "
+            + " ".join(refusals)
+        )
 
 
 def _trace(graph: EmbeddingGraph, *, fuse: bool) -> tuple[onnx.ModelProto, str, tuple[str, ...]]:
@@ -184,11 +188,8 @@ def _trace(graph: EmbeddingGraph, *, fuse: bool) -> tuple[onnx.ModelProto, str, 
     try:
         return trace(graph, fuse=True), "fused attention", ()
     except BackendError as error:
-        return (
-            trace(graph, fuse=False),
-            "plain operators",
-            (f"attention was left in plain operators: {error}",),
-        )
+        note = f"attention was left in plain operators: {error}"
+        return trace(graph, fuse=False), "plain operators", (note,)
 
 
 def _describe(model: onnx.ModelProto, *, uniform_above: int | None, max_tokens: int | None) -> None:
@@ -197,15 +198,6 @@ def _describe(model: onnx.ModelProto, *, uniform_above: int | None, max_tokens: 
     for key, value in facts.items():
         if value is not None:
             model.metadata_props.add(key=key, value=str(value))
-
-
-def _write_rest(
-    local: LocalModel, folder: Path, files: list[ExportedFile], *, max_tokens: int | None
-) -> None:
-    for use in _COPIED:
-        if use in local.files:
-            _copy(local.files[use], folder / local.files[use].name)
-    write_card(_card(local.card, files, folder, max_tokens=max_tokens), folder)
 
 
 def _card(card: ModelCard, files: list[ExportedFile], folder: Path, *, max_tokens: int | None) -> ModelCard:
@@ -238,9 +230,8 @@ def _make_folder(out_dir: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OptionError(
-            f"{folder} cannot be written to ({error.strerror or error}); name a folder"
-        ) from None
+        reason = error.strerror or error
+        raise OptionError(f"{folder} cannot be written to ({reason}); name a folder") from None
     return folder
 
 
@@ -254,17 +245,3 @@ def _save(model: onnx.ModelProto, path: Path) -> None:
         onnx.save_model(model, str(path))
     except OSError as error:
         raise OptionError(f"{path.parent} cannot be written to ({error.strerror or error})") from None
-
-
-@contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _copy(source: Path, target: Path) -> None:
-    if not (target.exists() and target.samefile(source)):
-        shutil.copyfile(source, target)

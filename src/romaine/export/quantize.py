@@ -17,8 +17,6 @@ therefore done by block.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -38,54 +36,23 @@ _GELU_MINIMUM = 0.17  # Gelu is never below -0.17
 _RESHAPING = frozenset({"Add", "Reshape", "Transpose", "Unsqueeze", "Squeeze", "Identity"})
 
 
-class Kind(str, Enum):
-    """How one multiplication is done."""
+class Rounding(str, Enum):
+    """Ways to round a whole graph, the fastest first."""
 
-    FLOAT = "float"
-    TENSOR = "tensor"
-    ROW = "row"
-    BLOCK = "block"
+    ROW = "int8 by row, values by block"
+    BLOCK = "int8 by block"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Weight:
-    """One multiplication by a constant matrix, as `quantize` asks about it.
-
-    Attributes:
-        index: Its place among all of them, in graph order.
-        total: How many there are.
-        rows: Components that go in.
-        columns: Components that come out.
-        is_value: Whether it projects the values of an attention.
-    """
-
-    index: int
-    total: int
-    rows: int
-    columns: int
-    is_value: bool
-
-
-Plan = Callable[[Weight], Kind]
-
-
-PLANS: Mapping[str, Plan] = {
-    "int8 by row, values by block": lambda weight: Kind.BLOCK if weight.is_value else Kind.ROW,
-    "int8 by block": lambda _: Kind.BLOCK,
-}
-"""Ways to round a whole graph, the fastest first."""
-
-
-def quantize(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
+def quantize(model: onnx.ModelProto, rounding: Rounding) -> onnx.ModelProto:
     """Returns the graph with int8 weights and tables; `model` is left alone.
 
     Args:
         model: A float32 graph whose weights are initializers.
-        plan: Says for each multiplication by a weight how it is to be done.
+        rounding: How its multiplications by weights are done; rows that do not fill blocks are done by row.
     """
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
-    _Quantizer(copied, plan).run()
+    _Quantizer(copied, rounding).run()
     if not any(item.domain == _CONTRIB for item in copied.opset_import):
         copied.opset_import.append(helper.make_opsetid(_CONTRIB, 1))
     return copied
@@ -94,10 +61,10 @@ def quantize(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
 class _Quantizer:
     """One pass over one graph; nodes are rewritten into `nodes`, in order."""
 
-    def __init__(self, model: onnx.ModelProto, plan: Plan) -> None:
+    def __init__(self, model: onnx.ModelProto, rounding: Rounding) -> None:
         self.graph = model.graph
-        self.plan = plan
-        self.constants: Mapping[str, onnx.TensorProto] = {item.name: item for item in self.graph.initializer}
+        self.rounding = rounding
+        self.constants = {item.name: item for item in self.graph.initializer}
         self.producers = {name: node for node in self.graph.node for name in node.output}
         self.consumers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
         for node in self.graph.node:
@@ -105,18 +72,18 @@ class _Quantizer:
                 self.consumers[name].append(node)
         self.nodes: list[onnx.NodeProto] = []
         self.made: set[str] = set()
-        self.rounded: dict[tuple[str, Kind], tuple[str, ...]] = {}
+        self.rounded: set[str] = set()
 
     def run(self) -> None:
-        matmuls = [node for node in self.graph.node if self._is_weighted(node)]
-        places = {id(node): index for index, node in enumerate(matmuls)}
         for node in self.graph.node:
             if node.op_type == "Gather" and self._is_table(node):
                 self._table(node)
-            elif id(node) in places:
-                self._matmul(node, self._describe(node, places[id(node)], len(matmuls)))
-            else:
+            elif not self._is_weighted(node):
                 self.nodes.append(node)
+            elif self._fills_blocks(node) and (self.rounding is Rounding.BLOCK or self._gives_values(node)):
+                self._by_block(node)
+            else:
+                self._by_row(node)
         del self.graph.node[:]
         self.graph.node.extend(self.nodes)
         used = {name for node in self.nodes for name in node.input}
@@ -137,12 +104,10 @@ class _Quantizer:
         table = self.constants.get(node.input[0])
         return table is not None and len(table.dims) == 2 and table.dims[0] >= _MIN_TABLE_ROWS
 
-    def _describe(self, node: onnx.NodeProto, index: int, total: int) -> Weight:
-        rows, columns = self.constants[node.input[1]].dims
-        is_value = self._leads_to_values(node)
-        return Weight(index=index, total=total, rows=rows, columns=columns, is_value=is_value)
+    def _fills_blocks(self, node: onnx.NodeProto) -> bool:
+        return bool(self.constants[node.input[1]].dims[0] % _BLOCK_SIZE == 0)
 
-    def _leads_to_values(self, node: onnx.NodeProto) -> bool:
+    def _gives_values(self, node: onnx.NodeProto) -> bool:
         """Whether attention averages what a node gives, with nothing but a bias and new axes between."""
         name = node.output[0]
         while len(found := self.consumers.get(name, [])) == 1:
@@ -171,43 +136,19 @@ class _Quantizer:
         self._add("Cast", [f"{out}.codes"], [f"{out}.float"], to=onnx.TensorProto.FLOAT)
         self._add("Mul", [f"{out}.float", f"{out}.scales"], [out])
 
-    def _matmul(self, node: onnx.NodeProto, weight: Weight) -> None:
-        kind = self.plan(weight)
-        if kind is Kind.BLOCK and weight.rows % _BLOCK_SIZE:
-            kind = Kind.ROW
-        if kind is Kind.FLOAT:
-            self.nodes.append(node)
-        elif kind is Kind.BLOCK:
-            self._by_block(node, weight)
-        else:
-            self._by_int8(node, kind)
-
-    def _by_int8(self, node: onnx.NodeProto, kind: Kind) -> None:
+    def _by_row(self, node: onnx.NodeProto) -> None:
         states, name, out = node.input[0], node.input[1], node.output[0]
         codes, scales = round_symmetric(self._array(name), axis=0)
         self._constant(f"{name}.codes", codes)
         self._constant(f"{name}.scales", scales[0])
-        rounded, scale, zero, *peaks = self._round(states, kind)
-        product = f"{out}.unscaled" if peaks else out
-        operands = [rounded, f"{name}.codes", scale, f"{name}.scales", zero]
-        self._add("MatMulIntegerToFloat", operands, [product], domain=_CONTRIB)
-        if peaks:
-            self._add("Mul", [product, peaks[0]], [out])
+        if states not in self.rounded:
+            self.rounded.add(states)
+            self._round_rows(states)
+        operands = [f"{states}.by_row", f"{name}.codes", "int8.step", f"{name}.scales", "int8.zero"]
+        self._add("MatMulIntegerToFloat", operands, [f"{out}.unscaled"], domain=_CONTRIB)
+        self._add("Mul", [f"{out}.unscaled", f"{states}.peaks"], [out])
 
-    def _round(self, states: str, kind: Kind) -> tuple[str, ...]:
-        """Names of the rounded states, their scale, zero point and, for ROW, each row's largest component."""
-        if (states, kind) not in self.rounded:
-            self.rounded[states, kind] = (
-                self._round_rows(states) if kind is Kind.ROW else self._round_tensor(states)
-            )
-        return self.rounded[states, kind]
-
-    def _round_tensor(self, states: str) -> tuple[str, ...]:
-        names = tuple(f"{states}.{part}" for part in ("rounded", "scale", "zero"))
-        self._add("DynamicQuantizeLinear", [states], list(names))
-        return names
-
-    def _round_rows(self, states: str) -> tuple[str, ...]:
+    def _round_rows(self, states: str) -> None:
         self._constant("int8.step", np.array(1 / _LARGEST, dtype=np.float32))
         self._constant("int8.zero", np.array(_ZERO_POINT, dtype=np.uint8))
         self._constant("int8.last_axis", np.array([-1], dtype=np.int64))
@@ -222,21 +163,21 @@ class _Quantizer:
         self._add("Max", [f"{states}.peak", f"int8.least_{least}"], [f"{states}.peaks"])
         self._add("Div", [states, f"{states}.peaks"], [f"{states}.even"])
         self._add("QuantizeLinear", [f"{states}.even", "int8.step", "int8.zero"], [f"{states}.by_row"])
-        return f"{states}.by_row", "int8.step", "int8.zero", f"{states}.peaks"
 
-    def _by_block(self, node: onnx.NodeProto, weight: Weight) -> None:
+    def _by_block(self, node: onnx.NodeProto) -> None:
         name = node.input[1]
-        blocks = self._array(name).T.reshape(weight.columns, -1, _BLOCK_SIZE)
+        rows, columns = self.constants[name].dims
+        blocks = self._array(name).T.reshape(columns, -1, _BLOCK_SIZE)
         codes, scales = round_symmetric(blocks, axis=2)
         self._constant(f"{name}.blocks", (codes.astype(np.int16) + _ZERO_POINT).astype(np.uint8))
-        self._constant(f"{name}.block_scales", scales.reshape(weight.columns, -1))
+        self._constant(f"{name}.block_scales", scales.reshape(columns, -1))
         self._add(
             "MatMulNBits",
             [node.input[0], f"{name}.blocks", f"{name}.block_scales"],
             [node.output[0]],
             domain=_CONTRIB,
-            K=weight.rows,
-            N=weight.columns,
+            K=rows,
+            N=columns,
             bits=8,
             block_size=_BLOCK_SIZE,
             accuracy_level=_LEVEL_INT8,

@@ -98,8 +98,8 @@ class MemoryReading:
             token_budget: How many tokens hits and neighbours may have together.
             min_score: Score a hit must reach, in the ranker's unit; "auto" returns nothing where the model's
                 calibration doubts that the answer is there; None returns the k best.
-            kinds: Which kinds may be found.
-            speakers: Whose words may be found.
+            kinds: Which kinds may be found: "turn", "fact", "lore", "summary"; None for all.
+            speakers: Whose words may be found; None for all.
             as_character: Leaves out what this character did not witness; the scope's own always applies.
             as_of: Story position or time; only what was there and held then is found.
             include_superseded: Whether what was corrected may be found too.

@@ -111,6 +111,40 @@ def check_scope(scope: object) -> Scope:
     return scope
 
 
+def scope_names(
+    scope: Scope | None, *, user: str | None, character: str | None, chat: str | None
+) -> dict[str, str | None]:
+    """The names of a scope that is given whole or by its names, which adapters let their users choose.
+
+    Raises:
+        OptionError: If it is given in both ways, or a value is not allowed.
+    """
+    names = {"user": user, "character": character, "chat": chat}
+    given = [f"{name}=..." for name, value in names.items() if value is not None]
+    if scope is None:
+        return {name: check_optional_name(name, value) for name, value in names.items()}
+    if given:
+        raise OptionError(
+            f"scope=... and {', '.join(given)} both say whose memory it is; leave out one or the other"
+        )
+    return dict(vars(check_scope(scope)))
+
+
+def whole_scope(scope: Scope | None, *, user: str | None, character: str | None, chat: str | None) -> Scope:
+    """As `scope_names`, where all of it has to be known.
+
+    Raises:
+        OptionError: As there, or if there is no user.
+    """
+    names = scope_names(scope, user=user, character=character, chat=chat)
+    if names["user"] is None:
+        raise OptionError(
+            "no user: a memory is always somebody's; give scope=Scope(user=...), or user=... and, as it is"
+            " needed, character=... and chat=..."
+        )
+    return Scope(**names)  # type: ignore[arg-type]  # the user is a str
+
+
 @dataclass(frozen=True)
 class Turn:
     """One message of a chat.

@@ -34,7 +34,12 @@ def words_of(text: str) -> list[str]:
 
 def text_key(text: str) -> int:
     """A 64-bit hash of a text that is blind to case, punctuation and spacing."""
-    return _hash(words_of(text) or [text.strip()])
+    return hash64(" ".join(words_of(text) or [text.strip()]))
+
+
+def hash64(text: str, key: bytes = b"") -> int:
+    """A keyed hash of 64 bits, the same in every process."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8, key=key).digest(), "big")
 
 
 def cut(text: str, max_chars: int) -> str:
@@ -60,13 +65,13 @@ class Contamination:
             words = words_of(text)
             self._grams.update(_grams(words))
             if _WHOLE <= len(words) < GRAM:
-                self._wholes.add(_hash(words))
+                self._wholes.add(hash64(" ".join(words)))
 
     def holds(self, text: str) -> bool:
         """Whether a training text repeats a measuring text."""
         words = words_of(text)
         if len(words) < GRAM:
-            return len(words) >= _WHOLE and _hash(words) in self._wholes
+            return len(words) >= _WHOLE and hash64(" ".join(words)) in self._wholes
         return any(gram in self._grams for gram in _grams(words))
 
 
@@ -99,18 +104,14 @@ def measuring_texts(paths: Sequence[str | Path]) -> Iterator[str]:
 
 def kind_of(path: Path) -> str:
     """The suffix that says what a file holds: the last one that is not ``.gz``."""
-    return next((suffix for suffix in reversed(_suffixes(path)) if suffix != ".gz"), "")
+    return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
 def open_text(path: Path) -> TextIO:
     """Opens a file as UTF-8 text, with or without a byte order mark, unpacking gzip."""
-    if _suffixes(path)[-1:] == [".gz"]:
+    if path.suffix.lower() == ".gz":
         return io.TextIOWrapper(gzip.open(path, "rb"), encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
-
-
-def _suffixes(path: Path) -> list[str]:
-    return [suffix.lower() for suffix in path.suffixes]
 
 
 def _cells(file: TextIO) -> Iterator[str]:
@@ -147,8 +148,3 @@ def _grams(words: Sequence[str]) -> Iterator[int]:
     # Python's own hash differs from process to process, which is no matter for sets that never leave one
     for start in range(len(words) - GRAM + 1):
         yield hash(tuple(words[start : start + GRAM]))
-
-
-def _hash(words: Sequence[str]) -> int:
-    digest = blake2b(" ".join(words).encode("utf-8", "replace"), digest_size=8).digest()
-    return int.from_bytes(digest, "big")

@@ -1,53 +1,41 @@
-"""The corpus of a run: sampled, de-duplicated, decontaminated, each text held once and named by a number."""
+"""The corpus of a run: sampled, de-duplicated, decontaminated, each text held once and named by an id."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from hashlib import sha256
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePath
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from romaine.errors import InputFileError, OptionError
+from romaine.models.integrity import sha256_of
 from romaine.train.cleaning import Contamination, measuring_texts, text_key
-from romaine.train.recipe import DataSource, Recipe
-from romaine.train.records import DialogueRecord, PairRecord, Record, ScoredRecord
-from romaine.train.sampling import is_held, sample_records, texts_of
-
-T = TypeVar("T")
-
-_BLOCK = 1 << 20
+from romaine.train.recipe import PAIRED, DataKind, Recipe
+from romaine.train.records import Example, is_held_out, sample_examples
 
 
 class TextPool:
-    """Every text once, numbered in the order of first use."""
+    """Every text once; its id is its place in the order of first use."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
-        self._numbers: dict[int, int] = {}
+        self._ids: dict[int, int] = {}
 
     def add(self, text: str) -> int:
-        """The number of a text; texts that differ in case, punctuation or spacing alone share one."""
-        number = self._numbers.setdefault(text_key(text), len(self.texts))
-        if number == len(self.texts):
+        """The id of a text; texts that differ in case, punctuation or spacing alone share one."""
+        text_id = self._ids.setdefault(text_key(text), len(self.texts))
+        if text_id == len(self.texts):
             self.texts.append(text)
-        return number
-
-    def __len__(self) -> int:
-        return len(self.texts)
+        return text_id
 
 
 @dataclass(frozen=True)
 class Dialogue:
-    """A dialogue between two people.
-
-    Attributes:
-        texts: Numbers of its turns' texts, in order.
-        second: Whether each turn is the second person's.
-    """
+    """A dialogue between two people: ids of its turns' texts, and whether each is the second person's."""
 
     texts: tuple[int, ...]
     second: tuple[bool, ...]
@@ -58,9 +46,9 @@ class DataSet:
     """What one data source gives after cleaning.
 
     Attributes:
-        texts: Numbers of all its texts, each once, for relational tasks.
-        pairs: (query, positive, negative or -1), int64 (n, 3).
-        scored: (left, right), int64 (n, 2).
+        texts: Ids of all its texts, each once, for relational tasks.
+        pairs: Text ids (query, positive, negative or -1), int64 (n, 3).
+        scored: Text ids (left, right), int64 (n, 2).
         scores: float32 (n,).
         dialogues: Those to train on.
         held_pairs: As `pairs`, for dev questions only.
@@ -80,13 +68,7 @@ class DataSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """All data of a run.
-
-    Attributes:
-        pool: The texts.
-        sets: Cleaned data by the name it has in the recipe.
-        files: For each data source and measuring file, its name and sha256.
-    """
+    """All data of a run; `sets` by their names in the recipe, `files` with their hashes and licences."""
 
     pool: TextPool
     sets: Mapping[str, DataSet]
@@ -103,7 +85,7 @@ def read_corpus(recipe: Recipe, *, folders: Sequence[Path], measuring: Sequence[
     Args:
         recipe: Which data, how much of it, and how much is held out.
         folders: Where its files are looked up, in order.
-        measuring: Files that no training text may share 13 words in a row with.
+        measuring: Files that no training text may repeat.
 
     Raises:
         InputFileError: If a file is missing or cannot be used.
@@ -112,28 +94,37 @@ def read_corpus(recipe: Recipe, *, folders: Sequence[Path], measuring: Sequence[
     paths = {name: find_file(source.file, folders) for name, source in recipe.data.items()}
     key = recipe.seed.to_bytes(8, "little")
     measured = Contamination(measuring_texts(measuring))
-    sampled = {name: sample_records(paths[name], recipe.data[name], key) for name in recipe.data}
-    share = recipe.watch.held_out
     watched = {*recipe.watch.chats, *recipe.watch.pairs}
-    held = {
-        name: [record for record in sample if name in watched and is_held(record, share, key)]
-        for name, (sample, _) in sampled.items()
-    }
-    dev = Contamination(text for records in held.values() for record in records for text in texts_of(record))
+    kept: dict[str, list[Example]] = {}
+    held: dict[str, list[Example]] = {}
+    counts: dict[str, dict[str, int]] = {}
+    for name, source in recipe.data.items():
+        sample, counts[name] = sample_examples(paths[name], source, key)
+        share = recipe.watch.held_out if name in watched else 0.0
+        out = [is_held_out(example, source.kind, share, key) for example in sample]
+        kept[name] = [example for example, is_out in zip(sample, out, strict=True) if not is_out]
+        held[name] = [example for example, is_out in zip(sample, out, strict=True) if is_out]
+    dev = Contamination(text for examples in held.values() for example in examples for text in example.texts)
+    barred = {"in measuring set": measured, "in held-out data": dev}
     pool, sets = TextPool(), {}
-    for name, (sample, counts) in sampled.items():
-        out = {id(record) for record in held[name]}
-        kept = [record for record in sample if id(record) not in out]
-        sets[name] = _clean(kept, pool, measured, dev, counts)
-        sets[name].counts["held out"] = len(out)
-        _hold(held[name], pool, sets[name])
+    for name, source in recipe.data.items():
+        counts[name] |= {**dict.fromkeys(barred, 0), "held out": len(held[name])}
+        clean = partial(_clean_id, pool=pool, barred=barred, counts=counts[name])
+        learned = _collected(kept[name], source.kind, clean)
+        asked = _collected(held[name], source.kind, pool.add)
+        sets[name] = replace(
+            learned, held_pairs=asked.pairs, held_dialogues=asked.dialogues, counts=counts[name]
+        )
         if not len(sets[name].texts):
             raise OptionError(
                 f"data {name!r} has nothing left to learn from; it gave {sets[name].counts}. Check its file,"
                 " its sources and what it is decontaminated against"
             )
-    files = {name: _described(path, recipe.data[name]) for name, path in paths.items()}
-    files |= {f"measuring: {path.name}": {"file": path.name, "sha256": file_hash(path)} for path in measuring}
+    files: dict[str, dict[str, Any]] = {
+        name: {"file": source.file, "sha256": sha256_of(paths[name]), "licence": source.licence}
+        for name, source in recipe.data.items()
+    }
+    files |= {f"measuring: {path.name}": {"file": path.name, "sha256": sha256_of(path)} for path in measuring}
     return Corpus(pool=pool, sets=sets, files=files)
 
 
@@ -152,80 +143,47 @@ def find_file(name: str, folders: Sequence[Path]) -> Path:
     raise InputFileError(f"{name} is in none of: {where}; add its folder with --data")
 
 
-def file_hash(path: Path) -> str:
-    """The sha256 of a file, as 64 hex digits."""
-    digest = sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+def _clean_id(
+    text: str, *, pool: TextPool, barred: Mapping[str, Contamination], counts: dict[str, int]
+) -> int | None:
+    for reason, contamination in barred.items():
+        if contamination.holds(text):
+            counts[reason] += 1
+            return None
+    return pool.add(text)
 
 
-def _clean(
-    records: Iterable[Record],
-    pool: TextPool,
-    measured: Contamination,
-    dev: Contamination,
-    counts: dict[str, int],
-) -> DataSet:
-    found = DataSet(counts=counts)
-    numbers: dict[int, None] = {}
+def _collected(examples: Iterable[Example], kind: DataKind, id_of: Callable[[str], int | None]) -> DataSet:
+    """Examples by the ids of their texts; those that lose one they cannot do without are left out."""
+    found = DataSet()
     pairs: list[tuple[int, int, int]] = []
     scored: list[tuple[int, int]] = []
     scores: list[float] = []
-
-    def number(text: str) -> int | None:
-        if not text:
-            return None
-        for name, contamination in (("in measuring set", measured), ("in held-out data", dev)):
-            if contamination.holds(text):
-                counts[name] = counts.get(name, 0) + 1
-                return None
-        added = pool.add(text)
-        numbers[added] = None
-        return added
-
-    counts |= {"in measuring set": 0, "in held-out data": 0}
-    for record in records:
-        known = [number(text) for text in texts_of(record)]
-        if isinstance(record, DialogueRecord):
-            if (dialogue := _dialogue(record, known)) is not None:
+    texts: dict[int, None] = {}
+    for example in examples:
+        ids = [id_of(text) if text else None for text in example.texts]
+        texts |= dict.fromkeys(text_id for text_id in ids if text_id is not None)
+        if kind is DataKind.DIALOGUES:
+            if (dialogue := _dialogue(example, ids)) is not None:
                 found.dialogues.append(dialogue)
-        elif isinstance(record, PairRecord) and known[0] is not None and known[1] is not None:
-            negative = known[2] if len(known) > 2 else None
-            pairs.append((known[0], known[1], -1 if negative is None else negative))
-        elif isinstance(record, ScoredRecord) and known[0] is not None and known[1] is not None:
-            scored.append((known[0], known[1]))
-            scores.append(record.score)
-    found.texts = np.fromiter(numbers, dtype=np.int64, count=len(numbers))
+        elif len(ids) > 1 and ids[0] is not None and ids[1] is not None:
+            if kind in PAIRED:
+                negative = ids[2] if len(ids) > 2 else None
+                pairs.append((ids[0], ids[1], -1 if negative is None else negative))
+            elif example.score is not None:
+                scored.append((ids[0], ids[1]))
+                scores.append(example.score)
+    found.texts = np.fromiter(texts, dtype=np.int64, count=len(texts))
     found.pairs = np.asarray(pairs, dtype=np.int64).reshape(-1, 3)
     found.scored = np.asarray(scored, dtype=np.int64).reshape(-1, 2)
     found.scores = np.asarray(scores, dtype=np.float32)
     return found
 
 
-def _hold(records: Iterable[Record], pool: TextPool, into: DataSet) -> None:
-    pairs = []
-    for record in records:
-        known = [pool.add(text) if text else None for text in texts_of(record)]
-        if isinstance(record, DialogueRecord):
-            if (dialogue := _dialogue(record, known)) is not None:
-                into.held_dialogues.append(dialogue)
-        elif known[0] is not None and known[1] is not None:
-            pairs.append((known[0], known[1], -1))
-    into.held_pairs = np.asarray(pairs, dtype=np.int64).reshape(-1, 3)
-
-
-def _dialogue(record: DialogueRecord, known: Sequence[int | None]) -> Dialogue | None:
+def _dialogue(example: Example, ids: Sequence[int | None]) -> Dialogue | None:
     """Dialogues of one, or of more than two people give no questions about who said what."""
-    speakers = list(dict.fromkeys(speaker for speaker, _ in record.turns))
-    kept = [(n, speaker) for n, (speaker, _) in zip(known, record.turns, strict=True) if n is not None]
-    if len(speakers) != 2 or not kept:
+    people = list(dict.fromkeys(example.speakers))
+    kept = [(n, speaker) for n, speaker in zip(ids, example.speakers, strict=True) if n is not None]
+    if len(people) != 2 or not kept:
         return None
-    return Dialogue(
-        texts=tuple(number for number, _ in kept), second=tuple(s == speakers[1] for _, s in kept)
-    )
-
-
-def _described(path: Path, source: DataSource) -> dict[str, Any]:
-    return {"file": source.file, "sha256": file_hash(path), "licence": source.licence}
+    return Dialogue(texts=tuple(n for n, _ in kept), second=tuple(s == people[1] for _, s in kept))

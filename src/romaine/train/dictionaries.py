@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import gzip
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
 from romaine.errors import InputFileError
 from romaine.train.cleaning import UNREADABLE
 
-_DIGITS = {letter: value for value, letter in enumerate(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-)}  # fmt: skip
 _SENSE = re.compile(r"\s+(?=\d+\.\s)")
 _NUMBER = re.compile(r"^\d+\.\s+(?:\([^)]*\)\s*)*")
 _NOTES = re.compile(r"\[[^\[\]]*\]|\{|\}|--[^-]*$|\\[^\\]*\\")
@@ -34,15 +32,17 @@ def read_dictionary(index: Path) -> Iterator[tuple[str, str]]:
     """
     packed, plain = index.with_suffix(".dict.dz"), index.with_suffix(".dict")
     try:
-        places = sorted({_place(line, number, index) for number, line in enumerate(_index_lines(index), 1)})
-        with gzip.open(packed, "rb") if packed.is_file() else plain.open("rb") as file:
+        with index.open(encoding="utf-8") as file:
+            entries = (line for line in file if not line.startswith("00"))
+            places = sorted({_place(line, number, index) for number, line in enumerate(entries, 1)})
+        with gzip.open(packed, "rb") if packed.is_file() else plain.open("rb") as articles:
             at, last, article = 0, (-1, -1), ""
             for offset, length, word in places:
                 if (offset, length) != last:
                     if offset < at:  # an article within another one
                         continue
-                    file.read(offset - at)
-                    article = file.read(length).decode("utf-8", "replace")
+                    articles.read(offset - at)
+                    article = articles.read(length).decode("utf-8", "replace")
                     at, last = offset + length, (offset, length)
                 # other headwords lead into this article too: phrases in it, inflected forms
                 if article.lower().startswith(word.lower()):
@@ -79,24 +79,17 @@ def read_wordnet(path: Path) -> Iterator[tuple[str, str]]:
         raise InputFileError(f"{path} cannot be read: {error}") from error
 
 
-def _index_lines(index: Path) -> Iterator[str]:
-    with index.open(encoding="utf-8") as file:
-        yield from (line for line in file if not line.startswith("00"))
-
-
 def _place(line: str, number: int, index: Path) -> tuple[int, int, str]:
     try:
         word, offset, length = line.rstrip("\n").split("\t")[:3]
         return _base64(offset), _base64(length), word
-    except (ValueError, KeyError):
+    except ValueError:
         raise InputFileError(f"{index}, entry {number} is not a line of a dictd index") from None
 
 
 def _base64(digits: str) -> int:
-    value = 0
-    for digit in digits:
-        value = value * 64 + _DIGITS[digit]
-    return value
+    whole = digits.rjust(-(-len(digits) // 4) * 4, "A")  # zeros in front
+    return int.from_bytes(b64decode(whole, validate=True), "big")
 
 
 def _senses(article: str) -> Iterator[str]:

@@ -17,15 +17,7 @@ _SMALLEST = 1e-6
 
 
 def token_odds(tokens: Ragged, vocab: int) -> NDArray[np.float64]:
-    """How probable each token is in texts, with one added to every count.
-
-    Args:
-        tokens: Of the texts.
-        vocab: Number of tokens.
-
-    Returns:
-        float64 (vocab,), all positive, summing to one.
-    """
+    """How probable each token is in texts, one added to every count: float64 (vocab,), summing to one."""
     counts = np.bincount(tokens.ids, minlength=vocab) + 1.0
     return np.asarray(counts / counts.sum(), dtype=np.float64)
 
@@ -44,7 +36,7 @@ def initial_table(
 
     Args:
         token_vectors: Of each token alone, float32 (vocab, teacher_dim).
-        odds: Probability of each token in text, (vocab,).
+        odds: See `token_odds`.
         dim: Components wanted; those beyond teacher_dim start small and random.
         initial: Which of this is done.
         seed: Of the random components.
@@ -52,14 +44,14 @@ def initial_table(
     Returns:
         float32 (vocab, dim), rows of mean length one.
     """
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     if initial.random:
-        table = dice.normal(0, 1, (len(token_vectors), dim))
+        table = rng.normal(0, 1, (len(token_vectors), dim))
     else:
         table = _turned(_centred(token_vectors, odds, initial.centre), initial.axes)[:, :dim]
         table = table / np.maximum(table.std(axis=0), _SMALLEST) ** initial.whiten
     if (missing := dim - table.shape[1]) > 0:
-        noise = dice.normal(0, _NEW_AXES * np.sqrt((table**2).mean()), (len(table), missing))
+        noise = rng.normal(0, _NEW_AXES * np.sqrt((table**2).mean()), (len(table), missing))
         table = np.concatenate([table, noise], axis=1)
     table *= (initial.sif / (initial.sif + odds))[:, None]
     return np.asarray(table / np.linalg.norm(table, axis=1).mean(), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Losses on vectors of a batch, each averaged over the Matryoshka slices (Kusupati et al. 2022).
+"""Losses on vectors of a batch, scalars averaged over the Matryoshka slices (Kusupati et al. 2022).
 
 sentence-transformers has most of them, around a model that is run for every column of every batch: its
 MatryoshkaLoss wraps the forward pass, GISTEmbedLoss runs the guide again in each step. Here a step gathers
@@ -18,18 +18,15 @@ from torch.nn import functional
 from romaine.train.objectives import ScoreForm
 
 _SQUARED = 100.0  # brings squared differences of cosines to the size of the divergence
+_LISTWISE = 0.3  # weight of the divergence
+_COSENT_SCALE = 20.0  # of differences of cosines
 
 _MASKED = -1e4  # a logit that no softmax notices, yet finite in half precision
 
 
 @dataclass(frozen=True)
 class Matryoshka:
-    """The slices a loss is averaged over.
-
-    Attributes:
-        dims: Ascending.
-        weights: Of each.
-    """
+    """The slices a loss is averaged over, ascending, and the weight of each."""
 
     dims: tuple[int, ...]
     weights: tuple[float, ...]
@@ -42,7 +39,7 @@ class Matryoshka:
         return total / sum(self.weights)
 
 
-def relational(unit: Tensor, goal: Tensor, *, listwise: float, temperature: float) -> Tensor:
+def relational(unit: Tensor, goal: Tensor, *, temperature: float) -> Tensor:
     """How far the similarities within a batch are from the teachers'.
 
     Only similarities are compared, never vectors, so that student and teachers may differ in dimension (Park
@@ -53,29 +50,18 @@ def relational(unit: Tensor, goal: Tensor, *, listwise: float, temperature: floa
     Args:
         unit: The student's unit vectors (n, dim).
         goal: The teachers' similarities (n, n).
-        listwise: Weight of the divergence.
         temperature: Of the softmax.
-
-    Returns:
-        A scalar.
     """
     others = ~torch.eye(len(goal), dtype=torch.bool, device=goal.device)
     wanted = goal[others].view(len(goal), -1)
     found = (unit @ unit.T)[others].view(len(goal), -1)
-    loss = functional.mse_loss(found, wanted) * _SQUARED
-    if listwise:
-        loss = loss + listwise * divergence(found, wanted, temperature)
-    return loss
-
-
-def divergence(found: Tensor, wanted: Tensor, temperature: float) -> Tensor:
-    """Kullback-Leibler divergence of the rows' softmax from those of `wanted`, both (n, m); a scalar."""
-    return functional.kl_div(
+    divergence = functional.kl_div(
         functional.log_softmax(found / temperature, dim=1),
         functional.log_softmax(wanted / temperature, dim=1),
         log_target=True,
         reduction="batchmean",
     )
+    return functional.mse_loss(found, wanted) * _SQUARED + _LISTWISE * divergence
 
 
 def ranking(
@@ -92,41 +78,25 @@ def ranking(
         positive: Index of each query's document, int64 (n,).
         excluded: Which documents are no negatives of which query, bool (n, m); positives are never left out.
         temperature: Of the softmax.
-
-    Returns:
-        A scalar.
     """
     logits = queries @ documents.T / temperature
-    logits = logits.masked_fill(without_positives(excluded, positive), _MASKED)
+    logits = logits.masked_fill(excluded.scatter(1, positive[:, None], False), _MASKED)
     return functional.cross_entropy(logits, positive)
 
 
-def without_positives(excluded: Tensor, positive: Tensor) -> Tensor:
-    """`excluded` (n, m) with each row's positive let in again."""
-    return excluded.scatter(1, positive[:, None], False)
-
-
-def scored(left: Tensor, right: Tensor, scores: Tensor, *, form: ScoreForm, scale: float) -> Tensor:
+def scored(left: Tensor, right: Tensor, scores: Tensor, *, form: ScoreForm) -> Tensor:
     """How badly the cosines of pairs fit the scores people gave them.
 
     Args:
         left: Unit vectors (n, dim).
         right: Unit vectors (n, dim).
         scores: 0 to 1, (n,).
-        form: CoSENT (Su 2022): the log of one plus the sum of ``exp(scale * (cosine_i - cosine_j))`` over all
-            i, j with ``score_i < score_j``. Pearson: one less the correlation. Squared: ten times the mean
-            squared difference.
-        scale: Of CoSENT.
-
-    Returns:
-        A scalar.
+        form: CoSENT (Su 2022): the log of one plus the sum of ``exp(20 * (cosine_i - cosine_j))`` over all
+            i, j with ``score_i < score_j``. Squared: ten times the mean squared difference.
     """
     cosines: Tensor = (left * right).sum(1)
     if form is ScoreForm.SQUARED:
         return functional.mse_loss(cosines, scores) * 10
-    if form is ScoreForm.PEARSON:
-        a, b = cosines - cosines.mean(), scores - scores.mean()
-        return torch.as_tensor(1 - (a * b).sum() / (a.norm() * b.norm()).clamp_min(1e-6))
-    wrong = scale * (cosines[:, None] - cosines[None, :])
+    wrong = _COSENT_SCALE * (cosines[:, None] - cosines[None, :])
     wrong = wrong[scores[:, None] < scores[None, :]]
     return torch.logsumexp(torch.cat([wrong.new_zeros(1), wrong]), dim=0)

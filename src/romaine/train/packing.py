@@ -24,10 +24,6 @@ class Packer:
 
     In 4 bits, levels and scales are fitted to the whole table, which takes seconds: `fit` does it now and
     then, in between they are kept and only codes follow the rows. In 8 bits scales follow at once.
-
-    Args:
-        bits: 4, 8, 16 or 32.
-        device: Torch device.
     """
 
     def __init__(self, bits: int, device: str) -> None:
@@ -43,23 +39,17 @@ class Packer:
             self._scales = torch.tensor(scales.astype(np.float32), device=self._device)
             self._levels = torch.tensor(levels, device=self._device)
 
-    def __call__(self, rows: Tensor, numbers: Tensor) -> Tensor:
-        """The rows as they will be read back.
-
-        Args:
-            rows: Shape (n, dim).
-            numbers: Which rows of the table they are, int64 (n,).
-
-        Returns:
-            Rounded values of the same shape; their gradient is that of `rows`.
-        """
+    def __call__(self, rows: Tensor, row_ids: Tensor) -> Tensor:
+        """The rows (n, dim) with these ids (n,) as they will be read back; the gradient is that of `rows`."""
         with torch.no_grad():
-            rounded = self._rounded(rows, numbers)
+            rounded = self._rounded(rows, row_ids)
         return rows + (rounded - rows).detach()
 
-    def _rounded(self, rows: Tensor, numbers: Tensor) -> Tensor:
+    def _rounded(self, rows: Tensor, row_ids: Tensor) -> Tensor:
         if self.bits == 4:
-            scales = self._spread(self._scales[numbers], rows.shape[1])
+            groups = self._scales[row_ids]
+            size = -(-rows.shape[1] // groups.shape[1])
+            scales = groups.repeat_interleave(size, dim=1)[:, : rows.shape[1]]
             halfway = (self._levels[1:] + self._levels[:-1]) / 2
             return self._levels[torch.bucketize(rows / scales, halfway)] * scales
         if self.bits == 8:
@@ -67,11 +57,6 @@ class Packer:
             scales = torch.where(peaks > 0, peaks / 127, torch.ones_like(peaks))
             return torch.round(rows / scales) * scales
         return rows.half().float() if self.bits == 16 else rows
-
-    def _spread(self, scales: Tensor, dim: int) -> Tensor:
-        """One scale for each component, from one for each group."""
-        size = -(-dim // scales.shape[1])
-        return scales.repeat_interleave(size, dim=1)[:, :dim]
 
     def state(self) -> dict[str, Tensor]:
         """What was fitted."""

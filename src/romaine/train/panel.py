@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from romaine.arrays import FloatArray
 from romaine.train.teacher import Side, Teacher
-from romaine.train.vector_cache import Advance, Taught, teach
+from romaine.train.vector_cache import Advance, CachedVectors, cached_vectors
 
 _CALIBRATION = 1500  # texts whose mutual similarities say how a teacher spreads its cosines
 
@@ -26,7 +26,7 @@ Progress = Callable[[str, int], AbstractContextManager[Advance]]
 class _Member:
     """One teacher's vectors of the texts it was asked for.
 
-    `row` leads from the number of a text in the pool to its vector, -1 where it has none.
+    `row` leads from the id of a text to its vector, -1 where it has none.
     """
 
     weight: float
@@ -35,19 +35,15 @@ class _Member:
     scale: float
     shift: float
 
-    def of(self, numbers: NDArray[np.int64], side: Side, device: str) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(self.vectors[side][self.row[side][numbers]])).to(device)
+    def of(self, ids: NDArray[np.int64], side: Side) -> FloatArray:
+        return np.ascontiguousarray(self.vectors[side][self.row[side][ids]])
 
 
 class Panel:
     """Teachers' similarities of texts that were encoded beforehand.
 
     Teachers spread their cosines differently (those of e5 lie between 0.7 and 1), so each one's are first
-    brought to the mean and deviation of the first teacher's on a sample of texts.
-
-    Args:
-        members: See `assemble`.
-        device: Torch device of the similarities.
+    brought to the mean and deviation of the first teacher's on a sample of texts; see `assemble`.
     """
 
     def __init__(self, members: Sequence[_Member], device: str) -> None:
@@ -61,26 +57,19 @@ class Panel:
         *,
         sides: tuple[Side, Side] = (Side.DOCUMENT, Side.DOCUMENT),
     ) -> Tensor:
-        """Averaged similarities of two groups of texts.
-
-        Args:
-            left: Numbers in the pool, (n,).
-            right: Numbers in the pool, (m,).
-            sides: What the texts of either group are.
-
-        Returns:
-            float32 (n, m).
-        """
+        """Averaged similarities of the texts with the ids `left` (n,) and `right` (m,), float32 (n, m)."""
         total = torch.zeros(len(left), len(right), device=self._device)
         for member in self._members:
-            cosines = member.of(left, sides[0], self._device) @ member.of(right, sides[1], self._device).T
-            total += member.weight * (cosines * member.scale + member.shift)
+            one, other = (
+                torch.from_numpy(member.of(ids, side)).to(self._device)
+                for ids, side in zip((left, right), sides, strict=True)
+            )
+            total += member.weight * ((one @ other.T) * member.scale + member.shift)
         return total / sum(member.weight for member in self._members)
 
-    def vectors(self, numbers: NDArray[np.int64], side: Side) -> FloatArray:
+    def vectors(self, ids: NDArray[np.int64], side: Side) -> FloatArray:
         """The first teacher's vectors of texts, float32 (n, dim)."""
-        first = self._members[0]
-        return first.vectors[side][first.row[side][numbers]]
+        return self._members[0].of(ids, side)
 
 
 def assemble(
@@ -88,7 +77,7 @@ def assemble(
     texts: Sequence[str],
     needed: dict[Side, NDArray[np.int64]],
     *,
-    cache: Path | None,
+    cache: Path,
     device: str,
     progress: Progress,
     seed: int,
@@ -98,47 +87,40 @@ def assemble(
     Args:
         teachers: With their weights.
         texts: The pool.
-        needed: Numbers of the texts that are needed as queries and as documents.
-        cache: Folder for vectors, or None.
+        needed: Ids of the texts that are needed as queries and as documents.
+        cache: Folder for vectors, see `cached_vectors`.
         device: Torch device of the similarities.
         progress: Shows how far it is.
         seed: Of the sample that teachers are calibrated on.
     """
     members: list[_Member] = []
+    everything = np.unique(np.concatenate([*needed.values()]))
     for place, (teacher, weight) in enumerate(teachers, 1):
         vectors: dict[Side, FloatArray] = {}
         row: dict[Side, NDArray[np.int64]] = {}
-        for side, numbers in _groups(needed, teacher.sided):
-            chosen = [texts[number] for number in numbers]
-            with progress(
-                f"teacher {place}, {'texts' if not teacher.sided else side.value}", len(chosen)
-            ) as bar:
-                found = teach(teacher, chosen, side, cache=cache, advance=bar)
-            places = np.full(len(texts), -1, dtype=np.int64)
-            places[numbers] = found.rows
-            for taken in (side,) if teacher.sided else Side:
-                vectors[taken], row[taken] = found.vectors, places
-            spread = _spread(found, seed)
-        mean, deviation = spread
+        for side, ids in (needed if teacher.sided else {Side.DOCUMENT: everything}).items():
+            chosen = [texts[text_id] for text_id in ids]
+            title = f"teacher {place}, {side.value if teacher.sided else 'texts'}"
+            with progress(title, len(chosen)) as advance:
+                found = cached_vectors(teacher, chosen, side, cache=cache, advance=advance)
+            rows = np.full(len(texts), -1, dtype=np.int64)
+            rows[ids] = found.rows
+            for served in (side,) if teacher.sided else Side:
+                vectors[served], row[served] = found.vectors, rows
+            mean, deviation = _spread(found, seed)
         if place == 1:
-            first_mean, first_deviation = spread
+            first_mean, first_deviation = mean, deviation
         scale = first_deviation / deviation
         members.append(_Member(weight, vectors, row, scale, first_mean - scale * mean))
     return Panel(members, device)
 
 
-def _groups(needed: dict[Side, NDArray[np.int64]], sided: bool) -> Iterable[tuple[Side, NDArray[np.int64]]]:
-    if sided:
-        return needed.items()
-    return [(Side.DOCUMENT, np.unique(np.concatenate([*needed.values()])))]
-
-
-def _spread(taught: Taught, seed: int) -> tuple[float, float]:
+def _spread(found: CachedVectors, seed: int) -> tuple[float, float]:
     """Mean and deviation of the cosines of different texts."""
-    count = min(_CALIBRATION, len(taught.rows))
+    count = min(_CALIBRATION, len(found.rows))
     if count < 3:
         return 0.0, 1.0
-    chosen = np.random.default_rng(seed).choice(len(taught.rows), count, replace=False)
-    sample = np.asarray(taught.vectors[taught.rows[chosen]])
+    chosen = np.random.default_rng(seed).choice(len(found.rows), count, replace=False)
+    sample = np.asarray(found.vectors[found.rows[chosen]])
     cosines = (sample @ sample.T)[~np.eye(count, dtype=bool)]
     return float(cosines.mean()), max(float(cosines.std()), 1e-6)

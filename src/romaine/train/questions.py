@@ -124,32 +124,27 @@ class QuestionMaker:
                 self._forms[stem_of(word)].append(word)
 
     def ask(
-        self, text: str, *, speaker: str, other: str, before: str | None, dice: np.random.Generator
+        self, text: str, *, speaker: str, other: str, before: str | None, rng: np.random.Generator
     ) -> str | None:
-        """A question that the turn `text` answers, or None if there is too little in it.
+        """A question that the turn `text` of `speaker` answers, or None if there is too little in it.
 
-        Args:
-            text: The turn.
-            speaker: Who says it.
-            other: The other person.
-            before: The turn before, or None.
-            dice: Where chance comes from.
+        Some take a word from the turn `before`.
         """
         words = words_of(text)
         content = [word for word in dict.fromkeys(words) if _is_content(word)]
         if len(content) < 2 or sum(map(self._rareness, content)) < _LEAST_RARITY:
             return None
-        if dice.random() < _CLOZE:
-            return self._cloze(words, speaker, other, dice)
-        frames, dropped = _frames_for(text, words, dice)
+        if rng.random() < _CLOZE:
+            return self._cloze(words, speaker, other, rng)
+        frames, dropped = _frames_for(text, words, rng)
         content = [word for word in content if word not in dropped and not word.isdigit()]
-        picked = self._pick(content, dice)
+        picked = self._pick(content, rng)
         if sum(map(self._rareness, picked)) < _LEAST_KEPT:
             return None
-        if before and dice.random() < _FROM_BEFORE:
-            picked += self._pick([w for w in words_of(before) if _is_content(w)], dice, most=1)
-        picked = [self._varied(word, dice) for word in picked]
-        frame = frames[dice.integers(len(frames))]
+        if before and rng.random() < _FROM_BEFORE:
+            picked += self._pick([w for w in words_of(before) if _is_content(w)], rng, most=1)
+        picked = [self._varied(word, rng) for word in picked]
+        frame = frames[rng.integers(len(frames))]
         if "{w2}" in frame:
             return frame.format(s=speaker, o=other, w=picked[0], w2=" ".join(picked[1:]))
         return frame.format(s=speaker, o=other, w=" ".join(picked))
@@ -157,40 +152,40 @@ class QuestionMaker:
     def _rareness(self, word: str) -> float:
         return max(self._rarity.get(word, self._unseen), 0.0)
 
-    def _pick(self, content: Sequence[str], dice: np.random.Generator, *, most: int = 4) -> list[str]:
+    def _pick(self, content: Sequence[str], rng: np.random.Generator, *, most: int = 4) -> list[str]:
         """One to four words, rare ones more often, in the order of the turn."""
         if not content:
             return []
         weights = np.array([self._rareness(word) ** 1.5 + 1e-3 for word in content])
         weights /= weights.sum()
-        count = min(len(content), most, int(dice.choice((1, 2, 2, 2, 3, 3, 4))))
-        if dice.random() < _TOGETHER:
-            start = min(int(dice.choice(len(content), p=weights)), len(content) - count)
+        count = min(len(content), most, int(rng.choice((1, 2, 2, 2, 3, 3, 4))))
+        if rng.random() < _TOGETHER:
+            start = min(int(rng.choice(len(content), p=weights)), len(content) - count)
             return list(content[start : start + count])
-        chosen = sorted(dice.choice(len(content), size=count, replace=False, p=weights).tolist())
+        chosen = sorted(rng.choice(len(content), size=count, replace=False, p=weights).tolist())
         return [content[index] for index in chosen]
 
-    def _varied(self, word: str, dice: np.random.Generator) -> str:
-        if dice.random() >= _OTHER_FORM:
+    def _varied(self, word: str, rng: np.random.Generator) -> str:
+        if rng.random() >= _OTHER_FORM:
             return word
         others = [form for form in self._forms.get(stem_of(word), ()) if form != word]
-        return others[dice.integers(len(others))] if others else word
+        return others[rng.integers(len(others))] if others else word
 
-    def _cloze(self, words: Sequence[str], speaker: str, other: str, dice: np.random.Generator) -> str | None:
-        start = int(dice.integers(max(1, len(words) - 6)))
-        span = words[start : start + int(dice.integers(5, 15))]
+    def _cloze(self, words: Sequence[str], speaker: str, other: str, rng: np.random.Generator) -> str | None:
+        start = int(rng.integers(max(1, len(words) - 6)))
+        span = words[start : start + int(rng.integers(5, 15))]
         if not any(map(_is_content, span)):
             return None
         people = _people(speaker, other)
         kept = []
         for word in span:
-            if dice.random() < (0.25 if _is_content(word) else 0.6):
+            if rng.random() < (0.25 if _is_content(word) else 0.6):
                 continue
-            kept.append(people.get(word) or (self._varied(word, dice) if _is_content(word) else word))
+            kept.append(people.get(word) or (self._varied(word, rng) if _is_content(word) else word))
         if len(kept) < 2:
             return None
-        lead = _LEADS[dice.integers(len(_LEADS))]
-        named = speaker in kept or dice.random() < 0.3
+        lead = _LEADS[rng.integers(len(_LEADS))]
+        named = speaker in kept or rng.random() < 0.3
         return f"{lead}{'' if named else speaker + ' '}{' '.join(kept)}"
 
 
@@ -206,17 +201,17 @@ def _people(speaker: str, other: str) -> dict[str, str]:
 
 
 def _frames_for(
-    text: str, words: Sequence[str], dice: np.random.Generator
+    text: str, words: Sequence[str], rng: np.random.Generator
 ) -> tuple[tuple[str, ...], frozenset[str]]:
     """Frames that ask for what the turn holds, and the words that would give the answer away."""
     found = frozenset(words)
-    if found & _TIMES and dice.random() < 0.6:
+    if found & _TIMES and rng.random() < 0.6:
         return _FRAMES["time"], _TIMES
-    if (found & _NUMBERS or any(word.isdigit() for word in words)) and dice.random() < 0.4:
+    if (found & _NUMBERS or any(word.isdigit() for word in words)) and rng.random() < 0.4:
         return _FRAMES["number"], _NUMBERS
     places = frozenset(place.lower() for place in _PLACE.findall(text))
-    if places and dice.random() < 0.4:
+    if places and rng.random() < 0.4:
         return _FRAMES["place"], places
-    if found & _REASONS and dice.random() < 0.4:
+    if found & _REASONS and rng.random() < 0.4:
         return _FRAMES["reason"], _REASONS
     return _FRAMES["any"], frozenset()

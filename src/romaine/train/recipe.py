@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from romaine.choice import Choice
 from romaine.errors import OptionError
 from romaine.models.tables import BITS
 from romaine.train.objectives import (
-    Chat,
-    Contrastive,
-    Relational,
-    Scored,
+    BELOW_ONE,
+    FINITE,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    Bound,
+    ChatTask,
+    ContrastiveTask,
+    ScoredTask,
     Task,
-    check_finite,
-    check_least,
-    check_not_negative,
-    check_positive,
-    check_share,
+    at_least,
+    check_numbers,
 )
 
 SLICES = (32, 64, 128, 256)
@@ -48,6 +50,10 @@ class DataKind(Choice):
     WORDNET = "wordnet"
 
 
+PAIRED = frozenset((DataKind.PAIRS, DataKind.DICTIONARY, DataKind.WORDNET))
+"""Kinds of data that are pairs of a query and what answers it."""
+
+
 class Centre(Choice):
     """Which mean is taken from the teacher's token vectors before training."""
 
@@ -73,7 +79,7 @@ class TeacherSpec:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        check_positive("weight", self.weight)
+        check_numbers(self, {"weight": POSITIVE})
         if (self.kind is TeacherKind.MODEL) != bool(self.model):
             raise OptionError(
                 f"teacher kind={self.kind.value!r}: model= belongs to kind 'model' and only there"
@@ -101,10 +107,10 @@ class DataSource:
     licence: str = ""
 
     def __post_init__(self) -> None:
-        check_least("limit", self.limit, 1)
-        check_least("max_chars", self.max_chars, 2)
+        check_numbers(self, {"limit": at_least(1), "max_chars": at_least(2)})
         for name, count in self.sources.items():
-            check_least(f"sources.{name}", count, 1)
+            if count < 1:
+                raise OptionError(f"sources.{name}={count} is not possible; it is at least 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +135,7 @@ class Initial:
     data: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_positive("sif", self.sif)
-        check_share("whiten", self.whiten)
+        check_numbers(self, {"sif": POSITIVE, "whiten": SHARE})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,16 +170,11 @@ class Phase:
     average: float = 0.0
 
     def __post_init__(self) -> None:
-        check_least("steps", self.steps, 1)
-        check_least("warm_up", self.warm_up, 1)
-        check_positive("learning_rate", self.learning_rate)
+        bounds = dict.fromkeys(("steps", "warm_up"), at_least(1))
+        bounds |= {"learning_rate": POSITIVE, "anchor": NOT_NEGATIVE, "quantise_from": SHARE}
+        check_numbers(self, bounds | dict.fromkeys(("forget", "drop", "average"), BELOW_ONE))
         if not self.tasks:
             raise OptionError(f"phase {self.name!r} has no tasks; give it at least one [[phases.tasks]]")
-        check_not_negative("anchor", self.anchor)
-        check_share("quantise_from", self.quantise_from)
-        for name in ("forget", "drop", "average"):
-            if not 0 <= getattr(self, name) < 1:
-                raise OptionError(f"{name}={getattr(self, name)} is not possible; it is from 0 to below 1")
 
     def rate(self, step: int) -> float:
         """The learning rate at a step of this phase, counted from 0."""
@@ -212,11 +212,8 @@ class Watch:
     cutoff: int = 5
 
     def __post_init__(self) -> None:
-        for name in ("every", "dialogues", "questions", "cutoff"):
-            check_least(name, getattr(self, name), 1)
-        check_finite("sts_floor", self.sts_floor)
-        if not 0 <= self.held_out < 1:
-            raise OptionError(f"held_out={self.held_out} is not possible; it is from 0 to below 1")
+        counts = dict.fromkeys(("every", "dialogues", "questions", "cutoff"), at_least(1))
+        check_numbers(self, counts | {"sts_floor": FINITE, "held_out": BELOW_ONE})
         if self.sts_floor > 0 and not self.sts:
             raise OptionError("sts_floor needs sts, the file it is measured on")
 
@@ -262,10 +259,8 @@ class Recipe:
     note: str = ""
 
     def __post_init__(self) -> None:
-        for name, least in {"dim": 1, "max_tokens": 1, "seed": 0}.items():
-            check_least(name, getattr(self, name), least)
-        if self.seed >= 2**63:
-            raise OptionError(f"seed={self.seed} is not possible; it is below 2**63")
+        seeds: Bound = ("at least 0 and below 2**63", lambda value: 0 <= value < 2**63)
+        check_numbers(self, {"dim": at_least(1), "max_tokens": at_least(1), "seed": seeds})
         for bits in (self.bits, *self.extra_bits):
             if bits not in BITS:
                 raise OptionError(f"bits={bits} is not possible; choose one of {', '.join(map(str, BITS))}")
@@ -293,20 +288,19 @@ class Recipe:
         return sum(phase.steps for phase in self.phases)
 
     def _check_names(self) -> None:
-        allowed = {
-            Relational: set(DataKind),
-            Contrastive: {DataKind.PAIRS, DataKind.DIALOGUES, DataKind.DICTIONARY, DataKind.WORDNET},
-            Chat: {DataKind.DIALOGUES},
-            Scored: {DataKind.SCORED},
+        allowed: dict[type[Task], Collection[DataKind]] = {
+            ContrastiveTask: PAIRED | {DataKind.DIALOGUES},
+            ChatTask: {DataKind.DIALOGUES},
+            ScoredTask: {DataKind.SCORED},
         }
         for phase in self.phases:
             for task in phase.tasks:
-                self._check_kinds(task.data, allowed[type(task)], f"phase {phase.name!r}")
-        self._check_kinds(self.initial.data, set(DataKind), "initial.data")
+                self._check_kinds(task.data, allowed.get(type(task), list(DataKind)), f"phase {phase.name!r}")
+        self._check_kinds(self.initial.data, list(DataKind), "initial.data")
         self._check_kinds(self.watch.chats, {DataKind.DIALOGUES}, "watch.chats")
-        self._check_kinds(self.watch.pairs, allowed[Contrastive] - {DataKind.DIALOGUES}, "watch.pairs")
+        self._check_kinds(self.watch.pairs, PAIRED, "watch.pairs")
 
-    def _check_kinds(self, names: Iterable[str], kinds: set[DataKind], where: str) -> None:
+    def _check_kinds(self, names: Iterable[str], kinds: Collection[DataKind], where: str) -> None:
         for name in names:
             if name not in self.data:
                 raise OptionError(

@@ -20,14 +20,10 @@ _LOSS = "loss"  # tells which task a table of [[phases.tasks]] is
 
 
 def read_recipe(path: str | Path) -> Recipe:
-    """Reads a recipe.
-
-    Args:
-        path: A TOML file, or the name of a recipe in the package (see `bundled_recipes`).
+    """Reads a TOML file, or the recipe of that name in the package (see `bundled_recipes`).
 
     Raises:
-        InputFileError: If the file is missing or not TOML.
-        OptionError: If a key is unknown or missing, or a value impossible.
+        As `parse_recipe`; InputFileError also if the file is missing.
     """
     return parse_recipe(recipe_source(path), where=str(path))
 
@@ -56,11 +52,7 @@ def bundled_recipes() -> tuple[str, ...]:
 
 
 def parse_recipe(source: str, *, where: str = "recipe") -> Recipe:
-    """Builds a recipe of TOML text.
-
-    Args:
-        source: TOML.
-        where: What to call it in messages.
+    """Builds a recipe of TOML text; `where` is what messages call it.
 
     Raises:
         InputFileError: If it is not TOML.

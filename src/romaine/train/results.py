@@ -6,29 +6,31 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from romaine.errors import OptionError
-from romaine.evaluate.sts import ScoredPairs
-from romaine.models.card import ModelCard
-from romaine.text.tokenizer import Tokenizer as TextTokenizer
-from romaine.train.bundle import threshold_of, write_model_card, write_weights
+from romaine.models.card import Measure, ModelCard
+from romaine.models.card_json import write_card
+from romaine.models.tables import read_table, write_table
 from romaine.train.corpus import Corpus
-from romaine.train.curves import draw_curves
-from romaine.train.modelcard import model_readme
-from romaine.train.packing import packed
+from romaine.train.modelcard import draw_curves, model_readme
 from romaine.train.recipe import Recipe
-from romaine.train.teacher import ModelTeacher, Teacher
+from romaine.train.teacher import Teacher
 from romaine.train.trainer import Trained
-from romaine.train.watch import Observer, Reading, is_above
+from romaine.train.watch import Observer, is_above
 
 CHECKPOINTS = "checkpoints"
 """Folder below `TrainRun.out` that a stopped run goes on from."""
 
 _METRICS = "metrics.json"
+_TOKENIZER = "tokenizer.json"
+_WEIGHTS = "model.safetensors"
 _OURS = (CHECKPOINTS, _METRICS)  # tell the folder of an earlier run
-_WRITTEN = ("README.md", "romaine.json", "model.safetensors", "tokenizer.json", "curves.png")
+_WRITTEN = ("README.md", "romaine.json", _WEIGHTS, _TOKENIZER, "curves.png")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,13 +93,7 @@ class TrainRun:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
-    """What came out.
-
-    Attributes:
-        card: As written beside the weights.
-        metrics: As in metrics.json.
-        folder: Where it all is.
-    """
+    """What came out: the card beside the weights, what metrics.json holds, and where it all is."""
 
     card: ModelCard
     metrics: Mapping[str, Any]
@@ -115,52 +111,27 @@ def write_results(
     teachers: Sequence[Teacher],
     trained: Trained,
     observer: Observer,
-    sts: ScoredPairs | None,
-    first: ModelTeacher,
+    tokenizer: Tokenizer,
 ) -> TrainResult:
     """Writes the model in every packing, its card, README.md, metrics.json and curves.png.
 
-    Args:
-        run: What was asked for.
-        corpus: What was learned from.
-        teachers: Who taught.
-        trained: The outcome.
-        observer: Measures what was written.
-        sts: Scored pairs for the duplicate threshold, or None.
-        first: The teacher whose vocabulary the table has.
+    The ids of `tokenizer` are the rows of the table, and `observer` measures it as it was written.
 
     Raises:
         OptionError: If the folder cannot be written.
         MissingExtraError: If matplotlib is not installed.
     """
     recipe = run.recipe
-    tokenizer = first.vocabulary()
-    text_tokenizer = TextTokenizer(first.vocabulary())
-    note = recipe.note or f"Static table trained on {len(corpus.pool):,} short texts; runs on numpy alone."
-    cards = {}
-    for bits in dict.fromkeys((recipe.bits, *recipe.extra_bits)):
-        folder = run.out if bits == recipe.bits else run.out / f"{bits}-bit"
-        table = write_weights(folder, table=trained.table, dyt=trained.dyt, bits=bits, tokenizer=tokenizer)
-        reading = observer.read(table.matrix, table.dyt, step=trained.best.step, loss=None)
-        cards[bits] = write_model_card(
-            folder,
-            name=recipe.name,
-            table=table,
-            dims=recipe.dims,
-            figures={
-                f"{recipe.watch.sts_name} Spearman, {d} dims": value for d, value in reading.sts.items()
-            },
-            threshold=threshold_of(table, text_tokenizer, sts),
-            licence=recipe.licence,
-            command=run.command(),
-            note=note,
-            bundled=run.bundled,
-        )
-    metrics = _metrics(run, corpus, teachers, trained, _packings(trained, observer))
+    note = (
+        recipe.note or f"Static table trained on {len(corpus.pool.texts):,} short texts; runs on numpy alone."
+    )
     try:
+        card = _write_model(run, recipe.bits, run.out, trained, observer, tokenizer, note)
+        for bits in {*recipe.extra_bits} - {recipe.bits}:
+            _write_model(run, bits, run.out / f"{bits}-bit", trained, observer, tokenizer, note)
+        metrics = _metrics(run, corpus, teachers, trained, observer)
         (run.out / _METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
         draw_curves(run.out / "curves.png", trained.readings, trained.best, recipe)
-        card = cards[recipe.bits]
         readme = model_readme(recipe, metrics, vocab=len(trained.table), size=card.size)
         (run.out / "README.md").write_text(readme, encoding="utf-8")
     except OSError as error:
@@ -168,31 +139,79 @@ def write_results(
     return TrainResult(card=card, metrics=metrics, folder=run.out)
 
 
-def _packings(trained: Trained, observer: Observer) -> dict[str, Reading]:
-    """The best table measured in full and in 8 and 4 bits: what packing costs."""
-    even = trained.table.shape[1] % 2 == 0
-    return {
-        str(bits): observer.read(packed(trained.table, bits), trained.dyt, step=trained.best.step, loss=None)
-        for bits in ((32, 8, 4) if even else (32, 8))
-    }
+def _write_model(
+    run: TrainRun,
+    bits: int,
+    folder: Path,
+    trained: Trained,
+    observer: Observer,
+    tokenizer: Tokenizer,
+    note: str,
+) -> ModelCard:
+    """Writes weights, tokenizer and card of one packing; what the card says is measured on the file."""
+    recipe = run.recipe
+    folder.mkdir(parents=True, exist_ok=True)
+    # safetensors makes the file for its owner alone; a model folder is for everyone
+    write_table(folder, matrix=trained.table, bits=bits, dyt=trained.dyt).chmod(0o644)
+    (folder / _TOKENIZER).write_text(_minified(tokenizer), encoding="utf-8")
+    table = read_table(folder / _WEIGHTS)
+    reading = observer.read(table.matrix, table.dyt, step=trained.best.step, loss=None)
+    threshold = observer.duplicate_threshold(table.matrix, table.dyt)
+    card = ModelCard(
+        id=recipe.name,
+        kind="static",
+        full_dim=table.matrix.shape[1],
+        dims=recipe.dims,
+        files={"weights": _WEIGHTS, "tokenizer": _TOKENIZER},
+        backends=("static",),
+        size=(folder / _WEIGHTS).stat().st_size,
+        license=recipe.licence,
+        measured=tuple(
+            Measure(
+                name=f"{recipe.watch.sts_name} Spearman, {dim} dims",
+                value=round(value, 4),
+                command=run.command(),
+            )
+            for dim, value in reading.sts.items()
+        ),
+        sha256={file: sha256((folder / file).read_bytes()).hexdigest() for file in (_WEIGHTS, _TOKENIZER)},
+        duplicate_threshold=ModelCard.duplicate_threshold if threshold is None else threshold,
+        note=note,
+        bundled=run.bundled,
+    )
+    write_card(card, folder)
+    return card
+
+
+def _minified(tokenizer: Tokenizer) -> str:
+    """The tokenizer as JSON without what a static model never uses: padding, truncation, special frames.
+
+    The ids of a text encoded without special tokens stay the same.
+    """
+    values: dict[str, Any] = json.loads(tokenizer.to_str())
+    values |= {"padding": None, "truncation": None, "post_processor": None}
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 
 def _metrics(
-    run: TrainRun,
-    corpus: Corpus,
-    teachers: Sequence[Teacher],
-    trained: Trained,
-    packings: Mapping[str, Reading],
+    run: TrainRun, corpus: Corpus, teachers: Sequence[Teacher], trained: Trained, observer: Observer
 ) -> dict[str, Any]:
+    """What metrics.json holds; the best table is measured in full, 8 and 4 bits: what packing costs."""
     counts = {name: {"counts": found.counts} for name, found in corpus.sets.items()}
+    packings = (32, 8, 4) if trained.table.shape[1] % 2 == 0 else (32, 8)
     return {
         "model": run.recipe.name,
         "command": run.command(),
         "above_floor": is_above(trained.best, run.recipe.watch.sts_floor),
-        "best": trained.best.to_json(),
-        "packings": {bits: reading.to_json() for bits, reading in packings.items()},
+        "best": asdict(trained.best),
+        "packings": {
+            str(bits): asdict(
+                observer.read(trained.table, trained.dyt, step=trained.best.step, loss=None, bits=bits)
+            )
+            for bits in packings
+        },
         "data": {name: {**entry, **counts.get(name, {})} for name, entry in corpus.files.items()},
         "teachers": [teacher.fingerprint for teacher in teachers],
-        "readings": [reading.to_json() for reading in trained.readings],
+        "readings": [asdict(reading) for reading in trained.readings],
         "recipe": asdict(run.recipe),
     }

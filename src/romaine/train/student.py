@@ -21,18 +21,11 @@ _DYT_RATE = 0.1
 
 
 class Student:
-    """A table in training, with the optimiser of one phase.
+    """A table float32 (vocab, dim) in training, with the optimiser of one phase.
 
     Rows are optimised by torch's lazy Adam for sparse gradients: a step moves the rows whose tokens are in it
     and no others, so that rare tokens keep what the teacher gave them, and a step costs what it touches.
-
-    Args:
-        table: Float32 (vocab, dim) to start from.
-        dyt: Whether a dynamic tanh follows the mean.
-        device: Torch device.
-
-    Attributes:
-        packer: Rounds the rows that a step sees; None leaves them as they are.
+    `packer` rounds the rows that a step sees; None leaves them as they are.
     """
 
     def __init__(self, table: FloatArray, *, dyt: bool, device: str) -> None:
@@ -59,8 +52,11 @@ class Student:
         self._phase = phase
         self.packer = None
         betas = (_BETA_1, phase.forget)
-        self._adam = torch.optim.SparseAdam([self.table], lr=phase.learning_rate, betas=betas)
-        self._adam_dyt = torch.optim.Adam([*self._dyt.values()], betas=betas) if self._dyt else None
+        self._adams: dict[str, torch.optim.Optimizer] = {
+            "adam": torch.optim.SparseAdam([self.table], lr=phase.learning_rate, betas=betas)
+        }
+        if self._dyt:
+            self._adams["adam_dyt"] = torch.optim.Adam([*self._dyt.values()], betas=betas)
         self._average = self.table.clone() if phase.average else None
         self._anchor = self.table.clone() if phase.anchor else None
 
@@ -70,23 +66,18 @@ class Student:
             self.table = self._average
         self._average = self._anchor = None
 
-    def forward(self, tokens: Ragged, *, dice: torch.Generator | None = None) -> Tensor:
-        """Vectors of texts, from rows that `step` can move afterwards.
+    def forward(self, tokens: Ragged, *, rng: torch.Generator | None = None) -> Tensor:
+        """Vectors (n, dim) of texts, of any length, from rows that `step` can move afterwards.
 
-        Args:
-            tokens: Of n texts.
-            dice: Decides which tokens are left out, where the phase drops some.
-
-        Returns:
-            Shape (n, dim), any length; zero for a text without tokens.
+        A text without tokens has a zero vector. `rng` decides which tokens a phase drops.
         """
         ids = torch.from_numpy(tokens.ids.astype(np.int64)).to(self._device)
         offsets = torch.from_numpy(tokens.offsets[:-1]).to(self._device)
         self._touched, inverse = torch.unique(ids, return_inverse=True)
         self._rows = self.table[self._touched].requires_grad_(True)
         seen = self._rows if self.packer is None else self.packer(self._rows, self._touched)
-        if self._phase.drop and dice is not None:
-            kept = (torch.rand(len(ids), generator=dice) >= self._phase.drop).to(self._device, torch.float32)
+        if self._phase.drop and rng is not None:
+            kept = (torch.rand(len(ids), generator=rng) >= self._phase.drop).to(self._device, torch.float32)
             vectors = functional.embedding_bag(inverse, seen, offsets, mode="sum", per_sample_weights=kept)
         else:
             vectors = functional.embedding_bag(inverse, seen, offsets, mode="mean")
@@ -104,13 +95,10 @@ class Student:
         self.table.grad = torch.sparse_coo_tensor(
             self._touched[None], self._rows.grad, self.table.shape, is_coalesced=True, check_invariants=False
         )
-        self._adam.param_groups[0]["lr"] = rate
-        self._adam.step()  # type: ignore[no-untyped-call]
-        self.table.grad = None
-        if self._adam_dyt is not None:
-            self._adam_dyt.param_groups[0]["lr"] = rate * _DYT_RATE
-            self._adam_dyt.step()
-            self._adam_dyt.zero_grad()
+        for name, adam in self._adams.items():
+            adam.param_groups[0]["lr"] = rate * (_DYT_RATE if name == "adam_dyt" else 1)
+            adam.step()
+            adam.zero_grad()
         if self._average is not None:
             self._average.lerp_(self.table, 1 - self._phase.average)
 
@@ -127,13 +115,9 @@ class Student:
 
     def state(self) -> dict[str, Tensor]:
         """Everything that a resumed run needs, as tensors by name."""
-        tensors = {"table": self.table, **{f"dyt.{name}": value for name, value in self._dyt.items()}}
-        if self._average is not None:
-            tensors["average"] = self._average
-        if self._anchor is not None:
-            tensors["anchor"] = self._anchor
-        for prefix, adam in (("adam", self._adam), ("adam_dyt", self._adam_dyt)):
-            for place, values in enumerate(adam.state.values() if adam is not None else ()):
+        tensors = {f"dyt.{name}": value for name, value in self._dyt.items()} | self._tables()
+        for prefix, adam in self._adams.items():
+            for place, values in adam.state_dict()["state"].items():
                 for name, value in values.items():
                     tensors[f"{prefix}.{place}.{name}"] = torch.as_tensor(value)
         if self.packer is not None:
@@ -143,28 +127,22 @@ class Student:
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Takes over what `state` gave, after `begin` of the same phase and with its packer."""
         with torch.no_grad():
-            self.table.copy_(state["table"])
+            for name, table in self._tables().items():
+                table.copy_(state[name])
             for name, value in self._dyt.items():
                 value.copy_(state[f"dyt.{name}"])
-        for name, kept in (("average", self._average), ("anchor", self._anchor)):
-            if kept is not None:
-                kept.copy_(state[name])
-        self._restore_adam(state)
+        for prefix, adam in self._adams.items():
+            values = adam.state_dict()
+            for name, kept in state.items():
+                if name.startswith(f"{prefix}."):
+                    _, place, field = name.split(".")
+                    # SparseAdam counts steps as an int, Adam as a tensor
+                    is_int = prefix == "adam" and field == "step"
+                    values["state"].setdefault(int(place), {})[field] = int(kept) if is_int else kept
+            adam.load_state_dict(values)
         if self.packer is not None:
             self.packer.restore({name: state[f"packer.{name}"] for name in self.packer.state()})
 
-    def _restore_adam(self, state: Mapping[str, Tensor]) -> None:
-        places = (("adam", self._adam, [self.table]), ("adam_dyt", self._adam_dyt, [*self._dyt.values()]))
-        for prefix, adam, parameters in places:
-            for place, parameter in enumerate(parameters if adam is not None else ()):
-                head = f"{prefix}.{place}."
-                kept = {name[len(head) :]: value for name, value in state.items() if name.startswith(head)}
-                if not kept:
-                    continue
-                assert adam is not None
-                for name, value in kept.items():
-                    # SparseAdam counts steps as an int, Adam as a tensor that stays on the CPU
-                    if name == "step":
-                        adam.state[parameter][name] = int(value) if prefix == "adam" else value
-                    else:
-                        adam.state[parameter][name] = value.to(self._device)
+    def _tables(self) -> dict[str, Tensor]:
+        tables = {"table": self.table, "average": self._average, "anchor": self._anchor}
+        return {name: table for name, table in tables.items() if table is not None}

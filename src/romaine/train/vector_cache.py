@@ -23,47 +23,29 @@ Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Taught:
-    """A teacher's vectors of n texts.
-
-    Attributes:
-        vectors: float32 (m, dim), unit length; mapped from the disk where there is a cache.
-        rows: Which of them is each text's, int64 (n,).
-    """
+class CachedVectors:
+    """Unit vectors float32 (m, dim), mapped from the disk, and the row of each of n texts, int64 (n,)."""
 
     vectors: FloatArray
     rows: NDArray[np.int64]
 
 
-def teach(
+def cached_vectors(
     teacher: Teacher,
     texts: Sequence[str],
     side: Side,
     *,
-    cache: Path | None = None,
+    cache: Path,
     advance: Advance = lambda _: None,
-) -> Taught:
-    """The teacher's vectors of all texts, from the cache as far as they are there.
+) -> CachedVectors:
+    """Has a teacher encode texts, as far as they are not in the cache.
 
     A run that is stopped continues after its last finished chunk. A teacher's arithmetic depends in its last
-    bit on what else is in a batch; runs are the same bit for bit from the same cache, or from none.
-
-    Args:
-        teacher: Who encodes.
-        texts: What.
-        side: As queries or as documents.
-        cache: Folder for the vectors; None keeps them in memory alone.
-        advance: Called as texts are finished.
+    bit on what else is in a batch; runs are the same bit for bit from the same cache, or from an empty one.
 
     Raises:
         OptionError: If the cache cannot be written.
     """
-    if cache is None:
-        parts = [np.empty((0, teacher.dim), dtype=np.float32)]
-        for start in range(0, len(texts), _CHUNK):
-            parts.append(teacher.encode(texts[start : start + _CHUNK], side))
-            advance(len(parts[-1]))
-        return Taught(np.concatenate(parts), np.arange(len(texts)))
     try:
         store = _Store(cache, teacher, side)
         keys = [_key(text) for text in texts]
@@ -74,7 +56,7 @@ def teach(
             store.add([keys[i] for i in chunk], teacher.encode([texts[i] for i in chunk], side))
             advance(len(chunk))
         rows = np.fromiter((store.rows[key] for key in keys), dtype=np.int64, count=len(keys))
-        return Taught(store.vectors(), rows)
+        return CachedVectors(store.vectors(), rows)
     except OSError as error:
         raise OptionError(f"the cache {cache} cannot be used: {error}; choose another --cache") from error
 
@@ -114,14 +96,12 @@ class _Store:
         return np.memmap(self._vectors, dtype=np.float32, mode="r", shape=shape)
 
 
-def token_vectors(teacher: ModelTeacher, *, cache: Path | None = None) -> FloatArray:
+def token_vectors(teacher: ModelTeacher, *, cache: Path) -> FloatArray:
     """Each token's vector alone, float32 (vocab, dim), from the cache if it is there.
 
     Raises:
         OptionError: If the cache cannot be written.
     """
-    if cache is None:
-        return teacher.token_vectors()
     path = cache / f"tokens-{teacher.fingerprint[:24]}.npy"
     try:
         if not path.exists():

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,26 +16,25 @@ from romaine.evaluate.sts import ScoredPairs, spearman
 from romaine.models.tables import DyT
 from romaine.text.ragged import Ragged
 from romaine.text.tokenizer import Tokenizer
-from romaine.train.batches import dice_at
 from romaine.train.chats import long_chat
 from romaine.train.corpus import Corpus, Dialogue
+from romaine.train.packing import packed
 from romaine.train.questions import QuestionMaker
 from romaine.train.recipe import Watch
 
-_DEV = 1  # sets the chance of dev questions apart from that of training
+_DEV = 1  # sets the random numbers of dev questions apart from those of training
 _SPREAD = 1000  # documents whose mutual distances say how evenly vectors spread
+
+_SAME_SCORE = 5.0  # STS score of two sentences that mean the same
+_OTHER_SCORE = 4.0  # below it they differ in something that matters
+_PRECISION = 0.97  # of pairs with the same meaning among those from the duplicate threshold up
 
 
 @dataclass(frozen=True, eq=False)
 class SearchSet:
-    """Questions about a collection.
+    """Questions about a collection, both as tokens, and the index of the document that answers each.
 
-    Attributes:
-        name: Of the data it comes from.
-        is_chat: Whether its documents are the turns of a chat.
-        documents: Tokens of what is searched.
-        questions: Tokens of what is asked.
-        answers: Index of the document that answers each question.
+    `is_chat` says whether the documents are the turns of a chat, `name` which data they come from.
     """
 
     name: str
@@ -48,7 +46,7 @@ class SearchSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """One measurement, by dimension.
+    """One measurement; figures are by dimension, written as JSON has it ("384"), the largest first.
 
     Attributes:
         step: Steps done.
@@ -63,27 +61,15 @@ class Reading:
 
     step: int
     loss: float | None
-    sts: dict[int, float] = field(default_factory=dict)
-    recall: dict[int, float] = field(default_factory=dict)
-    recall_by_set: dict[str, dict[int, float]] = field(default_factory=dict)
-    alignment: dict[int, float] = field(default_factory=dict)
-    uniformity: dict[int, float] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """The figures, dimensions as strings."""
-        return {name: _with_string_keys(value) for name, value in asdict(self).items()}
+    sts: dict[str, float] = field(default_factory=dict)
+    recall: dict[str, float] = field(default_factory=dict)
+    recall_by_set: dict[str, dict[str, float]] = field(default_factory=dict)
+    alignment: dict[str, float] = field(default_factory=dict)
+    uniformity: dict[str, float] = field(default_factory=dict)
 
 
 class Observer:
-    """Measures tables.
-
-    Args:
-        sets: What is searched; may be empty.
-        sts: Scored pairs, or None.
-        tokenizer: Of the table.
-        dims: Dimensions to measure.
-        cutoff: The k of recall@k.
-    """
+    """Measures tables at some dimensions: recall@cutoff in what is searched, Spearman on scored pairs."""
 
     def __init__(
         self,
@@ -102,8 +88,10 @@ class Observer:
             self._left = tokenizer.encode(sts.left, add_special_tokens=False)
             self._right = tokenizer.encode(sts.right, add_special_tokens=False)
 
-    def read(self, matrix: FloatArray, dyt: DyT | None, *, step: int, loss: float | None) -> Reading:
-        """Measures a table.
+    def read(
+        self, matrix: FloatArray, dyt: DyT | None, *, step: int, loss: float | None, bits: int = 32
+    ) -> Reading:
+        """Measures a table as it is when packed in so many bits.
 
         Raises:
             VectorError: If the table, the loss or any figure is not finite.
@@ -112,45 +100,54 @@ class Observer:
             raise VectorError(
                 f"training has diverged at step {step}: loss {loss}; lower learning_rate or raise warm_up"
             )
+        matrix = packed(matrix, bits)
         reading = Reading(step=step, loss=loss)
         if self._sts is not None:
-            left, right = (embed(matrix, dyt, tokens) for tokens in (self._left, self._right))
-            for dim in self._dims:
-                cosines = np.einsum("ij,ij->i", slice_dim(left, dim), slice_dim(right, dim))
-                reading.sts[dim] = spearman(cosines, self._sts.scores)
-        self._search(matrix, dyt, reading)
+            for dim, cosines in self._cosines(matrix, dyt, self._dims):
+                reading.sts[str(dim)] = spearman(cosines, self._sts.scores)
+        if self._sets:
+            self._search(matrix, dyt, reading)
         _check_finite(reading)
         return reading
 
+    def duplicate_threshold(self, matrix: FloatArray, dyt: DyT | None) -> float | None:
+        """See `duplicate_threshold`, at the full dimension; None without scored pairs."""
+        if self._sts is None:
+            return None
+        [(_, cosines)] = self._cosines(matrix, dyt, [matrix.shape[1]])
+        return duplicate_threshold(cosines.astype(np.float64), self._sts.scores)
+
+    def _cosines(
+        self, matrix: FloatArray, dyt: DyT | None, dims: Sequence[int]
+    ) -> Iterable[tuple[int, FloatArray]]:
+        left, right = (embed(matrix, dyt, tokens) for tokens in (self._left, self._right))
+        return [(dim, np.einsum("ij,ij->i", slice_dim(left, dim), slice_dim(right, dim))) for dim in dims]
+
     def _search(self, matrix: FloatArray, dyt: DyT | None, reading: Reading) -> None:
-        recalls: dict[str, dict[int, list[float]]] = {}
-        aligned: dict[int, list[float]] = {dim: [] for dim in self._dims}
-        spread: dict[int, list[float]] = {dim: [] for dim in self._dims}
-        for found in self._sets:
-            documents, questions = (embed(matrix, dyt, t) for t in (found.documents, found.questions))
-            by_dim = recalls.setdefault(found.name, {dim: [] for dim in self._dims})
-            for dim in self._dims:
+        embedded = [
+            (found, embed(matrix, dyt, found.documents), embed(matrix, dyt, found.questions))
+            for found in self._sets
+        ]
+        chats = {found.name for found in self._sets if found.is_chat}
+        for dim in self._dims:
+            hits: dict[str, list[float]] = {}
+            distances: list[float] = []
+            spread: list[float] = []
+            for found, documents, questions in embedded:
                 d, q = slice_dim(documents, dim), slice_dim(questions, dim)
                 cosines = q @ d.T
-                for row, answer in zip(cosines, found.answers, strict=True):
-                    by_dim[dim].append(float(answer in top_k(row, self._cutoff)))
-                own = cosines[np.arange(len(q)), found.answers]
-                aligned[dim] += (2 - 2 * own).tolist()
-                spread[dim].append(uniformity(d[:_SPREAD]))
-        for name, by_dim in recalls.items():
-            reading.recall_by_set[name] = {dim: _mean(values) for dim, values in by_dim.items()}
-        chats = {found.name for found in self._sets if found.is_chat}
-        if recalls:
-            for dim in self._dims:
-                reading.recall[dim] = _mean(
-                    [
-                        values[dim]
-                        for name, values in reading.recall_by_set.items()
-                        if name in chats or not chats
-                    ]
+                hits.setdefault(found.name, []).extend(
+                    float(answer in top_k(row, self._cutoff))
+                    for row, answer in zip(cosines, found.answers, strict=True)
                 )
-                reading.alignment[dim] = _mean(aligned[dim])
-                reading.uniformity[dim] = _mean(spread[dim])
+                distances += (2 - 2 * cosines[np.arange(len(q)), found.answers]).tolist()
+                spread.append(uniformity(d[:_SPREAD]))
+            for name, values in hits.items():
+                reading.recall_by_set.setdefault(name, {})[str(dim)] = float(np.mean(values))
+            asked = [np.mean(values) for name, values in hits.items() if name in chats or not chats]
+            reading.recall[str(dim)] = float(np.mean(asked))
+            reading.alignment[str(dim)] = float(np.mean(distances))
+            reading.uniformity[str(dim)] = float(np.mean(spread))
 
 
 def embed(matrix: FloatArray, dyt: DyT | None, tokens: Ragged) -> FloatArray:
@@ -163,18 +160,35 @@ def embed(matrix: FloatArray, dyt: DyT | None, tokens: Ragged) -> FloatArray:
 
 
 def uniformity(unit: FloatArray) -> float:
-    """Log of the mean Gaussian potential of different vectors, t = 2 (Wang and Isola 2020).
+    """Log of the mean Gaussian potential of different unit vectors (n, dim), t = 2 (Wang and Isola 2020).
 
-    Args:
-        unit: Unit vectors (n, dim).
-
-    Returns:
-        0 at most; 0 for fewer than two vectors.
+    It is 0 at most, and 0 for fewer than two vectors.
     """
     if len(unit) < 2:
         return 0.0
     cosines = (unit @ unit.T)[np.triu_indices(len(unit), 1)]
     return float(np.log(np.mean(np.exp(-2 * (2 - 2 * cosines.astype(np.float64))))))
+
+
+def duplicate_threshold(cosines: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
+    """The lowest cosine from which a pair means the same with the wanted precision.
+
+    Pairs scored 5 are the same, pairs below 4 are not; what lies between counts as neither.
+
+    Args:
+        cosines: Of pairs (n,).
+        scores: What people gave (n,).
+
+    Returns:
+        Rounded up to two decimals; 0.99 where no threshold reaches the precision.
+    """
+    judged = (scores >= _SAME_SCORE) | (scores < _OTHER_SCORE)
+    order = np.argsort(-cosines[judged], kind="stable")
+    same = (scores[judged] >= _SAME_SCORE)[order]
+    good = np.flatnonzero(np.cumsum(same) / np.arange(1, len(same) + 1) >= _PRECISION)
+    if not len(good):
+        return 0.99
+    return min(float(np.ceil(cosines[judged][order][good[-1]] * 100) / 100), 0.99)
 
 
 def observer_for(
@@ -195,10 +209,10 @@ def observer_for(
     sets = []
     pool = corpus.pool.texts
     for place, name in enumerate(watch.chats):
-        dice = dice_at(seed, _DEV, place)
+        rng = np.random.default_rng((seed, _DEV, place))
         left = watch.questions
         for dialogues in _chunks(corpus.sets[name].held_dialogues, watch.dialogues):
-            chat = long_chat(dialogues, pool, maker, dice, most=left)
+            chat = long_chat(dialogues, pool, maker, rng, most=left)
             left -= len(chat.questions)
             if chat.questions:
                 documents, questions = tokenise(chat.documents), tokenise(chat.questions)
@@ -208,16 +222,9 @@ def observer_for(
     for name in watch.pairs:
         pairs = corpus.sets[name].held_pairs[: watch.questions]
         if len(pairs):
-            documents_, answers = np.unique(pairs[:, 1], return_inverse=True)
-            sets.append(
-                SearchSet(
-                    name,
-                    False,
-                    tokenise([pool[number] for number in documents_]),
-                    tokenise([pool[number] for number in pairs[:, 0]]),
-                    answers.reshape(-1),
-                )
-            )
+            positives, answers = np.unique(pairs[:, 1], return_inverse=True)
+            documents, questions = (tokenise([pool[i] for i in ids]) for ids in (positives, pairs[:, 0]))
+            sets.append(SearchSet(name, False, documents, questions, answers.reshape(-1)))
     return Observer(sets, sts, tokenizer=tokenizer, dims=dims, cutoff=watch.cutoff)
 
 
@@ -242,8 +249,8 @@ def is_above(reading: Reading, floor: float) -> bool:
     return not reading.sts or _full(reading.sts) >= floor
 
 
-def _full(by_dim: dict[int, float]) -> float:
-    return by_dim[max(by_dim)]
+def _full(by_dim: dict[str, float]) -> float:
+    return by_dim[max(by_dim, key=int)]
 
 
 def _chunks(dialogues: Sequence[Dialogue], size: int) -> list[Sequence[Dialogue]]:
@@ -253,21 +260,10 @@ def _chunks(dialogues: Sequence[Dialogue], size: int) -> list[Sequence[Dialogue]
 
 
 def _check_finite(reading: Reading) -> None:
-    figures = {k: v for k, v in asdict(reading).items() if isinstance(v, dict) and k != "recall_by_set"}
-    for name, by_dim in figures.items():
-        for dim, value in by_dim.items():
+    for name in ("sts", "recall", "alignment", "uniformity"):
+        for dim, value in getattr(reading, name).items():
             if not math.isfinite(value):
                 raise VectorError(
                     f"{name} at {dim} dims is {value} at step {reading.step}: the vectors have collapsed or"
                     " diverged; lower learning_rate, or give the STS file more than one score"
                 )
-
-
-def _with_string_keys(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _with_string_keys(item) for key, item in value.items()}
-    return value
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values))

@@ -13,7 +13,7 @@ from langchain_romaine.messages import Speakers, to_message, to_turn
 from romaine import Memory, RoleplayMemory, Scope
 from romaine.errors import MemoryNotFoundError, OptionError
 from romaine.memory.checks import check_names
-from romaine.memory.records import Kind
+from romaine.memory.records import Kind, whole_scope
 
 
 class RomaineChatMessageHistory(BaseChatMessageHistory):
@@ -29,6 +29,7 @@ class RomaineChatMessageHistory(BaseChatMessageHistory):
     Args:
         session_id: The conversation.
         memory: Where messages are kept; share one among histories and retrievers.
+        scope: Whose memory, in place of `user`, `character` and `chat`.
         user: Who the memory belongs to.
         character: The character it is; None for what all characters of the user share.
         chat: The chat in which alone the messages may be recalled; None for every chat.
@@ -45,7 +46,8 @@ class RomaineChatMessageHistory(BaseChatMessageHistory):
         session_id: str,
         *,
         memory: RoleplayMemory,
-        user: str,
+        scope: Scope | None = None,
+        user: str | None = None,
         character: str | None = None,
         chat: str | None = None,
         known_by: Collection[str] = (),
@@ -57,17 +59,18 @@ class RomaineChatMessageHistory(BaseChatMessageHistory):
             raise OptionError(f"session_id={session_id!r} must be a non-empty str: the conversation's name")
         if not isinstance(memory, RoleplayMemory):
             raise OptionError(f"memory={memory!r} must be a romaine.RoleplayMemory")
+        self.scope = whole_scope(scope, user=user, character=character, chat=chat)
+        whose = self.scope.character
         witnesses = check_names("known_by", known_by)
-        if character is not None and witnesses and character not in witnesses:
+        if whose is not None and witnesses and whose not in witnesses:
             raise OptionError(
-                f"known_by leaves out character={character!r}, who could not look back at this conversation;"
+                f"known_by leaves out character={whose!r}, who could not look back at this conversation;"
                 " add the character, or give none"
             )
         self.session_id = session_id
         self.memory = memory
-        self.scope = Scope(user=user, character=character, chat=chat)
         self.known_by = witnesses
-        self._speakers = Speakers(human=human_name or user, ai=ai_name or character or "AI")
+        self._speakers = Speakers(human=human_name or self.scope.user, ai=ai_name or whose or "AI")
         # a JSON list of two, so that no session's prefix is that of another
         self._prefix = json.dumps([session_id])[:-1] + ", "
 

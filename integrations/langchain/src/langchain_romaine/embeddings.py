@@ -18,12 +18,16 @@ from typing_extensions import Self
 
 from romaine import Embedder
 from romaine.embedder import DEFAULT_MODEL
+from romaine.options import meanings
 
 _ROWS_AT_ONCE = 256  # at 768 components about 4 ms
 
 
 class RomaineEmbeddings(Serializable, Embeddings):
     """Embeds with a local model. Offline right after install, safe to share, never blocks an event loop.
+
+    Its settings are the options of `romaine.Embedder`, which says what each means; so do the descriptions of
+    its fields.
 
     Every setting is checked when the object is made; the model is loaded at first use or by `warm_up`. The
     object is frozen: settings cannot drift away from the model in use. Vectors are lists of Python floats of
@@ -47,73 +51,29 @@ class RomaineEmbeddings(Serializable, Embeddings):
     )
 
     model: str | Path = DEFAULT_MODEL
-    """The bundled model's name, a catalog name, a hub id or a folder."""
-
     backend: str = "auto"
-    """"static", "onnx", "torch", "sentence-transformers", or "auto" for the lightest that fits."""
-
     dim: int | None = None
-    """Matryoshka dimension of the vectors, one that the model was trained for; None for all of it."""
-
     query_prompt: str | None = None
-    """Prepended to queries; None for the model's own."""
-
     document_prompt: str | None = None
-    """Prepended to documents; None for the model's own."""
-
+    precision: str = "float32"
     truncate: str = "end"
-    """For texts over the model's window: "end" keeps the beginning, "error" refuses, "pool" embeds all."""
-
     batch_tokens: int = 8192
-    """Padded tokens that go through the model at once."""
-
     batch_size: int | None = None
-    """Texts that go through the model at once, on top of `batch_tokens`; None for no limit."""
-
     threads: int | None = None
-    """Threads of the runtime; None for the number of cores."""
-
     device: str | None = None
-    """"cpu", "cuda", "cuda:1", "mps"; None for the CPU."""
-
     providers: Sequence[str] | None = None
-    """ONNX Runtime execution providers, in order of preference; wins over `device`."""
-
     dtype: str = "float32"
-    """Weights and arithmetic on torch: "float32", "float16" or "bfloat16"."""
-
     variant: str | None = None
-    """Which ONNX file: "fp32" or "int8"; None for the model's best on this device."""
-
     cache_folder: str | Path | None = None
-    """Where downloaded models are kept; None for the hub's own cache."""
-
     local_files_only: bool = False
-    """Never use the network."""
-
     revision: str | None = None
-    """Commit, tag or branch of a hub model."""
-
     token: SecretStr | None = None
-    """Access token of the hub, for private and gated models; None for the one signed in with."""
-
     show_progress: bool = False
-    """Whether to show a progress bar while embedding several texts."""
-
     allow_untrained_dim: bool = False
-    """Whether `dim` may be one that the model was not trained for."""
-
     allow_rejected: bool = False
-    """Whether a model that failed its evaluation may be loaded."""
-
     require_verified: bool = False
-    """Whether only a model with a PASS of ``romaine verify`` for exactly these files and backend may be."""
-
     allow_pickle: bool = False
-    """Whether weights may be read from a pickle (only its tensors are)."""
-
     trust_remote_code: bool = False
-    """Whether the runtime may run code that comes with the model."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -225,6 +185,11 @@ class RomaineEmbeddings(Serializable, Embeddings):
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
         _ = self.embedder
+
+
+for _name, _meaning in meanings(Embedder).items():
+    RomaineEmbeddings.model_fields[_name].description = _meaning
+RomaineEmbeddings.model_rebuild(force=True)
 
 
 def _as_lists(vectors: NDArray[Any]) -> list[list[float]]:

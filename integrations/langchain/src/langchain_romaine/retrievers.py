@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -15,26 +16,13 @@ from pydantic_core.core_schema import ValidationInfo
 from typing_extensions import Self
 
 from langchain_romaine.scopes import SCOPE_FIELDS, ScopeBinding, current_config
-from romaine import Hit, Memory, RoleplayMemory
+from romaine import Hit, Memory, RoleplayMemory, Scope
 from romaine.memory.options import RecallOptions
 from romaine.memory.plain import hit_metadata
-from romaine.memory.records import Kind
+from romaine.memory.records import Kind, scope_names
+from romaine.options import meanings
 
-_OPTIONS = (
-    "k",
-    "token_budget",
-    "min_score",
-    "kinds",
-    "speakers",
-    "as_character",
-    "as_of",
-    "include_superseded",
-    "neighbours",
-    "order",
-    "diversity",
-    "dim",
-    "where",
-)
+_OPTIONS = tuple(field.name for field in fields(RecallOptions) if field.name != "explain")
 
 
 class RomaineMemoryRetriever(BaseRetriever):
@@ -43,6 +31,9 @@ class RomaineMemoryRetriever(BaseRetriever):
     A retriever always speaks for one user: one it is bound to, or, with `scope_from_config`, the one each
     invocation names in ``config["configurable"]``. Invocations without a user, or naming another than the
     bound one, are errors.
+
+    Each option of `RoleplayMemory.recall`, which says what it means, is a field of the same name. Neighbours
+    are in metadata["neighbours"], and ``invoke(query, k=...)`` has another `k` for one call.
 
     A document's `id` is the memory's, its `page_content` the text verbatim. Its metadata holds `speaker`,
     `role`, `position`, `created_at`, `score`, `parts` of the score and whatever else is known.
@@ -65,6 +56,9 @@ class RomaineMemoryRetriever(BaseRetriever):
     memory: RoleplayMemory
     """The memory; share one among retrievers and chat histories, and close it when all are done."""
 
+    scope: Scope | None = None
+    """Whose memory, as a whole, in place of `user`, `character` and `chat`."""
+
     user: str | None = None
     """Whose memory. None only with `scope_from_config`."""
 
@@ -78,43 +72,18 @@ class RomaineMemoryRetriever(BaseRetriever):
     """Whether `user`, `character` and `chat`, where not given here, come from ``config["configurable"]``."""
 
     k: int = 5
-    """How many documents at most; ``invoke(query, k=...)`` wins."""
-
     token_budget: int | None = None
-    """How many tokens documents and their neighbours may have together."""
-
     min_score: float | str | None = None
-    """Score to reach; "auto" returns nothing where the answer is likely not there; None for the k best."""
-
     kinds: Collection[Kind | str] | None = None
-    """Which kinds may be found: "turn", "fact", "lore", "summary"; None for all."""
-
     speakers: Collection[str] | None = None
-    """Whose words may be found; None for all."""
-
     as_character: str | None = None
-    """Leaves out what this character did not witness; that of the scope always applies."""
-
     as_of: int | datetime | None = None
-    """Story position or time; only what was there and held then is found."""
-
     include_superseded: bool = False
-    """Whether what was corrected may be found, too."""
-
     neighbours: int = 0
-    """How many turns before and after each hit to show, in metadata["neighbours"]."""
-
     order: str = "score"
-    """"score", or "chronological" for the order of the story."""
-
     diversity: int | None = None
-    """How many of one category come before the others have their turn."""
-
     dim: int | None = None
-    """Components of the first stage of search, up to the embedder's own."""
-
     where: Callable[[Memory], bool] | None = None
-    """Says which of the memories that all else allows may be found."""
 
     @field_validator(*_OPTIONS, mode="before")
     @classmethod
@@ -130,9 +99,8 @@ class RomaineMemoryRetriever(BaseRetriever):
     @property
     def _binding(self) -> ScopeBinding:
         """Made of the fields at each use: those of a `model_copy(update=...)` are not validated."""
-        return ScopeBinding(
-            user=self.user, character=self.character, chat=self.chat, from_config=self.scope_from_config
-        )
+        names = scope_names(self.scope, user=self.user, character=self.character, chat=self.chat)
+        return ScopeBinding(**names, from_config=self.scope_from_config)
 
     @property
     def config_specs(self) -> list[ConfigurableFieldSpec]:
@@ -192,6 +160,11 @@ class RomaineMemoryRetriever(BaseRetriever):
     def _options(self, k: int | None) -> dict[str, Any]:
         options = {name: getattr(self, name) for name in _OPTIONS}
         return options if k is None else options | {"k": k}
+
+
+for _name in _OPTIONS:
+    RomaineMemoryRetriever.model_fields[_name].description = meanings(RoleplayMemory.recall).get(_name)
+RomaineMemoryRetriever.model_rebuild(force=True)
 
 
 def _documents(hits: list[Hit]) -> list[Document]:

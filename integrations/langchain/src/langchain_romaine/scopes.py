@@ -11,6 +11,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from romaine import Scope
 from romaine.errors import OptionError
+from romaine.memory.records import scope_names
 
 SCOPE_FIELDS = (
     ConfigurableFieldSpec(
@@ -57,13 +58,11 @@ class ScopeBinding:
     def __post_init__(self) -> None:
         if self.user is None and not self.from_config:
             raise OptionError(
-                "user=None: a memory is always somebody's; give user=..., or scope_from_config=True and name"
+                "user=None: a memory is always somebody's; give user=... or scope=Scope(user=...), or"
+                " scope_from_config=True and name"
                 ' the user in each call: config={"configurable": {"user": ...}}'
             )
-        for name in ("user", "character", "chat"):
-            value = getattr(self, name)
-            if value is not None:
-                Scope(**{"user": "-", name: value})  # its own check of names
+        scope_names(None, user=self.user, character=self.character, chat=self.chat)  # which checks names
 
     def resolve(self, config: RunnableConfig) -> Scope:
         """Returns the scope of one invocation.

@@ -174,12 +174,20 @@ def test_a_session_must_have_a_name(memory: RoleplayMemory, session: object) -> 
 
 
 def test_nothing_is_kept_for_nobody(memory: RoleplayMemory) -> None:
-    with pytest.raises(TypeError, match="user"):
-        RomaineChatMessageHistory("monday", memory=memory)  # type: ignore[call-arg]
+    with pytest.raises(OptionError, match="no user"):
+        RomaineChatMessageHistory("monday", memory=memory)
     with pytest.raises(OptionError, match="user=''"):
         RomaineChatMessageHistory("monday", memory=memory, user="")
     with pytest.raises(OptionError, match=r"must be a romaine\.RoleplayMemory"):
         RomaineChatMessageHistory("monday", memory="memories.db", user="ana")  # type: ignore[arg-type]
+
+
+def test_a_scope_is_given_whole_or_by_its_names(memory: RoleplayMemory) -> None:
+    whole = Scope(user="ana", character="Cassian")
+    by_names = RomaineChatMessageHistory("monday", memory=memory, user="ana", character="Cassian")
+    assert RomaineChatMessageHistory("monday", memory=memory, scope=whole).scope == by_names.scope == whole
+    with pytest.raises(OptionError, match="leave out one or the other"):
+        RomaineChatMessageHistory("monday", memory=memory, scope=whole, chat="tavern")
 
 
 @pytest.mark.parametrize("wrong", [None, "Hello.", ["Hello."], [("human", "Hello.")]])

@@ -172,6 +172,17 @@ async def test_an_event_loop_is_never_blocked(retriever: RomaineMemoryRetriever)
 # --- whose memory --------------------------------------------------------------------------------------
 
 
+def test_a_scope_is_given_whole_or_by_its_names(cassian: RoleplayMemory) -> None:
+    whole = Scope(user="ana", character="Cassian", chat="tavern")
+    by_names = RomaineMemoryRetriever(memory=cassian, user="ana", character="Cassian", chat="tavern")
+    by_scope = RomaineMemoryRetriever(memory=cassian, scope=whole, scope_from_config=True)
+    assert by_scope.invoke(QUERY) == by_names.invoke(QUERY)
+    with pytest.raises(OptionError, match="bound to"):  # what is bound, no call can change
+        by_scope.invoke(QUERY, {"configurable": {"user": "ben"}})
+    with pytest.raises(ValidationError, match="leave out one or the other"):
+        RomaineMemoryRetriever(memory=cassian, scope=whole, user="ana")
+
+
 def test_there_is_no_retriever_without_a_user(cassian: RoleplayMemory) -> None:
     with pytest.raises(ValidationError, match="a memory is always somebody's"):
         RomaineMemoryRetriever(memory=cassian)

@@ -1,4 +1,4 @@
-"""`romaine eval memory`: how often a memory finds the turns that answer a question."""
+"""`romaine eval memory` and `abstention`: does a memory find the answer, or say nothing?"""
 
 from __future__ import annotations
 
@@ -8,48 +8,62 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from romaine.cli import options
-from romaine.cli.evaluate.output import Out, command_line, deliver, prepare
+from romaine.cli.report import Answer, Measured
+from romaine.embedder import Embedder
+from romaine.errors import OptionError
 
 if TYPE_CHECKING:
-    from romaine.embedder import Embedder
-    from romaine.evaluate.memory import MemoryReport
-    from romaine.evaluate.report import Report
+    from romaine.evaluate.report import Cell
     from romaine.evaluate.separation import Separation
 
 Files = Annotated[list[Path], typer.Argument(help="LoCoMo or REALTALK files.", show_default=False)]
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command to the group."""
-    app.command("memory")(memory)
-
-
 def memory(
     files: Files,
-    model: options.Model = "little-gem",
-    backend: options.Backend = "auto",
+    measured: Measured,
+    answer: Answer,
     dim: options.Dim = None,
     mode: Annotated[
         str, typer.Option("--mode", help="hybrid: as recall ranks by default; dense: cosine alone.")
     ] = "hybrid",
-    as_json: options.Json = False,
-    out: Out = None,
 ) -> None:
     """Ask every question of long conversations and count how often the turns that answer it are found."""
-    prepare(out)
-    from romaine.embedder import Embedder
+    answer.prepare()
     from romaine.evaluate.memory import Mode, evaluate_memory
+    from romaine.evaluate.report import Report, Table
 
     chosen = Mode.parse(mode)
-    embedder = Embedder(model, backend=backend)
+    embedder = measured.embedder()
     found = evaluate_memory(files, embedder=embedder, dim=dim, mode=chosen)
-    separations = _separations(files, embedder) if out is not None and found.conversations > 1 else ()
-    deliver(_report(found, separations), found.to_json(), as_json=as_json, out=out)
+    figures: tuple[tuple[Cell, ...], ...] = (
+        ("questions", found.questions),
+        ("hit@1", found.hit_at_1),
+        *((f"recall@{k}", value) for k, value in found.recall.items()),
+        ("mrr@10", found.mrr_at_10),
+        ("queries/s", f"{found.queries_per_second:,.0f}"),
+        ("index MB", f"{found.index_bytes / 1e6:.1f}"),
+    )
+    title = f"{found.mode.value}, {found.model}, dim {found.dim}"
+    answer.give(
+        Report(
+            title="Recall of a memory",
+            model=found.model,
+            facts={
+                "Ranking": found.mode.value,
+                "Components": str(found.dim),
+                "Conversations": str(found.conversations),
+                "Questions": f"{found.questions:,}",
+            },
+            tables=(Table(title=title, columns=("", "value"), rows=figures),),
+            separations=_separations(files, embedder) if answer.out and found.conversations > 1 else (),
+        ),
+        found.to_json(),
+    )
 
 
 def _separations(files: list[Path], embedder: Embedder) -> tuple[Separation, ...]:
     """Every question asked of every conversation; a chart needs questions of at least two of them."""
-    from romaine.errors import OptionError
     from romaine.evaluate.separation import separation_of_questions
     from romaine.formats.locomo import read_conversations
 
@@ -60,28 +74,34 @@ def _separations(files: list[Path], embedder: Embedder) -> tuple[Separation, ...
         return ()
 
 
-def _report(found: MemoryReport, separations: tuple[Separation, ...]) -> Report:
-    from romaine.evaluate.report import Cell, Report, Table
+def abstention(
+    files: Files,
+    measured: Measured,
+    answer: Answer,
+    loss: Annotated[
+        float, typer.Option(help="How much recall@5 of answerable questions silence may cost.")
+    ] = 0.02,
+) -> None:
+    """Calibrate a model's min_score="auto": when to say nothing because the answer is not in the chat.
 
-    rows: tuple[tuple[Cell, ...], ...] = (
-        ("questions", found.questions),
-        ("hit@1", found.hit_at_1),
-        *((f"recall@{k}", value) for k, value in found.recall.items()),
-        ("mrr@10", found.mrr_at_10),
-        ("queries/s", f"{found.queries_per_second:,.0f}"),
-        ("index MB", f"{found.index_bytes / 1e6:.1f}"),
+    Asks the questions of each conversation of every other one. Figures are leave-one-conversation-out.
+    """
+    answer.prepare()
+    from romaine.evaluate.calibration import calibrate
+    from romaine.evaluate.report import Report, Table
+
+    embedder = measured.embedder().warm_up()
+    found = calibrate(files, embedder=embedder, loss=loss)
+    rows = (
+        ("silent on", f"{found.silent:.1%}", f"of {found.unanswerable:,} questions without an answer here"),
+        ("recall@5", f"{found.recall:.3f}", f"of {found.answerable:,} others, never silent"),
+        ("lost by silence", f"{found.lost:.3f}", "of that"),
     )
-    title = f"{found.mode.value}, {found.model}, dim {found.dim}"
-    return Report(
-        title="Recall of a memory",
-        model=found.model,
-        facts={
-            "Ranking": found.mode.value,
-            "Components": str(found.dim),
-            "Conversations": str(found.conversations),
-            "Questions": f"{found.questions:,}",
-        },
-        tables=(Table(title=title, columns=("", "value"), rows=rows),),
-        separations=separations,
-        command=command_line(),
+    answer.give(
+        Report(
+            title="When to say nothing",
+            model=embedder.card.id,
+            tables=(Table(title="leave-one-conversation-out", columns=("", "value", "about"), rows=rows),),
+        ),
+        found.to_json(),
     )

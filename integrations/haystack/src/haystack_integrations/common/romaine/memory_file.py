@@ -17,10 +17,11 @@ from typing import Any
 from haystack import default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
 from romaine import RoleplayMemory
+from romaine.embedder import DEFAULT_MODEL
 from romaine.errors import OptionError, UnknownNameError
 from romaine.memory import Ranker, Reranker, WeightedRanker, Weights
 
-from haystack_integrations.common.romaine.settings import DEFAULT_MODEL, HUB_TOKEN, EmbedderSettings
+from haystack_integrations.common.romaine.settings import HUB_TOKEN, EmbedderSettings
 
 FIRST_STAGE = 64
 """Components of the first stage of search where none are named and the model was trained for these."""
@@ -82,31 +83,13 @@ class RomaineMemoryFile:
     ) -> None:
         """Stores the settings; nothing is opened or loaded.
 
+        The parameters not named here are those of `RomaineTextEmbedder`.
+
         :param path: The file, made if it is not there, or ":memory:" for one that ends with this object.
-        :param model: The bundled model's name, a catalog name, a hub id or a folder.
-        :param backend: "static", "onnx", "torch", "sentence-transformers" or "auto".
         :param dim: Components of the first stage of search; vectors are kept whole. None for 64 where the
             model was trained for it, else all.
         :param query_prompt: Prepended to queries; None for the model's own.
         :param document_prompt: Prepended to what is stored; None for the model's own.
-        :param truncate: For texts over the model's window: "end", "error" or "pool".
-        :param batch_tokens: Padded tokens that go through the model at once.
-        :param batch_size: Texts that go through the model at once; None for no limit.
-        :param threads: Threads of the runtime; None for the number of cores.
-        :param device: Where the model runs; None for the CPU.
-        :param providers: ONNX Runtime execution providers, in order of preference; wins over `device`.
-        :param dtype: Weights and arithmetic on torch: "float32", "float16" or "bfloat16".
-        :param variant: Which ONNX file: "fp32" or "int8"; None for the model's best.
-        :param cache_folder: Where downloaded models are kept; None for the hub's own cache.
-        :param local_files_only: Never use the network.
-        :param revision: Commit, tag or branch of a hub model.
-        :param token: Access token of the hub, for private and gated models.
-        :param progress_bar: Whether to show a progress bar while embedding several texts.
-        :param allow_untrained_dim: Whether `dim` may be one that the model was not trained for.
-        :param allow_rejected: Whether a model that failed its evaluation may be loaded.
-        :param require_verified: Whether only a model that passed its evaluation may be loaded.
-        :param allow_pickle: Whether weights may be read from a pickle.
-        :param trust_remote_code: Whether the runtime may run code that comes with the model.
         :param vector_format: "float32", "float16" or "int8" for a new file; an old file keeps its own.
         :param cache_bytes: How much the indexes of scopes may hold in memory together.
         :param lock_timeout: Seconds to wait for other processes.
@@ -127,31 +110,7 @@ class RomaineMemoryFile:
         self.ranker = _weighted(ranker) if isinstance(ranker, Mapping) else ranker
         self.reranker = reranker
         self.rerank = rerank
-        self.settings = EmbedderSettings(
-            model=model,
-            backend=backend,
-            dim=dim,
-            query_prompt=query_prompt,
-            document_prompt=document_prompt,
-            truncate=truncate,
-            batch_tokens=batch_tokens,
-            batch_size=batch_size,
-            threads=threads,
-            device=device,
-            providers=providers,
-            dtype=dtype,
-            variant=variant,
-            cache_folder=cache_folder,
-            local_files_only=local_files_only,
-            revision=revision,
-            token=token,
-            progress_bar=progress_bar,
-            allow_untrained_dim=allow_untrained_dim,
-            allow_rejected=allow_rejected,
-            require_verified=require_verified,
-            allow_pickle=allow_pickle,
-            trust_remote_code=trust_remote_code,
-        )
+        self.settings = EmbedderSettings.of(locals())
         self._lock = threading.Lock()
         self._memory: RoleplayMemory | None = None
 
@@ -223,7 +182,7 @@ class RomaineMemoryFile:
             ranker=ranker,
             reranker=self.reranker,
             rerank=self.rerank,
-            **self.settings.init_parameters(),
+            **self.settings.init_parameters(without=("precision",)),
         )
 
     @classmethod
@@ -237,7 +196,7 @@ class RomaineMemoryFile:
 
     def _opened(self) -> RoleplayMemory:
         embedder = self.settings.make()
-        if self.settings.dim is None and FIRST_STAGE in embedder.dims:
+        if self.settings.options.dim is None and FIRST_STAGE in embedder.dims:
             embedder = embedder.with_dim(FIRST_STAGE)
         return RoleplayMemory(
             self.path,

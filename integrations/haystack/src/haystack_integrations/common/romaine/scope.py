@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from romaine import Scope
 from romaine.errors import OptionError
 from romaine.memory.checks import check_optional_name
+from romaine.memory.records import scope_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,26 +31,41 @@ class BoundScope:
         for field in fields(self):
             check_optional_name(field.name, getattr(self, field.name))
 
-    def resolve(self, *, user: str | None, character: str | None, chat: str | None) -> Scope:
+    @classmethod
+    def of(
+        cls, scope: Scope | None, *, user: str | None, character: str | None, chat: str | None
+    ) -> BoundScope:
+        """Returns what a component is bound to.
+
+        :param scope: The names together, or None where they are given one by one.
+        :param user: See `BoundScope`; likewise the others.
+        :param character: Likewise.
+        :param chat: Likewise.
+        :returns: The names.
+        :raises OptionError: If they are given in both ways.
+        """
+        return cls(**scope_names(scope, user=user, character=character, chat=chat))
+
+    def resolve(
+        self, scope: Scope | None = None, *, user: str | None, character: str | None, chat: str | None
+    ) -> Scope:
         """Returns the scope of one run.
 
+        :param scope: As the run names it, together; None where it names its parts or what is bound counts.
         :param user: As the run names it; None for what is bound.
         :param character: Likewise.
         :param chat: Likewise.
         :returns: What is bound, completed by what the run names.
         :raises OptionError: If neither names a user, or the run names something other than what is bound.
         """
-        whose = self._one_of("user", self.user, user)
-        if whose is None:
+        given = scope_names(scope, user=user, character=character, chat=chat)
+        names = {name: self._one_of(name, getattr(self, name), value) for name, value in given.items()}
+        if names["user"] is None:
             raise OptionError(
-                "no user is named: give user=... when the component is made or when it is run;"
+                "no user is named: give user=... or scope=... when the component is made or when it is run;"
                 " nothing is read or written for everybody"
             )
-        return Scope(
-            user=whose,
-            character=self._one_of("character", self.character, character),
-            chat=self._one_of("chat", self.chat, chat),
-        )
+        return Scope(**names)  # type: ignore[arg-type]  # the user is a str
 
     @staticmethod
     def _one_of(name: str, bound: str | None, given: str | None) -> str | None:

@@ -17,6 +17,7 @@ from haystack.utils.filters import document_matches_filter
 from romaine import Scope
 from romaine.checks import optional_str_tuple
 from romaine.errors import OptionError
+from romaine.memory.records import whole_scope
 
 from haystack_integrations.common.romaine.memory_file import RomaineMemoryFile
 from haystack_integrations.document_stores.romaine.documents import (
@@ -49,20 +50,22 @@ class RomaineMemoryStore:
         self,
         memory_file: RomaineMemoryFile | str | Path,
         *,
-        user: str,
+        scope: Scope | None = None,
+        user: str | None = None,
         character: str | None = None,
         chat: str | None = None,
     ) -> None:
         """Stores the settings; nothing is opened.
 
         :param memory_file: The file, with its settings or by its path.
+        :param scope: Whose they are, in place of `user`, `character` and `chat`.
         :param user: Who the documents belong to.
         :param character: The character who knows them, or None for all of the user's.
         :param chat: The chat they belong to, or None for all of the user's.
         :raises OptionError: If `user` is missing or a value is not allowed.
         """
         self.memory_file = RomaineMemoryFile.of(memory_file)
-        self.scope = Scope(user=user, character=character, chat=chat)
+        self.scope = whole_scope(scope, user=user, character=character, chat=chat)
         self._writing = threading.Lock()  # between looking whether an id is there and writing it
 
     def count_documents(self) -> int:

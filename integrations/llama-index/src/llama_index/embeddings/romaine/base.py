@@ -23,16 +23,19 @@ from llama_index.embeddings.romaine.cache import GuardedCache, Namespace, Role
 from typing_extensions import Self
 
 from romaine import Embedder
+from romaine.embedder import DEFAULT_MODEL
 from romaine.errors import UnknownNameError
+from romaine.options import meanings
 
 T = TypeVar("T")
 
-_OPTIONS = {  # settings that LlamaIndex users know under another name than `Embedder` has for them
-    "model_name": "model",
-    "embed_batch_size": "batch_size",
-    "query_instruction": "query_prompt",
-    "text_instruction": "document_prompt",
-    "show_progress_bar": "show_progress",
+_MEANINGS = meanings(Embedder)
+_NAMES = {  # options of `Embedder` that LlamaIndex users know under another name
+    "model": "model_name",
+    "batch_size": "embed_batch_size",
+    "query_prompt": "query_instruction",
+    "document_prompt": "text_instruction",
+    "show_progress": "show_progress_bar",
 }
 
 
@@ -64,7 +67,8 @@ class _Handle:
 class RomaineEmbedding(BaseEmbedding):
     """Embeds with a local model. Loads at first use; safe to call from many threads and event loops.
 
-    Settings cannot be changed afterwards: they are what a loaded model and cached vectors depend on.
+    Its settings are the options of `romaine.Embedder`, which says what each means; so do the descriptions of
+    its fields. They cannot be changed afterwards: they are what a loaded model and cached vectors depend on.
 
     Examples:
         `pip install llama-index-embeddings-romaine`
@@ -87,94 +91,31 @@ class RomaineEmbedding(BaseEmbedding):
         hide_input_in_errors=True,  # what was given may be a token
     )
 
-    model_name: str = Field(
-        default="little-gem",
-        frozen=True,
-        description="The bundled model's name, a catalog name, a hub id or a folder.",
-    )
-    embed_batch_size: int = Field(
-        default=512,
-        gt=0,
-        le=2048,
-        frozen=True,
-        strict=True,
-        description="Texts that go through the model at once, on top of `batch_tokens`.",
-    )
-    backend: str = Field(
-        default="auto",
-        frozen=True,
-        description='"static", "onnx", "torch", "sentence-transformers"; "auto" for the lightest that fits.',
-    )
-    dim: int | None = Field(
-        default=None,
-        frozen=True,
-        strict=True,
-        description="Matryoshka dimension of the vectors; None for the model's own.",
-    )
-    query_instruction: str | None = Field(
-        default=None, frozen=True, description="Prepended to queries; None for the model's own."
-    )
-    text_instruction: str | None = Field(
-        default=None, frozen=True, description="Prepended to documents; None for the model's own."
-    )
-    truncate: str = Field(
-        default="end", frozen=True, description='For texts over the window: "end", "error" or "pool".'
-    )
-    batch_tokens: int = Field(
-        default=8192,
-        frozen=True,
-        strict=True,
-        description="Padded tokens that go through the model at once.",
-    )
-    threads: int | None = Field(
-        default=None, frozen=True, strict=True, description="Threads of the runtime; None for all cores."
-    )
-    device: str | None = Field(
-        default=None, frozen=True, description='"cpu", "cuda", "cuda:1", "mps"; None for the CPU.'
-    )
-    providers: tuple[str, ...] | None = Field(
-        default=None, frozen=True, description="ONNX Runtime execution providers; wins over `device`."
-    )
-    dtype: str = Field(
-        default="float32", frozen=True, description='On torch: "float32", "float16" or "bfloat16".'
-    )
-    variant: str | None = Field(
-        default=None, frozen=True, description='Which ONNX file: "fp32" or "int8"; None for the best.'
-    )
-    cache_folder: str | None = Field(
-        default=None, frozen=True, description="Where downloaded models are kept; None for the hub's cache."
-    )
-    local_files_only: bool = Field(
-        default=False, frozen=True, strict=True, description="Never use the network."
-    )
-    revision: str | None = Field(
-        default=None, frozen=True, description="Commit, tag or branch of a hub model."
-    )
-    token: SecretStr | None = Field(
-        default=None,
-        frozen=True,
-        exclude=True,
-        repr=False,
-        description="Access token of the hub. In no dict, hash or repr; in pickles, for worker processes.",
-    )
-    show_progress_bar: bool = Field(
-        default=False, frozen=True, strict=True, description="Show romaine's progress bar while embedding."
-    )
-    allow_untrained_dim: bool = Field(
-        default=False, frozen=True, strict=True, description="Allow a `dim` the model was not trained for."
-    )
-    allow_rejected: bool = Field(
-        default=False, frozen=True, strict=True, description="Allow a model that failed its evaluation."
-    )
-    require_verified: bool = Field(
-        default=False, frozen=True, strict=True, description="Allow only a model that passed its evaluation."
-    )
-    allow_pickle: bool = Field(
-        default=False, frozen=True, strict=True, description="Allow weights in a pickle (tensors only)."
-    )
-    trust_remote_code: bool = Field(
-        default=False, frozen=True, strict=True, description="Allow code that comes with the model."
-    )
+    model_name: str = Field(default=DEFAULT_MODEL, frozen=True)
+    embed_batch_size: int = Field(default=512, gt=0, le=2048, frozen=True, strict=True)
+    backend: str = Field(default="auto", frozen=True)
+    dim: int | None = Field(default=None, frozen=True, strict=True)
+    query_instruction: str | None = Field(default=None, frozen=True)
+    text_instruction: str | None = Field(default=None, frozen=True)
+    precision: str = Field(default="float32", frozen=True)
+    truncate: str = Field(default="end", frozen=True)
+    batch_tokens: int = Field(default=8192, frozen=True, strict=True)
+    threads: int | None = Field(default=None, frozen=True, strict=True)
+    device: str | None = Field(default=None, frozen=True)
+    providers: tuple[str, ...] | None = Field(default=None, frozen=True)
+    dtype: str = Field(default="float32", frozen=True)
+    variant: str | None = Field(default=None, frozen=True)
+    cache_folder: str | None = Field(default=None, frozen=True)
+    local_files_only: bool = Field(default=False, frozen=True, strict=True)
+    revision: str | None = Field(default=None, frozen=True)
+    # in no dict, hash or repr; in pickles, for worker processes
+    token: SecretStr | None = Field(default=None, frozen=True, exclude=True, repr=False)
+    show_progress_bar: bool = Field(default=False, frozen=True, strict=True)
+    allow_untrained_dim: bool = Field(default=False, frozen=True, strict=True)
+    allow_rejected: bool = Field(default=False, frozen=True, strict=True)
+    require_verified: bool = Field(default=False, frozen=True, strict=True)
+    allow_pickle: bool = Field(default=False, frozen=True, strict=True)
+    trust_remote_code: bool = Field(default=False, frozen=True, strict=True)
     embeddings_cache: BaseKVStore | None = Field(
         default=None,
         exclude=True,  # a resource, not a setting: vectors are the same with and without it
@@ -205,7 +146,7 @@ class RomaineEmbedding(BaseEmbedding):
     @model_validator(mode="after")
     def _make_embedder(self) -> Self:
         if self._handle is None:  # assigning to a field validates again
-            options: dict[str, Any] = {_OPTIONS.get(name, name): getattr(self, name) for name in _settings()}
+            options = {name: getattr(self, _NAMES.get(name, name)) for name in _MEANINGS}
             options["token"] = None if self.token is None else self.token.get_secret_value()
             self._handle = _Handle(Embedder(**options))
         return self
@@ -297,12 +238,10 @@ class RomaineEmbedding(BaseEmbedding):
             role=role,
             truncate=self.truncate,
             dtype=self.dtype,
+            precision=self.precision,
         )
 
 
-def _settings() -> set[str]:
-    """Names of the fields that `Embedder` has an option for: all that are not the framework's own."""
-    return {*RomaineEmbedding.model_fields} - {*BaseEmbedding.model_fields} | {
-        "model_name",
-        "embed_batch_size",
-    }
+for _name, _meaning in _MEANINGS.items():
+    RomaineEmbedding.model_fields[_NAMES.get(_name, _name)].description = _meaning
+RomaineEmbedding.model_rebuild(force=True)

@@ -31,6 +31,7 @@ class Namespace:
         role: What the texts are embedded as.
         truncate: How over-long texts are cut, which changes their vectors.
         dtype: Arithmetic of the model, which changes them slightly.
+        precision: Form of the vectors.
     """
 
     fingerprint: str
@@ -38,11 +39,13 @@ class Namespace:
     role: Role
     truncate: str
     dtype: str
+    precision: str = "float32"
 
     def key(self, text: str) -> str:
         """The key of a text: of one length, and without the text, which may be private or no valid UTF-8."""
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        return f"{self.fingerprint}:{self.dim}:{self.role}:{self.truncate}:{self.dtype}:{digest}"
+        form = "" if self.precision == "float32" else f":{self.precision}"  # the first keys had none
+        return f"{self.fingerprint}:{self.dim}:{self.role}:{self.truncate}:{self.dtype}{form}:{digest}"
 
 
 class GuardedCache(BaseKVStore):

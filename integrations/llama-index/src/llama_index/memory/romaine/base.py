@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -13,14 +14,18 @@ from llama_index.core.memory import BaseMemoryBlock
 from llama_index.core.utils import get_tokenizer
 from llama_index.memory.romaine.turns import ROLES, turn_of
 from llama_index.retrievers.romaine.nodes import line_of
-from llama_index.retrievers.romaine.recalling import as_keywords
 from typing_extensions import Self
 
 from romaine.memory import Hit, Kind, Memory, Role, RoleplayMemory, Scope
 from romaine.memory.hits import story_time
 from romaine.memory.options import RecallOptions
+from romaine.memory.records import whole_scope
+from romaine.options import keywords, meanings
 
 _QUERY_MESSAGES = 2  # what the memory makes use of
+_NAMES = {"k": "similarity_top_k"}
+_NOT_HERE = {"token_budget", "order", "explain"}  # counted by the LLM's tokenizer; always the story's order
+_OPTIONS = [field.name for field in fields(RecallOptions) if field.name not in _NOT_HERE]
 
 
 class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
@@ -28,7 +33,8 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
 
     `Memory` hands over the messages that no longer fit its window; they are written to the memory's file as
     they were said. When it is read, the latest messages are the query, and what is found is shown in the
-    order of the story, within a token budget.
+    order of the story, within a token budget. How it recalls is said by the options of
+    `RoleplayMemory.recall` of the same names; `similarity_top_k` is its `k`.
 
     Raises:
         ValidationError: If there is no scope, a name is unknown or a value not allowed.
@@ -55,9 +61,15 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
         default="What was said earlier, as far as it matters now.", description="What the block holds."
     )
     memory: RoleplayMemory = Field(exclude=True, description="Where turns are kept; blocks may share it.")
-    scope: Scope = Field(
-        description="Whose memory it is. Without a chat, what was said in one session is found in the next."
+    scope: Scope | None = Field(
+        default=None,
+        description="Whose memory it is. Without a chat, what was said in one session is found in the next.",
     )
+    user: str | None = Field(
+        default=None, exclude=True, description="In place of `scope`: whose memory it is."
+    )
+    character: str | None = Field(default=None, exclude=True, description="With `user`: which character's.")
+    chat: str | None = Field(default=None, exclude=True, description="With `user`: which chat's.")
     token_budget: int = Field(
         default=1000,
         gt=0,
@@ -78,44 +90,34 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
         default="id",
         description="Where `additional_kwargs` hold a message's id. A message with one is kept once.",
     )
-    similarity_top_k: int = Field(default=5, description="How many memories at most, without neighbours.")
-    min_score: float | str | None = Field(
-        default=None, description='Score to reach; "auto" shows nothing where nothing seems to fit.'
-    )
-    kinds: Collection[Kind | str] | None = Field(default=None, description="Which kinds may be found.")
-    speakers: Collection[str] | None = Field(default=None, description="Whose words may be found.")
-    as_character: str | None = Field(
-        default=None, description="Leaves out what this character did not witness."
-    )
-    as_of: int | datetime | None = Field(
-        default=None, description="Story position or time; only what was there then is found."
-    )
-    include_superseded: bool = Field(default=False, description="Whether to find what was corrected.")
-    neighbours: int = Field(default=0, description="Turns to show before and after each.")
-    diversity: int | None = Field(default=None, description="How many of one category come first.")
-    dim: int | None = Field(default=None, description="Components of the first stage of search.")
+    similarity_top_k: int = 5
+    min_score: float | str | None = None
+    kinds: Collection[Kind | str] | None = None
+    speakers: Collection[str] | None = None
+    as_character: str | None = None
+    as_of: int | datetime | None = None
+    include_superseded: bool = False
+    neighbours: int = 0
+    diversity: int | None = None
+    dim: int | None = None
+    where: Callable[[Memory], bool] | None = Field(default=None, exclude=True)
 
     @model_validator(mode="after")
-    def _check_options(self) -> Self:
+    def _check(self) -> Self:
+        self.scope = whole_scope(self.scope, user=self.user, character=self.character, chat=self.chat)
+        self.user = self.character = self.chat = None  # a scope is told once, in copies as well
         self._options()
         return self
 
+    @property
+    def _whose(self) -> Scope:
+        assert self.scope is not None  # every way to make a block validates it
+        return self.scope
+
     def _options(self) -> dict[str, Any]:
         """Made of the fields at each use: they may be assigned to, which validates nothing."""
-        return as_keywords(
-            RecallOptions(
-                k=self.similarity_top_k,
-                min_score=self.min_score,
-                kinds=self.kinds,
-                speakers=self.speakers,
-                as_character=self.as_character,
-                as_of=self.as_of,
-                include_superseded=self.include_superseded,
-                neighbours=self.neighbours,
-                diversity=self.diversity,
-                dim=self.dim,
-            )
-        )
+        own = {name: getattr(self, _NAMES.get(name, name)) for name in _OPTIONS}
+        return keywords(RecallOptions(**own))
 
     @classmethod
     def class_name(cls) -> str:
@@ -127,7 +129,7 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
         turns = [
             turn_of(message, roles=self.roles, speakers=speakers, id_key=self.id_key) for message in messages
         ]
-        await self.memory.aadd_turns(self.scope, [turn for turn in turns if turn is not None])
+        await self.memory.aadd_turns(self._whose, [turn for turn in turns if turn is not None])
 
     async def _aget(
         self,
@@ -139,7 +141,7 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
         ]
         if not query:
             return []
-        hits = await self.memory.arecall(query[-_QUERY_MESSAGES:], self.scope, **self._options())
+        hits = await self.memory.arecall(query[-_QUERY_MESSAGES:], self._whose, **self._options())
         shown = await asyncio.to_thread(self._within_budget, hits)  # which counts the tokens of long texts
         return [TextBlock(text=line_of(memory)) for memory in sorted(shown, key=story_time)]
 
@@ -158,8 +160,8 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
 
     def _speakers(self) -> dict[Role, str]:
         return {
-            Role.USER: self.user_name or self.scope.user,
-            Role.CHARACTER: self.character_name or self.scope.character or "assistant",
+            Role.USER: self.user_name or self._whose.user,
+            Role.CHARACTER: self.character_name or self._whose.character or "assistant",
         }
 
     def _within_budget(self, hits: list[Hit]) -> list[Memory]:
@@ -176,3 +178,9 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
 
     def _tokens(self, text: str) -> int:
         return len(self.tokenizer_fn(text))
+
+
+for _name in _OPTIONS:
+    _field = RomaineMemoryBlock.model_fields[_NAMES.get(_name, _name)]
+    _field.description = meanings(RoleplayMemory.recall).get(_name)
+RomaineMemoryBlock.model_rebuild(force=True)

@@ -10,13 +10,13 @@ from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks.base import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.retrievers.romaine.nodes import node_of
-from llama_index.retrievers.romaine.recalling import as_keywords
 
 from romaine.arrays import FloatArray
 from romaine.errors import OptionError
 from romaine.memory import Kind, Memory, RoleplayMemory, Scope
 from romaine.memory.options import RecallOptions
-from romaine.memory.records import check_scope
+from romaine.memory.records import whole_scope
+from romaine.options import keywords, taken
 
 
 class RomaineMemoryRetriever(BaseRetriever):
@@ -29,20 +29,23 @@ class RomaineMemoryRetriever(BaseRetriever):
     Args:
         memory: The memory; many retrievers may share it.
         scope: Whose memories are found; nothing else ever is.
-        similarity_top_k: How many nodes at most.
-        token_budget: How many tokens nodes and neighbours may have together.
-        min_score: Score a node must reach; "auto" returns nothing where the answer is probably not there;
-            None returns the `similarity_top_k` best.
-        kinds: Which kinds may be found: "turn", "fact", "lore", "summary".
-        speakers: Whose words may be found.
-        as_character: Leaves out what this character did not witness.
-        as_of: Story position or time; only what was there and held then is found.
-        include_superseded: Whether what was corrected may be found too.
-        neighbours: How many turns before and after each to show to the LLM around it.
-        order: "score", or "chronological" for the order of the story.
-        diversity: How many of one category come before the others have their turn.
-        dim: Components of the first stage of search, up to the embedder's own.
-        where: Says which memories may be found, asked of each before anything is ranked.
+        user: The same by its names, in place of `scope`: whose memory it is.
+        character: The character whose memory it is; None for what all characters of the user share.
+        chat: The chat whose own memories are seen as well; None for what holds in every chat.
+        similarity_top_k: How many nodes at most, `k` of `RoleplayMemory.recall`. The options below are its
+            own, and it says what each means; neighbours are shown to the LLM around a node's text.
+        token_budget: As there.
+        min_score: As there.
+        kinds: As there.
+        speakers: As there.
+        as_character: As there.
+        as_of: As there.
+        include_superseded: As there.
+        neighbours: As there.
+        order: As there.
+        diversity: As there.
+        dim: As there.
+        where: As there.
         callback_manager: LlamaIndex's.
         verbose: LlamaIndex's.
 
@@ -66,7 +69,10 @@ class RomaineMemoryRetriever(BaseRetriever):
         self,
         memory: RoleplayMemory,
         *,
-        scope: Scope,
+        scope: Scope | None = None,
+        user: str | None = None,
+        character: str | None = None,
+        chat: str | None = None,
         similarity_top_k: int = 5,
         token_budget: int | None = None,
         min_score: float | str | None = None,
@@ -83,28 +89,13 @@ class RomaineMemoryRetriever(BaseRetriever):
         callback_manager: CallbackManager | None = None,
         verbose: bool = False,
     ) -> None:
+        options = taken(RecallOptions, locals() | {"k": similarity_top_k, "explain": False})
         super().__init__(callback_manager=callback_manager, verbose=verbose)
         if not isinstance(memory, RoleplayMemory):
             raise OptionError(f"memory={memory!r} must be a romaine.RoleplayMemory")
         self._memory = memory
-        self._scope = check_scope(scope)
-        self._options = as_keywords(
-            RecallOptions(
-                k=similarity_top_k,
-                token_budget=token_budget,
-                min_score=min_score,
-                kinds=kinds,
-                speakers=speakers,
-                as_character=as_character,
-                as_of=as_of,
-                include_superseded=include_superseded,
-                neighbours=neighbours,
-                order=order,
-                diversity=diversity,
-                dim=dim,
-                where=where,
-            )
-        )
+        self._scope = whole_scope(scope, user=user, character=character, chat=chat)
+        self._options = keywords(options)
 
     @property
     def memory(self) -> RoleplayMemory:

@@ -15,9 +15,9 @@ from typing import Any
 from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
 from romaine.checks import one_text, optional_str, optional_str_tuple
+from romaine.embedder import DEFAULT_MODEL
 
 from haystack_integrations.common.romaine.settings import (
-    DEFAULT_MODEL,
     HUB_TOKEN,
     EmbedderSettings,
     WarmEmbedder,
@@ -54,6 +54,7 @@ class RomaineDocumentEmbedder:
         embedding_separator: str = "\n",
         backend: str = "auto",
         dim: int | None = None,
+        precision: str = "float32",
         truncate: str = "end",
         batch_tokens: int = 8192,
         threads: int | None = None,
@@ -71,59 +72,15 @@ class RomaineDocumentEmbedder:
     ) -> None:
         """Stores and checks the settings; nothing is loaded.
 
-        :param model: The bundled model's name, a catalog name, a hub id or a folder.
-        :param device: Where the model runs; None for the CPU.
-        :param token: Access token of the hub, for private and gated models.
+        The parameters not named here are those of `RomaineTextEmbedder`.
+
         :param prefix: Prepended to every text. None for the model's own document prompt, "" for none at all.
-        :param suffix: Appended to every text.
-        :param batch_size: Texts that go through the model at once; None for no limit but `batch_tokens`.
-        :param progress_bar: Whether to show a progress bar while embedding several texts.
         :param meta_fields_to_embed: Metadata whose values are embedded before the content.
         :param embedding_separator: Stands between those values and the content.
-        :param backend: "static", "onnx", "torch", "sentence-transformers", or "auto" for the lightest that
-            fits.
-        :param dim: Matryoshka dimension of the embeddings, one the model was trained for; None for all.
-        :param truncate: For texts over the model's window: "end" keeps the beginning, "error" refuses, "pool"
-            embeds all of it in windows and averages them.
-        :param batch_tokens: Padded tokens that go through the model at once.
-        :param threads: Threads of the runtime; None for the number of cores.
-        :param providers: ONNX Runtime execution providers, in order of preference; wins over `device`.
-        :param dtype: Weights and arithmetic on torch: "float32", "float16" or "bfloat16".
-        :param variant: Which ONNX file: "fp32" or "int8"; None for the model's best on this device.
-        :param cache_folder: Where downloaded models are kept; None for the hub's own cache.
-        :param local_files_only: Never use the network.
-        :param revision: Commit, tag or branch of a hub model.
-        :param trust_remote_code: Whether the runtime may run code that comes with the model.
-        :param allow_untrained_dim: Whether `dim` may be one that the model was not trained for.
-        :param allow_rejected: Whether a model that failed its evaluation may be loaded.
-        :param require_verified: Whether only a model that passed its evaluation may be loaded.
-        :param allow_pickle: Whether weights may be read from a pickle (only its tensors are).
         :raises OptionError: If a value is not allowed.
         """
-        self.settings = EmbedderSettings(
-            model=model,
-            backend=backend,
-            dim=dim,
-            document_prompt=optional_str("prefix", prefix),
-            truncate=truncate,
-            batch_tokens=batch_tokens,
-            batch_size=batch_size,
-            threads=threads,
-            device=device,
-            providers=providers,
-            dtype=dtype,
-            variant=variant,
-            cache_folder=cache_folder,
-            local_files_only=local_files_only,
-            revision=revision,
-            token=token,
-            progress_bar=progress_bar,
-            allow_untrained_dim=allow_untrained_dim,
-            allow_rejected=allow_rejected,
-            require_verified=require_verified,
-            allow_pickle=allow_pickle,
-            trust_remote_code=trust_remote_code,
-        )
+        given = locals() | {"document_prompt": optional_str("prefix", prefix)}
+        self.settings = EmbedderSettings.of(given)
         self.prefix = prefix
         self.suffix = one_text(suffix)
         self.meta_fields_to_embed = list(
@@ -180,8 +137,7 @@ class RomaineDocumentEmbedder:
 
         :returns: A dictionary that `from_dict` takes.
         """
-        parameters = self.settings.init_parameters()
-        del parameters["query_prompt"], parameters["document_prompt"]
+        parameters = self.settings.init_parameters(without=("query_prompt", "document_prompt"))
         return default_to_dict(
             self,
             prefix=self.prefix,

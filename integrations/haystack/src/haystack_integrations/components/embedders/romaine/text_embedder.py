@@ -14,9 +14,9 @@ from typing import Any
 from haystack import component, default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
 from romaine.checks import one_text, optional_str
+from romaine.embedder import DEFAULT_MODEL
 
 from haystack_integrations.common.romaine.settings import (
-    DEFAULT_MODEL,
     HUB_TOKEN,
     EmbedderSettings,
     WarmEmbedder,
@@ -49,6 +49,7 @@ class RomaineTextEmbedder:
         progress_bar: bool = False,
         backend: str = "auto",
         dim: int | None = None,
+        precision: str = "float32",
         truncate: str = "end",
         batch_tokens: int = 8192,
         threads: int | None = None,
@@ -76,6 +77,7 @@ class RomaineTextEmbedder:
         :param backend: "static", "onnx", "torch", "sentence-transformers", or "auto" for the lightest that
             fits.
         :param dim: Matryoshka dimension of the embeddings, one the model was trained for; None for all.
+        :param precision: Form of the vectors: "float32", or the codes of "float16", "int8" or "binary".
         :param truncate: For texts over the model's window: "end" keeps the beginning, "error" refuses, "pool"
             embeds all of it in windows and averages them.
         :param batch_tokens: Padded tokens that go through the model at once.
@@ -93,30 +95,8 @@ class RomaineTextEmbedder:
         :param allow_pickle: Whether weights may be read from a pickle (only its tensors are).
         :raises OptionError: If a value is not allowed.
         """
-        self.settings = EmbedderSettings(
-            model=model,
-            backend=backend,
-            dim=dim,
-            query_prompt=optional_str("prefix", prefix),
-            truncate=truncate,
-            batch_tokens=batch_tokens,
-            batch_size=batch_size,
-            threads=threads,
-            device=device,
-            providers=providers,
-            dtype=dtype,
-            variant=variant,
-            cache_folder=cache_folder,
-            local_files_only=local_files_only,
-            revision=revision,
-            token=token,
-            progress_bar=progress_bar,
-            allow_untrained_dim=allow_untrained_dim,
-            allow_rejected=allow_rejected,
-            require_verified=require_verified,
-            allow_pickle=allow_pickle,
-            trust_remote_code=trust_remote_code,
-        )
+        given = locals() | {"query_prompt": optional_str("prefix", prefix)}
+        self.settings = EmbedderSettings.of(given)
         self.prefix = prefix
         self.suffix = one_text(suffix)
         self._embedder = WarmEmbedder(self.settings)
@@ -165,8 +145,7 @@ class RomaineTextEmbedder:
 
         :returns: A dictionary that `from_dict` takes.
         """
-        parameters = self.settings.init_parameters()
-        del parameters["query_prompt"], parameters["document_prompt"]
+        parameters = self.settings.init_parameters(without=("query_prompt", "document_prompt"))
         return default_to_dict(self, prefix=self.prefix, suffix=self.suffix, **parameters)
 
     @classmethod

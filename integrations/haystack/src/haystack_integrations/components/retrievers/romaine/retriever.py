@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,20 @@ from typing import Any
 from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.document_stores.types import FilterPolicy, apply_filter_policy
 from haystack.utils.filters import document_matches_filter
-from romaine import Hit, Memory
+from romaine import Hit, Memory, Scope
 from romaine.checks import positive_int
 from romaine.memory.options import RecallOptions
 from romaine.memory.plain import hit_metadata, memory_metadata
+from romaine.options import keywords, taken
 
 from haystack_integrations.common.romaine.memory_file import RomaineMemoryFile
 from haystack_integrations.common.romaine.scope import BoundScope
 from haystack_integrations.common.romaine.times import as_datetime
+
+# `top_k` is k, filters become what `where` is, and documents are all that can be returned
+_OPTIONS = tuple(
+    option.name for option in fields(RecallOptions) if option.name not in ("k", "where", "explain")
+)
 
 
 @component
@@ -47,6 +54,7 @@ class RomaineMemoryRetriever:
         self,
         memory_file: RomaineMemoryFile | str | Path,
         *,
+        scope: Scope | None = None,
         user: str | None = None,
         character: str | None = None,
         chat: str | None = None,
@@ -68,6 +76,7 @@ class RomaineMemoryRetriever:
         """Stores and checks the settings; nothing is opened.
 
         :param memory_file: The file, with its settings or by its path.
+        :param scope: Whose memory, in place of `user`, `character` and `chat`.
         :param user: Who asks; None where each run names the user. What is bound here no run can change.
         :param character: Whose memory, beside what all the user's characters know; likewise.
         :param chat: Which chat, beside what holds in all; likewise.
@@ -91,25 +100,15 @@ class RomaineMemoryRetriever:
         :raises ValueError: If a value is not allowed; the message says what is.
         """
         self.memory_file = RomaineMemoryFile.of(memory_file)
-        self.scope = BoundScope(user=user, character=character, chat=chat)
+        self.scope = BoundScope.of(scope, user=user, character=character, chat=chat)
         self.filters = filters
         self.top_k = positive_int("top_k", top_k)
         self.filter_policy = (
             filter_policy if isinstance(filter_policy, FilterPolicy) else FilterPolicy.from_str(filter_policy)
         )
-        self.options = RecallOptions(
-            token_budget=token_budget,
-            min_score=min_score,
-            kinds=kinds,
-            speakers=speakers,
-            as_character=as_character,
-            as_of=as_datetime("as_of", as_of) if isinstance(as_of, str) else as_of,
-            include_superseded=include_superseded,
-            neighbours=neighbours,
-            order=order,
-            diversity=diversity,
-            dim=dim,
-        )
+        at = as_datetime("as_of", as_of) if isinstance(as_of, str) else as_of
+        here = {"k": top_k, "as_of": at, "where": None, "explain": False}
+        self.options = taken(RecallOptions, locals() | here)
 
     def warm_up(self) -> None:
         """Opens the file and loads the model, unless that has happened.
@@ -131,6 +130,7 @@ class RomaineMemoryRetriever:
         filters: dict[str, Any] | None = None,
         top_k: int | None = None,
         *,
+        scope: Scope | None = None,
         user: str | None = None,
         character: str | None = None,
         chat: str | None = None,
@@ -141,6 +141,7 @@ class RomaineMemoryRetriever:
         :param filters: In Haystack's grammar; replace or complete those of the component, as its
             `filter_policy` says.
         :param top_k: How many documents at most; None for the component's.
+        :param scope: Whose memory, in place of `user`, `character` and `chat`.
         :param user: Who asks; needed where the component is bound to nobody.
         :param character: Whose memory.
         :param chat: Which chat.
@@ -151,26 +152,11 @@ class RomaineMemoryRetriever:
             least 1.
         :raises FilterError: If a filter is malformed or compares what cannot be compared.
         """
-        scope = self.scope.resolve(user=user, character=character, chat=chat)
+        scope = self.scope.resolve(scope, user=user, character=character, chat=chat)
         k = self.top_k if top_k is None else positive_int("top_k", top_k)
-        options = self.options
-        hits = self.memory_file.open().recall(
-            query,
-            scope,
-            k=k,
-            token_budget=options.token_budget,
-            min_score=options.min_score,
-            kinds=options.kinds,
-            speakers=options.speakers,
-            as_character=options.as_character,
-            as_of=options.as_of,
-            include_superseded=options.include_superseded,
-            neighbours=options.neighbours,
-            order=options.order,
-            diversity=options.diversity,
-            dim=options.dim,
-            where=_matching(apply_filter_policy(self.filter_policy, self.filters, filters)),
-        )
+        where = _matching(apply_filter_policy(self.filter_policy, self.filters, filters))
+        how = keywords(self.options) | {"k": k, "where": where}
+        hits = self.memory_file.open().recall(query, scope, **how)
         return {"documents": [_document(hit) for hit in hits]}
 
     @component.output_types(documents=list[Document])
@@ -180,6 +166,7 @@ class RomaineMemoryRetriever:
         filters: dict[str, Any] | None = None,
         top_k: int | None = None,
         *,
+        scope: Scope | None = None,
         user: str | None = None,
         character: str | None = None,
         chat: str | None = None,
@@ -189,6 +176,7 @@ class RomaineMemoryRetriever:
         :param query: As for `run`.
         :param filters: As for `run`.
         :param top_k: As for `run`.
+        :param scope: As for `run`.
         :param user: As for `run`.
         :param character: As for `run`.
         :param chat: As for `run`.
@@ -196,7 +184,7 @@ class RomaineMemoryRetriever:
         :raises ValueError: As `run`.
         """
         return await asyncio.to_thread(
-            self.run, query, filters, top_k, user=user, character=character, chat=chat
+            self.run, query, filters, top_k, scope=scope, user=user, character=character, chat=chat
         )
 
     def close(self) -> None:
@@ -212,7 +200,6 @@ class RomaineMemoryRetriever:
 
         :returns: A dictionary that `from_dict` takes.
         """
-        options, as_of = self.options, self.options.as_of
         return default_to_dict(
             self,
             memory_file=self.memory_file,
@@ -222,17 +209,7 @@ class RomaineMemoryRetriever:
             filters=self.filters,
             top_k=self.top_k,
             filter_policy=self.filter_policy.value,
-            token_budget=options.token_budget,
-            min_score=options.min_score,
-            kinds=_sorted(options.kinds),
-            speakers=_sorted(options.speakers),
-            as_character=options.as_character,
-            as_of=as_of.isoformat() if isinstance(as_of, datetime) else as_of,
-            include_superseded=options.include_superseded,
-            neighbours=options.neighbours,
-            order=options.order,
-            diversity=options.diversity,
-            dim=options.dim,
+            **{name: _plain(getattr(self.options, name)) for name in _OPTIONS},
         )
 
     @classmethod
@@ -262,5 +239,10 @@ def _matching(filters: dict[str, Any] | None) -> Callable[[Memory], bool] | None
     return matches
 
 
-def _sorted(names: Collection[str] | None) -> list[str] | None:
-    return None if names is None else sorted(str(getattr(name, "value", name)) for name in names)
+def _plain(value: object) -> object:
+    """A value of an option as YAML and JSON can hold it."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, (frozenset, tuple)):
+        return sorted(str(getattr(name, "value", name)) for name in value)
+    return value

@@ -14,6 +14,7 @@ from typing import Any
 from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.dataclasses import ChatMessage, ChatRole
 from haystack.document_stores.types import DuplicatePolicy
+from romaine import Scope
 from romaine.checks import optional_str_tuple
 from romaine.errors import UnknownNameError
 
@@ -48,6 +49,7 @@ class RomaineMemoryWriter:
         self,
         memory_file: RomaineMemoryFile | str | Path,
         *,
+        scope: Scope | None = None,
         user: str | None = None,
         character: str | None = None,
         chat: str | None = None,
@@ -58,6 +60,7 @@ class RomaineMemoryWriter:
         """Stores and checks the settings; nothing is opened.
 
         :param memory_file: The file, with its settings or by its path.
+        :param scope: Whose memory, in place of `user`, `character` and `chat`.
         :param user: Whose memory; None where each run names the user. What is bound here no run can change.
         :param character: Which character's, or None for what all the user's characters share; likewise.
         :param chat: Which chat's, or None for what holds in all; likewise.
@@ -68,7 +71,7 @@ class RomaineMemoryWriter:
         :raises ValueError: If a value is not allowed; the message says what is.
         """
         self.memory_file = RomaineMemoryFile.of(memory_file)
-        self.scope = BoundScope(user=user, character=character, chat=chat)
+        self.scope = BoundScope.of(scope, user=user, character=character, chat=chat)
         self.roles = [_role(role) for role in roles]
         self.meta_fields_to_keep = list(optional_str_tuple("meta_fields_to_keep", meta_fields_to_keep) or ())
         self.policy = _policy(policy)
@@ -92,6 +95,7 @@ class RomaineMemoryWriter:
         messages: list[ChatMessage] | None = None,
         documents: list[Document] | None = None,
         *,
+        scope: Scope | None = None,
         user: str | None = None,
         character: str | None = None,
         chat: str | None = None,
@@ -101,6 +105,7 @@ class RomaineMemoryWriter:
 
         :param messages: What was said, in order. Those without text, as tool calls, are left out.
         :param documents: What is known.
+        :param scope: Whose memory, in place of `user`, `character` and `chat`.
         :param user: Whose memory; needed where the component is bound to nobody.
         :param character: Which character's.
         :param chat: Which chat's.
@@ -113,7 +118,7 @@ class RomaineMemoryWriter:
         :raises TypeError: If `messages` is not a list of ChatMessages.
         :raises DuplicateDocumentError: If the policy is to fail and a document's id is there already.
         """
-        scope = self.scope.resolve(user=user, character=character, chat=chat)
+        scope = self.scope.resolve(scope, user=user, character=character, chat=chat)
         turns = to_turns(
             check_messages(messages or []), scope, roles=self.roles, meta_fields=self.meta_fields_to_keep
         )
@@ -133,6 +138,7 @@ class RomaineMemoryWriter:
         messages: list[ChatMessage] | None = None,
         documents: list[Document] | None = None,
         *,
+        scope: Scope | None = None,
         user: str | None = None,
         character: str | None = None,
         chat: str | None = None,
@@ -142,6 +148,7 @@ class RomaineMemoryWriter:
 
         :param messages: As for `run`.
         :param documents: As for `run`.
+        :param scope: As for `run`.
         :param user: As for `run`.
         :param character: As for `run`.
         :param chat: As for `run`.
@@ -150,7 +157,14 @@ class RomaineMemoryWriter:
         :raises ValueError: As `run`.
         """
         return await asyncio.to_thread(
-            self.run, messages, documents, user=user, character=character, chat=chat, known_by=known_by
+            self.run,
+            messages,
+            documents,
+            scope=scope,
+            user=user,
+            character=character,
+            chat=chat,
+            known_by=known_by,
         )
 
     def close(self) -> None:
