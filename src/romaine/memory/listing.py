@@ -108,9 +108,8 @@ def stats_of(store: Store, scope: Scope) -> Stats:
     with store.storage.read(scope.user) as snapshot:
         view = view_of(snapshot, scope)
         for count in (count for segment in view.segments for count in snapshot.counts(segment)):
-            if not count.known_by or scope.character is None or scope.character in count.known_by:
-                kinds[count.kind] += count.memories
-                pinned, cold, tokens = pinned + count.pinned, cold + count.cold, tokens + count.tokens
+            kinds[count.kind] += count.memories
+            pinned, cold, tokens = pinned + count.pinned, cold + count.cold, tokens + count.tokens
         superseded = sum(1 for _ in view.rows(snapshot, Wanted(row_ids=view.superseded(snapshot))))
         file_bytes = snapshot.size()
         fingerprint = snapshot.setting("embedder")

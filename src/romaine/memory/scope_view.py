@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -199,28 +198,33 @@ class ScopeView:
         order = TurnOrder(
             snapshot, self.view, segment.in_chat, at_once=count > max(_FEW, len(self._known) // 50)
         )
+        ids, previous = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+        attributes = np.empty(count, dtype=ATTRIBUTES)
         vectors = np.empty((count, self._full_dim), dtype=np.float32)
         contexts = np.empty_like(vectors)
-        parts: list[_Part] = []
-        start = 0
+        terms: list[TermIds] = []
         for batch in snapshot.index_rows(segment, self._seen, self._full_dim):
             self._note_damage(batch)
-            end = start + len(batch.row_ids)
-            if end > count:
+            here = slice(len(terms), len(terms) + len(batch.row_ids))
+            if here.stop > count:
                 raise StorageCorruptError("an index of the memory file is damaged; verify() says which")
-            vectors[start:end], contexts[start:end] = batch.vectors, batch.contexts
-            parts.append(self._part(batch, order))
-            start = end
-        if not parts:
+            ids[here], vectors[here], contexts[here] = batch.row_ids, batch.vectors, batch.contexts
+            previous[here] = [
+                NOWHERE if kind is not Kind.TURN or position is None else order.of(row_id, position)
+                for row_id, kind, position in zip(batch.row_ids, batch.kinds, batch.positions, strict=True)
+            ]
+            self._describe(attributes[here], batch)
+            terms += batch.terms
+        if not terms:
             return []
-        whole = start == count  # a slice would be copied once more by the index
+        end = len(terms)
         entries = Entries(
-            ids=np.concatenate([part.ids for part in parts]),
-            vectors=vectors if whole else vectors[:start],
-            context_vectors=contexts if whole else contexts[:start],
-            terms=[terms for part in parts for terms in part.terms],
-            previous=np.concatenate([part.previous for part in parts]),
-            attributes=np.concatenate([part.attributes for part in parts]),
+            ids=ids[:end],
+            vectors=vectors if end == count else vectors[:end],  # the index would copy a slice once more
+            context_vectors=contexts if end == count else contexts[:end],
+            terms=terms,
+            previous=previous[:end],
+            attributes=attributes[:end],
         )
         self._take(entries)
         if order.is_whole:
@@ -239,7 +243,8 @@ class ScopeView:
                 ids, previous = zip(*links, strict=True)
                 self.index.relink(np.array(ids, dtype=np.int64), np.array(previous, dtype=np.int64))
 
-    def _part(self, rows: IndexRows, order: TurnOrder) -> _Part:
+    def _describe(self, attributes: NDArray[Any], rows: IndexRows) -> None:
+        """Sets the attributes of rows, a structured array (n,)."""
         columns = {
             "kind": [_KIND_CODES[kind] for kind in rows.kinds],
             "category": [_CATEGORY_CODES[category] for category in rows.categories],
@@ -253,23 +258,12 @@ class ScopeView:
             "valid_from": [NOWHERE if position is None else position for position in rows.valid_from],
             "valid_to": [FOREVER if position is None else position for position in rows.valid_to],
         }
-        attributes = np.empty(len(rows.row_ids), dtype=ATTRIBUTES)
         try:
             for name, column in columns.items():
                 attributes[name] = column
         except (ValueError, TypeError, OverflowError):
             told = "the memory file holds a number that is none; verify() says where"
             raise StorageCorruptError(told) from None
-        previous = [
-            NOWHERE if kind is not Kind.TURN or position is None else order.of(row_id, position)
-            for row_id, kind, position in zip(rows.row_ids, rows.kinds, rows.positions, strict=True)
-        ]
-        return _Part(
-            ids=np.array(rows.row_ids, dtype=np.int64),
-            terms=rows.terms,
-            previous=np.array(previous, dtype=np.int64),
-            attributes=attributes,
-        )
 
     def _take(self, entries: Entries) -> None:
         row_ids = entries.ids.tolist()
@@ -297,13 +291,3 @@ class ScopeView:
         if code == len(self.witnesses):
             self.witnesses.append(names)
         return code
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Rows as columns, but for their vectors."""
-
-    ids: NDArray[np.int64]
-    terms: Sequence[TermIds]
-    previous: NDArray[np.int64]
-    attributes: NDArray[Any]

@@ -111,7 +111,7 @@ class Snapshot(ABC):
 
     @abstractmethod
     def counts(self, segment: Segment) -> Iterator[Count]:
-        """How much a segment sees."""
+        """How much a segment's character witnessed; of one kind there may be several."""
 
     @abstractmethod
     def vectors(self, row_ids: Collection[int], dim: int) -> dict[int, FloatArray]:

@@ -158,10 +158,9 @@ ALL = Wanted()
 
 @dataclass(frozen=True)
 class Count:
-    """How much of one kind, with one circle of witnesses, a segment has."""
+    """How much of one kind somebody sees."""
 
     kind: Kind
-    known_by: frozenset[str]
     memories: int
     pinned: int
     cold: int

@@ -36,7 +36,7 @@ def gone_since(connection: sqlite3.Connection, segment: Segment, version: int) -
     changed = [no for (no,) in connection.execute(_CHANGED, since)]
     if changed:
         rows = connection.execute(_SEEN_SINCE, values_of(segment) | {"since": version})
-        seen = {no for no, known_by in rows if _witnessed(segment, known_by)}
+        seen = {no for no, known_by in rows if witnessed(segment, known_by)}
         gone += [no for no in changed if no not in seen]
     return gone
 
@@ -50,7 +50,7 @@ def count_since(connection: sqlite3.Connection, segment: Segment, version: int) 
 def turns(connection: sqlite3.Connection, segment: Segment) -> list[Place]:
     """As `Snapshot.turns`."""
     rows = connection.execute(_TURNS, values_of(segment))
-    return [(position, no) for position, no, known_by in rows if _witnessed(segment, known_by)]
+    return [(position, no) for position, no, known_by in rows if witnessed(segment, known_by)]
 
 
 def index_rows(
@@ -60,8 +60,8 @@ def index_rows(
     size = dim * vector_format.dtype.itemsize
     cursor = connection.execute(_LOAD, values_of(segment) | {"since": version})
     while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-        witnessed = [row for row in rows if _witnessed(segment, row[4])]
-        sound = [row for row in witnessed if _is_sound(row, size)]
+        known = [row for row in rows if witnessed(segment, row[4])]
+        sound = [row for row in known if _is_sound(row, size)]
         columns = list(zip(*sound, strict=True)) or [()] * 15
         yield IndexRows(
             row_ids=columns[0],
@@ -79,11 +79,12 @@ def index_rows(
             terms=[np.frombuffer(terms, dtype="<u4") for terms in columns[12]],
             vectors=vector_format.unpack(columns[13], dim),
             contexts=vector_format.unpack(columns[14], dim),
-            damaged=() if len(sound) == len(witnessed) else _others(witnessed, columns[0]),
+            damaged=() if len(sound) == len(known) else _others(known, columns[0]),
         )
 
 
-def _witnessed(segment: Segment, known_by: SqlText | None) -> bool:
+def witnessed(segment: Segment, known_by: SqlText | None) -> bool:
+    """Whether a segment's character is among those who know."""
     return known_by is None or segment.character is None or segment.character in names(known_by)
 
 

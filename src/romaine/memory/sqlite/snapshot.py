@@ -16,7 +16,7 @@ from romaine.memory.codec import VectorFormat
 from romaine.memory.records import Kind, Memory, Scope
 from romaine.memory.sqlite import checking, index_rows
 from romaine.memory.sqlite.codec import decode_optional, decode_text, encode_id, encode_optional, encode_text
-from romaine.memory.sqlite.rows import COLUMNS, KINDS, SEEN, decoded, names, values_of
+from romaine.memory.sqlite.rows import COLUMNS, KINDS, SEEN, decoded, values_of
 from romaine.memory.storage import Setting, Snapshot
 from romaine.memory.stored import (
     ALL,
@@ -182,7 +182,8 @@ class SqliteSnapshot(Snapshot):
                 raise StorageCorruptError(
                     f"the memory file holds a kind that is none: {kind!r}; see verify()"
                 )
-            yield Count(KINDS[kind], names(known_by), *figures)
+            if index_rows.witnessed(segment, known_by):
+                yield Count(KINDS[kind], *figures)
 
     def vectors(self, row_ids: Collection[int], dim: int) -> dict[int, FloatArray]:
         rows = self.connection.execute(
