@@ -86,6 +86,14 @@ def test_a_runtime_is_imported_in_its_own_place_only(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_nothing_outside_the_analyzer_knows_a_language(path):
+    if relative(path).startswith("memory/language/"):
+        return
+    assert not [name for name in imports(path) if name.startswith("romaine.memory.language.")]
+    assert "snowballstemmer" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_files_stay_readable(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 350
     assert path.name != "utils.py"

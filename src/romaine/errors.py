@@ -186,6 +186,10 @@ class OtherEmbedderError(StorageError, ValueError):
     """The file's vectors are another embedder's."""
 
 
+class OtherAnalyzerError(StorageError, ValueError):
+    """The file's terms are another analyzer's."""
+
+
 class MemoryNotFoundError(RomaineError, KeyError):
     """No memory of this id is visible in the scope that asks."""
 

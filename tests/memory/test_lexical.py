@@ -16,6 +16,10 @@ from romaine.memory.terms import TermIds
 documents = st.lists(st.lists(st.integers(0, 12), max_size=6), max_size=12)
 
 
+def as_words(terms: list[int]) -> list[tuple[int, ...]]:
+    return [(term,) for term in terms]
+
+
 def as_terms(document: list[int]) -> TermIds:
     return np.array(document, dtype=np.uint32)
 
@@ -39,7 +43,10 @@ def test_scores_are_bm25(docs: list[list[int]], query: list[int]) -> None:
     index = LexicalIndex()
     index.add([as_terms(d) for d in docs])
     np.testing.assert_allclose(
-        index.match(query).scores, bm25(dict(enumerate(docs)), len(docs), query), rtol=1e-5, atol=1e-6
+        index.match(as_words(query)).scores,
+        bm25(dict(enumerate(docs)), len(docs), query),
+        rtol=1e-5,
+        atol=1e-6,
     )
 
 
@@ -71,15 +78,17 @@ def test_any_history_of_changes_scores_like_a_new_index(steps: list[tuple]) -> N
         with pytest.MonkeyPatch.context() as patch:  # few rows go through all that many go through
             patch.setattr(lexical, "_WAITING_ROWS", 3)
             patch.setattr(lexical, "_MERGE_RATIO", 2)
-            index.match([1]) if step[0] == "search" else None
+            index.match(as_words([1])) if step[0] == "search" else None
     query = [0, 1, 2, 3]
-    np.testing.assert_allclose(index.match(query).scores, bm25(rows, count, query), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        index.match(as_words(query)).scores, bm25(rows, count, query), rtol=1e-5, atol=1e-6
+    )
     for term in query:
-        assert index.knows(term) == any(term in document for document in rows.values())
+        assert index.knows((term,)) == any(term in document for document in rows.values())
     kept = np.array([row in rows for row in range(count)], dtype=np.bool_)
     index.keep(kept)
     expected = bm25(dict(enumerate(rows[row] for row in sorted(rows))), len(rows), query)
-    np.testing.assert_allclose(index.match(query).scores, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(index.match(as_words(query)).scores, expected, rtol=1e-5, atol=1e-6)
 
 
 @settings(deadline=None)
@@ -90,13 +99,13 @@ def test_rows_left_out_count_in_no_figure(docs: list[list[int]], data: st.DataOb
     index.add([as_terms(d) for d in docs])
     alone.add([as_terms(d) for d, there in zip(docs, among, strict=True) if there])
     query = [0, 1, 5, 99]
-    found, expected = index.match(query, among=among), alone.match(query)
+    found, expected = index.match(as_words(query), among=among), alone.match(as_words(query))
     np.testing.assert_allclose(found.scores[among], expected.scores, rtol=1e-5)
     assert not found.scores[~among].any()
     assert found.best_possible == pytest.approx(expected.best_possible)
     assert found.known_share == pytest.approx(expected.known_share)
     for term in query:
-        assert index.knows(term, among=among) == alone.knows(term)
+        assert index.knows((term,), among=among) == alone.knows((term,))
 
 
 def test_no_write_sorts_everything_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,9 +126,9 @@ def test_no_write_sorts_everything_again(monkeypatch: pytest.MonkeyPatch) -> Non
         index.warm_up()
     assert 0 < max(sizes) <= 4000
     assert len(index._segments) <= 5
-    assert index.match([99_999]).scores.all()
-    assert index.match([7]).scores.argmax() == 7
-    assert index.match([23_210]).scores.argmax() == 23_210
+    assert index.match(as_words([99_999])).scores.all()
+    assert index.match(as_words([7])).scores.argmax() == 7
+    assert index.match(as_words([23_210])).scores.argmax() == 23_210
 
 
 def test_rows_replaced_again_and_again_leave_nothing_behind() -> None:
@@ -130,9 +139,9 @@ def test_rows_replaced_again_and_again_leave_nothing_behind() -> None:
             index.replace(row, as_terms([turn * 1000 + row, 9999]))
         index.warm_up()
     assert index.nbytes < 600 * 100
-    assert index.match([9999]).scores.all()
-    assert index.match([8000 + 77]).scores.argmax() == 77
-    assert not index.knows(7077)
+    assert index.match(as_words([9999])).scores.all()
+    assert index.match(as_words([8000 + 77])).scores.argmax() == 77
+    assert not index.knows((7077,))
 
 
 def test_tells_which_documents_hold_a_term() -> None:
@@ -144,11 +153,11 @@ def test_tells_which_documents_hold_a_term() -> None:
 def test_says_how_much_of_a_query_is_known() -> None:
     index = LexicalIndex()
     index.add([as_terms([1, 2]), as_terms([1])])
-    assert index.match([1]).known_share == 1
-    assert index.match([77]).known_share == 0
-    assert 0 < index.match([1, 77]).known_share < 1
-    assert index.match([]).known_share == 0
-    assert index.match([1, 77]).best_possible == pytest.approx(
+    assert index.match(as_words([1])).known_share == 1
+    assert index.match(as_words([77])).known_share == 0
+    assert 0 < index.match(as_words([1, 77])).known_share < 1
+    assert index.match(as_words([])).known_share == 0
+    assert index.match(as_words([1, 77])).best_possible == pytest.approx(
         math.log(1 + 0.5 / 2.5) + math.log(1 + 2.5 / 0.5)
     )
 
@@ -173,7 +182,7 @@ def test_every_array_is_counted_in_its_size() -> None:
 
 def test_an_empty_index_matches_nothing() -> None:
     index = LexicalIndex()
-    assert index.match([1]).scores.shape == (0,)
+    assert index.match(as_words([1])).scores.shape == (0,)
     index.add([])
     assert len(index) == 0
 
@@ -181,4 +190,26 @@ def test_an_empty_index_matches_nothing() -> None:
 def test_a_word_repeated_more_often_than_counts_can_hold() -> None:
     index = LexicalIndex()
     index.add([as_terms([5] * 70_000), as_terms([6])])
-    assert index.match([5]).scores[0] > 0
+    assert index.match(as_words([5])).scores[0] > 0
+
+
+@settings(deadline=None)
+@given(documents)
+def test_forms_of_one_word_count_as_the_most_frequent_of_them(docs: list[list[int]]) -> None:
+    # where each row holds one form only, it is as if all forms were one term
+    only = [[term for term in d if term != 1] if 0 in d else d for d in docs]
+    index, merged = LexicalIndex(), LexicalIndex()
+    index.add([as_terms(d) for d in only])
+    merged.add([as_terms([0 if term == 1 else term for term in d]) for d in only])
+    found, expected = index.match([(0, 1), (2,)]), merged.match([(0,), (2,)])
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
+    assert found.best_possible == pytest.approx(expected.best_possible)
+    assert found.known_share == pytest.approx(expected.known_share)
+    assert index.knows((0, 1)) == merged.knows((0,))
+
+
+def test_a_row_with_several_forms_counts_once() -> None:
+    index = LexicalIndex()
+    index.add([as_terms([1, 2]), as_terms([1, 3]), as_terms([4, 4])])
+    one, both = index.match([(1,)]).scores, index.match([(1, 2)]).scores
+    np.testing.assert_allclose(one, both)

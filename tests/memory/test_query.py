@@ -5,10 +5,20 @@ import pytest
 
 from romaine.arrays import FloatArray
 from romaine.errors import OptionError, TextTypeError, VectorError
-from romaine.memory.query import LATEST_WEIGHT, build_query, named_speakers, query_vector
-from romaine.memory.terms import term_id
+from romaine.memory.language import DEFAULT
+from romaine.memory.query import LATEST_WEIGHT, Query, named_speakers, query_vector
+from romaine.memory.query import build_query as build
+from romaine.memory.terms import Forms, term_ids
 
 VECTORS = {"Where is it?": [1.0, 0.0], "The key is gone.\nWhere is it?": [0.0, 1.0], "And now?": [1.0, 0.0]}
+
+
+def build_query(query: object, embed: object, **options: object) -> Query:
+    return build(query, embed, DEFAULT, **options)  # type: ignore[arg-type]
+
+
+def term(word: str) -> Forms:
+    return tuple(term_ids(word, DEFAULT).tolist())
 
 
 def embed(texts: list[str]) -> FloatArray:
@@ -46,12 +56,12 @@ def test_no_more_is_embedded_than_is_needed() -> None:
 
 
 def test_words_come_from_the_latest_unless_it_has_none() -> None:
-    assert build_query(["The key is gone.", "Is it silver?"], embed).terms == (term_id("silver"),)
-    assert term_id("key") in build_query(["The key is gone.", "Where is it?"], embed).terms
+    assert build_query(["The key is gone.", "Is it silver?"], embed).terms == (term("silver"),)
+    assert term("key") in build_query(["The key is gone.", "Where is it?"], embed).terms
 
 
 def test_names_are_noticed() -> None:
-    assert build_query("Did Cassian take it?", embed).names == (term_id("cassian"),)
+    assert build_query("Did Cassian take it?", embed).names == (term("cassian"),)
 
 
 @pytest.mark.parametrize("query", [3, None, ["a", 1], b"a"])
@@ -67,9 +77,11 @@ def test_no_messages_are_refused() -> None:
 
 def test_speakers_are_named_by_any_word_of_their_name() -> None:
     speakers = ["Cassian Vale", "Ana", "The Will"]
-    assert named_speakers("What did cassian's sister say, will it hold?", speakers) == {"Cassian Vale"}
-    assert named_speakers("Anatomy", speakers) == frozenset()
-    assert named_speakers("ANA and Vale", speakers) == {"Ana", "Cassian Vale"}
+    assert named_speakers("What did cassian's sister say, will it hold?", speakers, DEFAULT) == {
+        "Cassian Vale"
+    }
+    assert named_speakers("Anatomy", speakers, DEFAULT) == frozenset()
+    assert named_speakers("ANA and Vale", speakers, DEFAULT) == {"Ana", "Cassian Vale"}
 
 
 def test_a_vector_given_is_searched_with_and_nothing_is_embedded() -> None:
@@ -78,7 +90,7 @@ def test_a_vector_given_is_searched_with_and_nothing_is_embedded() -> None:
 
     query = build_query("Where is the key?", refuse, vector=query_vector([0.0, 5.0], 2))
     assert query.vector.tolist() == [0, 1]
-    assert query.terms == (term_id("key"),)
+    assert query.terms == (term("key"),)
 
 
 @pytest.mark.parametrize("vector", [[1.0], [1.0, 0.0, 0.0], [[1.0, 0.0]], [np.nan, 1.0], []])

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from romaine.arrays import FloatArray, l2_normalize
 from romaine.memory.candidates import Candidates, Entries
-from romaine.memory.query import Query
+from romaine.memory.language import DEFAULT
+from romaine.memory.query import Query, build_query
 from romaine.memory.scope_index import ScopeIndex
-from romaine.memory.terms import name_terms, query_terms, term_ids
+from romaine.memory.terms import term_ids
 
 DIM = 12
 ATTRIBUTES = np.dtype([("mark", np.int64)])
@@ -27,7 +28,7 @@ def entries(ids: Sequence[int], texts: Sequence[str], previous: Sequence[int] | 
         ids=np.array(ids, dtype=np.int64),
         vectors=np.stack([vector(i) for i in ids]).astype(np.float32),
         context_vectors=np.stack([vector(i + 1000) for i in ids]).astype(np.float32),
-        terms=[term_ids(text) for text in texts],
+        terms=[term_ids(text, DEFAULT) for text in texts],
         previous=np.array(before, dtype=np.int64),
         attributes=np.array([(i * 10,) for i in ids], dtype=ATTRIBUTES),
     )
@@ -40,7 +41,7 @@ def chat(*texts: str, first: int = 1) -> ScopeIndex:
 
 
 def ask(text: str, number: int = 0) -> Query:
-    return Query(text=text, vector=vector(number), terms=tuple(query_terms(text)), names=name_terms(text))
+    return build_query(text, lambda texts: np.stack([vector(number) for _ in texts]), DEFAULT)
 
 
 def by_id(candidates: Candidates, values: np.ndarray) -> dict[int, float]:

@@ -11,6 +11,7 @@ import numpy as np
 from romaine.embedder import Embedder
 from romaine.memory import reembed
 from romaine.memory.codec import VectorFormat, decode_optional, decode_text
+from romaine.memory.language import DEFAULT
 from romaine.memory.terms import document_text, term_ids
 
 _ROWS = """SELECT m.no, m.text, m.speaker, v.vector, v.context, v.terms
@@ -40,7 +41,7 @@ def stale_vectors(path: Path, embedder: Embedder, folder: Path) -> list[str]:
             wrong.append(f"{text!r} has the vector of another text")
         if not _same(context, fresh_context, embedder.full_dim):
             wrong.append(f"{text!r} has the context of another turn before it")
-        if terms != term_ids(document_text(text, speaker)).astype("<u4").tobytes():
+        if terms != term_ids(document_text(text, speaker), DEFAULT).astype("<u4").tobytes():
             wrong.append(f"{text!r} has the terms of another text")
     return wrong
 

@@ -7,6 +7,7 @@ from romaine.memory.edits import Forgotten
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
 from romaine.memory.hits import Explanation, Rejected
+from romaine.memory.language import Analyzer
 from romaine.memory.lifecycle import DecayResult, Lifecycle
 from romaine.memory.listing import Stats
 from romaine.memory.memory import RoleplayMemory
@@ -18,6 +19,7 @@ from romaine.memory.reembedding import reembed
 from romaine.memory.turns import TurnsAdded
 
 __all__ = [
+    "Analyzer",
     "Candidates",
     "Category",
     "DecayResult",

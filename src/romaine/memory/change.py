@@ -20,6 +20,7 @@ from romaine.memory.codec import (
 )
 from romaine.memory.encoder import Draft, Encoder
 from romaine.memory.forks import descendants, forks_that_see, seen_by_forks
+from romaine.memory.language import Analyzer
 from romaine.memory.records import Memory, Scope
 from romaine.memory.row_writer import OF_ROOT, RowWriter
 from romaine.memory.rows import StoredMemory, fetch, stored_row
@@ -78,10 +79,17 @@ class Change(RowWriter):
         connection: Inside a write transaction.
         vector_format: How vectors are kept.
         encoder: What embeds.
+        analyzer: Of the file.
     """
 
-    def __init__(self, connection: sqlite3.Connection, vector_format: VectorFormat, encoder: Encoder) -> None:
-        super().__init__(connection)
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        vector_format: VectorFormat,
+        encoder: Encoder,
+        analyzer: Analyzer,
+    ) -> None:
+        super().__init__(connection, analyzer)
         self.encoder = encoder
         self._format = vector_format
         self._gaps: list[_Gap] = []

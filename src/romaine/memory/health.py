@@ -5,14 +5,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from romaine.errors import StorageCorruptError
 from romaine.memory.change import Change
 from romaine.memory.codec import content_checksum, decode_text, encode_text, vector_checksum
+from romaine.memory.language import Analyzer
 from romaine.memory.row_writer import terms_blob
 from romaine.memory.rows import COLUMNS, StoredMemory
 from romaine.memory.store import Store, read_setting
-from romaine.memory.terms import TERMS_VERSION
+from romaine.memory.wording import is_worded_by
 
 _MENDED_AT_ONCE = 256
 
@@ -64,7 +66,7 @@ class _Found:
 def verify(store: Store) -> Health:
     """Checks every page of the file, and every row against its checksum."""
     with store.read() as connection:
-        problems = list(_problems(connection))
+        problems = list(_problems(connection, store))
         damaged: list[str] = []
         count = 0
         try:
@@ -112,7 +114,7 @@ def _without_escapes(text: str) -> str:
     return "".join("\ufffd" if "\udc80" <= c <= "\udcff" else c for c in text)
 
 
-def _problems(connection: sqlite3.Connection) -> Iterator[str]:
+def _problems(connection: sqlite3.Connection, store: Store) -> Iterator[str]:
     """What SQLite says of the file, and what the small tables and counters say."""
     try:
         for (message,) in connection.execute("PRAGMA integrity_check"):
@@ -126,8 +128,8 @@ def _problems(connection: sqlite3.Connection) -> Iterator[str]:
                     yield f"{what} is not what was stored (table {table})"
         if connection.execute(_COUNTERS).fetchone()[0] == 0:
             yield "the number of changes is less than what rows say"
-        if read_setting(connection, "terms") != TERMS_VERSION:
-            yield "the words of its memories are those of another version"
+        if not is_worded_by(partial(read_setting, connection), store.analyzer):
+            yield "the words of its memories are those of another analyzer or version"
     except (sqlite3.Error, UnicodeDecodeError) as error:
         yield str(error)
 
@@ -140,7 +142,7 @@ def _damaged(store: Store, connection: sqlite3.Connection) -> Iterator[_Found]:
             row = StoredMemory._make(values)
             content = not isinstance(terms, bytes) or row.checksum(terms) != sealed
             if content and isinstance(terms, bytes):
-                content = not _only_terms_differ(row, sealed)
+                content = not _only_terms_differ(row, sealed, store.analyzer)
                 terms = None
             vectors = (
                 isinstance(vector, bytes)
@@ -154,9 +156,9 @@ def _damaged(store: Store, connection: sqlite3.Connection) -> Iterator[_Found]:
         connection.text_factory = str
 
 
-def _only_terms_differ(row: StoredMemory, sealed: int) -> bool:
+def _only_terms_differ(row: StoredMemory, sealed: int, analyzer: Analyzer) -> bool:
     try:
-        return row.checksum(terms_blob(row)) == sealed
+        return row.checksum(terms_blob(row, analyzer)) == sealed
     except StorageCorruptError:
         return False
 

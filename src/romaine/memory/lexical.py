@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
 from romaine.memory.columns import Column
-from romaine.memory.terms import TermIds
+from romaine.memory.terms import Forms, TermIds
 
 # Chat turns are short, so a repeated word says little (a low k1) and length matters little (a low b).
 K1 = 0.5
@@ -267,16 +267,18 @@ class LexicalIndex:
 
     # --- searching -----------------------------------------------------------------------------------------
 
-    def match(self, terms: Iterable[int], *, among: NDArray[np.bool_] | None = None) -> Matches:
+    def match(self, terms: Iterable[Forms], *, among: NDArray[np.bool_] | None = None) -> Matches:
         """Scores rows with BM25 (Robertson and Zaragoza 2009; idf as in Lucene, never negative).
 
         Args:
-            terms: Distinct terms of the query.
+            terms: Distinct words of the query, each in all forms that count as it.
             among: The rows there are, bool (rows,), none of them removed; None for all. Others score 0 and
                 count in no statistic.
         """
-        wanted = np.fromiter(terms, np.uint32)
-        places, rows, counts = self._postings(wanted, among)
+        wanted = list(terms)
+        places, rows, counts = self._postings(np.array(list(chain(*wanted)), dtype=np.uint32), among)
+        if any(len(forms) > 1 for forms in wanted):
+            places, rows, counts = _of_words(wanted, places, rows, counts)
         documents, tokens = self._documents, self._tokens
         if among is not None:
             documents, tokens = int(np.count_nonzero(among)), int(self._lengths.values[among].sum())
@@ -291,9 +293,9 @@ class LexicalIndex:
         known = float(idf[frequencies > 0].sum())
         return Matches(scores, best_possible, known / best_possible if best_possible else 0.0)
 
-    def knows(self, term: int, *, among: NDArray[np.bool_] | None = None) -> bool:
-        """Tells whether any row holds `term`, or any of those `among` which to look, bool (rows,)."""
-        return len(self._postings(np.array([term], dtype=np.uint32), among)[0]) > 0
+    def knows(self, forms: Forms, *, among: NDArray[np.bool_] | None = None) -> bool:
+        """Tells whether any row holds a word, or any of those `among` which to look, bool (rows,)."""
+        return len(self._postings(np.array(forms, dtype=np.uint32), among)[0]) > 0
 
     def _postings(
         self, terms: TermIds, among: NDArray[np.bool_] | None
@@ -324,3 +326,16 @@ class LexicalIndex:
         yield from self._segments.items()
         if self._recent is not None:
             yield _NOWHERE, self._recent
+
+
+def _of_words(
+    words: Sequence[Forms], places: NDArray[np.intp], rows: NDArray[np.int32], counts: FloatArray
+) -> tuple[NDArray[np.intp], NDArray[np.int32], FloatArray]:
+    """Postings of terms as those of words: a row that holds one in several forms counts the most frequent."""
+    word_of = np.repeat(np.arange(len(words)), [len(forms) for forms in words])
+    places = word_of[places]
+    order = np.lexsort((-counts, rows, places))
+    places, rows, counts = places[order], rows[order], counts[order]
+    first = np.ones(len(rows), dtype=np.bool_)
+    first[1:] = (np.diff(places) != 0) | (np.diff(rows) != 0)
+    return places[first], rows[first], counts[first]

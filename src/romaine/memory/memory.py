@@ -12,6 +12,7 @@ from romaine.memory.codec import VectorFormat
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
 from romaine.memory.judging import Judges
+from romaine.memory.language import Analyzer
 from romaine.memory.lifecycle import Lifecycle
 from romaine.memory.ranking import DEFAULT_RANKER, Ranker, Reranker
 from romaine.memory.reading import MemoryReading
@@ -37,6 +38,9 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
         embedder: An `Embedder`; its `dim` is that of the first stage of search. Vectors are kept at full_dim.
             None for the bundled model at 64 dimensions.
         vector_format: "float32", "float16" or "int8" for a new file; an old file keeps its own.
+        analyzer: What makes of texts the terms they are found by: an `Analyzer` or the name of one. None for
+            the file's own, in a new file "default". With another one, or another version of it, the file's
+            terms are made anew when it is opened.
         lifecycle: How memories fade.
         ranker: What decides the order, e.g. `WeightedRanker(Weights(lexical=0.9))`; None for the default one.
             `min_score` is in its unit; "auto" always judges by the default one.
@@ -50,6 +54,7 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
     Raises:
         OptionError: If a value is not allowed.
         OtherEmbedderError: If the file holds vectors of another embedder; `reembed` brings it over.
+        OtherAnalyzerError: If the file's terms are those of an analyzer that is not known here.
         StorageError: As its subclasses say.
     """
 
@@ -59,6 +64,7 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
         *,
         embedder: MemoryEmbedder | None = None,
         vector_format: str | VectorFormat | None = None,
+        analyzer: Analyzer | str | None = None,
         lifecycle: Lifecycle | None = None,
         ranker: Ranker | None = None,
         reranker: Reranker | None = None,
@@ -74,6 +80,7 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
             path,
             embedder if embedder is not None else _bundled(),
             vector_format=vector_format,
+            analyzer=analyzer,
             lock_timeout=lock_timeout,
             read_only=read_only,
         )
@@ -102,6 +109,11 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
     def embedder(self) -> MemoryEmbedder:
         """Whose vectors the file holds."""
         return self._store.embedder
+
+    @property
+    def analyzer(self) -> Analyzer:
+        """What makes the file's terms."""
+        return self._store.analyzer
 
     @property
     def index_bytes(self) -> int:

@@ -14,7 +14,6 @@ from romaine.memory.checks import MAX_POSITION
 from romaine.memory.codec import content_checksum
 from romaine.memory.forks import seen_by_forks
 from romaine.memory.rows import COLUMNS, STORED, StoredMemory, fetch
-from romaine.memory.terms import TERMS_VERSION
 
 _BATCH = 1000
 
@@ -69,9 +68,6 @@ NEXT_VECTOR_TABLE = """CREATE TABLE next_vector (
     previous INTEGER
 )"""
 
-TERMS = f"INSERT INTO meta VALUES ('terms', {TERMS_VERSION:d})"  # noqa: S608
-"""Notes by which rules terms are made of text; the first release had version 1."""
-
 ROOT_TABLES = (
     """CREATE TABLE supersession (
         space INTEGER NOT NULL REFERENCES space,
@@ -120,7 +116,7 @@ def from_version_1(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE next_vector")  # an interrupted reembed begins anew
     connection.execute("DELETE FROM meta WHERE key = 'next_embedder'")
     connection.execute(NEXT_VECTOR_TABLE)
-    connection.execute("INSERT INTO meta VALUES ('terms', 1)")
+    connection.execute("INSERT INTO meta VALUES ('terms', 1)")  # see wording.py
     connection.execute("INSERT INTO meta VALUES ('renewed', 0)")  # see upgrade.py
     connection.execute("PRAGMA legacy_alter_table = OFF")
     _mend_positions(connection)

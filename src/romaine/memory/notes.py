@@ -17,6 +17,7 @@ from romaine.memory.change import Change
 from romaine.memory.checks import check_id, check_position
 from romaine.memory.codec import encode_id, encode_optional, encode_text
 from romaine.memory.encoder import Draft, Encoder, duplicate_threshold
+from romaine.memory.language import Analyzer
 from romaine.memory.records import Kind, Memory
 from romaine.memory.rows import COLUMNS, StoredMemory
 from romaine.memory.sequence import last_position
@@ -119,7 +120,9 @@ class NoteWriter:
             edited = _of_same_source(placed, known[key])
             if edited is not None and edited.plain != normalised(note.text):
                 row = _edit(change, view, edited.row, placed)
-                known[key][known[key].index(edited)] = _as_known(row, row.memory(), vector)
+                known[key][known[key].index(edited)] = _as_known(
+                    row, row.memory(), vector, self._store.analyzer
+                )
                 results.append(NoteAdded(memory=row.memory(), stored=True))
                 continue
             twins = [
@@ -131,7 +134,7 @@ class NoteWriter:
                 continue
             row = _insert(change, placed)
             change.supersede(old, row)
-            known[key].append(_as_known(row, placed, vector))
+            known[key].append(_as_known(row, placed, vector, self._store.analyzer))
             results.append(NoteAdded(memory=placed, stored=True))
         return results
 
@@ -153,7 +156,7 @@ class NoteWriter:
         """Why a note need not be stored, or None."""
         if not known:
             return None
-        plain, words = normalised(note.text), _words(note)
+        plain, words = normalised(note.text), _words(note, self._store.analyzer)
         cosines: NDArray[np.float32] = np.stack([k.vector for k in known]) @ vector
         for other in known:
             if other.plain == plain:
@@ -218,7 +221,7 @@ def _known_notes(connection: sqlite3.Connection, view: View, kind: Kind, store: 
             row = StoredMemory._make(values[:-1])
             is_over = row.valid_to is not None and now is not None and row.valid_to <= now
             if row.no not in superseded and not is_over:
-                known.append(_as_known(row, row.memory(), _vector_of(values[-1], store)))
+                known.append(_as_known(row, row.memory(), _vector_of(values[-1], store), store.analyzer))
     return known
 
 
@@ -230,12 +233,12 @@ def _vector_of(blob: bytes, store: Store) -> FloatArray:
     return np.asarray(np.nan_to_num(vector), dtype=np.float32)
 
 
-def _as_known(row: StoredMemory, memory: Memory, vector: FloatArray) -> _Known:
-    return _Known(row, memory, normalised(memory.text), _words(memory), vector)
+def _as_known(row: StoredMemory, memory: Memory, vector: FloatArray, analyzer: Analyzer) -> _Known:
+    return _Known(row, memory, normalised(memory.text), _words(memory, analyzer), vector)
 
 
-def _words(memory: Memory) -> frozenset[int]:
-    return frozenset(term_ids(document_text(memory.text, memory.speaker)).tolist())
+def _words(memory: Memory, analyzer: Analyzer) -> frozenset[int]:
+    return frozenset(term_ids(document_text(memory.text, memory.speaker), analyzer).tolist())
 
 
 def _same_witnesses(known: Memory, note: Memory) -> bool:

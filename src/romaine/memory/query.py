@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from romaine.arrays import FloatArray, l2_normalize
 from romaine.errors import OptionError, TextTypeError, VectorError
-from romaine.memory.terms import STOP_WORDS, name_terms, query_terms, tokens
+from romaine.memory.language import DEFAULT, Analyzer
+from romaine.memory.terms import Forms, word_terms
 
 LATEST_WEIGHT = 0.7
 """Share of the latest message alone in the vector of several; the rest is "previous, newline, latest"."""
@@ -27,15 +28,17 @@ class Query:
         text: The latest message.
         messages: All that were given, the latest last.
         vector: Its embedding, unit or zero, float32 (full_dim,).
-        terms: Its distinct terms, stop words left out.
-        names: Those of its terms that are capitalised, as names are.
+        terms: Its distinct words in all forms that a text may have them in, stop words left out.
+        names: Those of them that look like names.
+        analyzer: What made its terms.
     """
 
     text: str
     vector: FloatArray
-    terms: tuple[int, ...]
-    names: tuple[int, ...] = ()
+    terms: tuple[Forms, ...]
+    names: tuple[Forms, ...] = ()
     messages: tuple[str, ...] = ()
+    analyzer: Analyzer = DEFAULT
 
 
 def messages_of(query: str | Sequence[str]) -> list[str]:
@@ -56,6 +59,7 @@ def messages_of(query: str | Sequence[str]) -> list[str]:
 def build_query(
     query: str | Sequence[str],
     embed: Callable[[list[str]], FloatArray],
+    analyzer: Analyzer,
     *,
     vector: FloatArray | None = None,
 ) -> Query:
@@ -69,6 +73,7 @@ def build_query(
     Args:
         query: One text, or messages with the latest last.
         embed: Embeds texts that search: n texts -> float32 (n, full_dim).
+        analyzer: Of the file.
         vector: What to search with by meaning, as `query_vector` gives it, so that nothing is embedded.
 
     Raises:
@@ -79,15 +84,19 @@ def build_query(
     messages = given[-_MESSAGES_READ:]
     latest = messages[-1]
     texts = [latest] if len(messages) == 1 else [latest, "\n".join(messages)]
-    worded = latest if _says_something(latest) else "\n".join(messages)
+    words = analyzer.words(latest)
+    if all(word.is_stop for word in words):
+        words = analyzer.words("\n".join(messages))
+    content = [word for word in words if not word.is_stop]
     if vector is None:
         vector = _blend(np.asarray(embed(texts), dtype=np.float32))
     return Query(
         text=latest,
         messages=tuple(given),
         vector=vector,
-        terms=tuple(query_terms(worded)),
-        names=name_terms(worded),
+        terms=word_terms(content or words),
+        names=word_terms(word for word in content if word.is_name),
+        analyzer=analyzer,
     )
 
 
@@ -119,16 +128,12 @@ def _blend(vectors: FloatArray) -> FloatArray:
     return l2_normalize(LATEST_WEIGHT * vectors[0] + (1 - LATEST_WEIGHT) * vectors[1])
 
 
-def _says_something(text: str) -> bool:
-    return any(token not in STOP_WORDS for token in tokens(text))
-
-
-def named_speakers(text: str, speakers: Iterable[str]) -> frozenset[str]:
+def named_speakers(text: str, speakers: Iterable[str], analyzer: Analyzer) -> frozenset[str]:
     """Tells which of `speakers` a text names, by any word of their name that is not a stop word."""
-    words = set(tokens(text)) - STOP_WORDS
-    return frozenset(speaker for speaker in speakers if not words.isdisjoint(_name_words(speaker)))
+    keys = analyzer.name_keys(text)
+    return frozenset(speaker for speaker in speakers if not keys.isdisjoint(_name_keys(speaker, analyzer)))
 
 
 @lru_cache(maxsize=4096)
-def _name_words(name: str) -> frozenset[str]:
-    return frozenset(tokens(name))
+def _name_keys(name: str, analyzer: Analyzer) -> frozenset[str]:
+    return analyzer.name_keys(name) or frozenset(word.token for word in analyzer.words(name))

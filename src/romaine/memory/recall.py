@@ -84,12 +84,13 @@ class Recaller:
                 " or open the memory with an embedder of a larger dim"
             )
         given = None if vector is None else query_vector(vector, serving.full.full_dim)
-        asked = build_query(query, serving.full.embed_queries, vector=given)
+        asked = build_query(query, serving.full.embed_queries, self._store.analyzer, vector=given)
         view = self._view(serving, scope)
         while True:
             try:
                 with self._store.read() as connection:
                     self._store.check_embedder(connection, serving.bound)
+                    self._store.check_analyzer(connection)
                     with view.at(connection) as changed:
                         if changed:
                             serving.views.note_growth(scope)

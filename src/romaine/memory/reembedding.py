@@ -14,6 +14,7 @@ from romaine.memory.change import Change, draft_of
 from romaine.memory.codec import VectorFormat, vector_checksum
 from romaine.memory.database import Database
 from romaine.memory.encoder import Encoder, MemoryEmbedder
+from romaine.memory.language import DEFAULT
 from romaine.memory.row_writer import terms_blob
 from romaine.memory.rows import COLUMNS, StoredMemory
 from romaine.memory.sequence import turn_before
@@ -25,7 +26,7 @@ Progress = Callable[[int, int], None]
 _BATCH = 256
 _ROUNDS = 4  # after which writers that keep adding have to wait for what is left
 
-_PENDING = f"""SELECT {COLUMNS}, coalesce(v.changed, 0) FROM memory m JOIN space s ON s.no = m.space
+_PENDING = f"""SELECT {COLUMNS}, v.terms, coalesce(v.changed, 0) FROM memory m JOIN space s ON s.no = m.space
     LEFT JOIN vector v ON v.no = m.no LEFT JOIN next_vector n ON n.no = m.no
     WHERE (n.no IS NULL OR n.of_change <> coalesce(v.changed, 0)) AND m.no > ? ORDER BY m.no LIMIT ?"""  # noqa: S608
 _IS_PENDING = """SELECT EXISTS (SELECT 1 FROM memory m LEFT JOIN vector v ON v.no = m.no
@@ -113,11 +114,13 @@ class _Batch:
 
     Attributes:
         rows: The memories.
+        terms: Theirs, which stay as they are.
         changes: The change at which each one's present vectors were written.
         previous: The turn before each, or None.
     """
 
     rows: list[StoredMemory]
+    terms: list[bytes | None]
     changes: list[int]
     previous: list[StoredMemory | None]
 
@@ -125,8 +128,9 @@ class _Batch:
     def after(cls, connection: sqlite3.Connection, no: int, size: int) -> _Batch:
         """The next ones after row `no`."""
         found = connection.execute(_PENDING, (no, size)).fetchall()
-        rows = [StoredMemory._make(values[:-1]) for values in found]
-        return cls(rows, [values[-1] for values in found], [_previous(connection, row) for row in rows])
+        rows = [StoredMemory._make(values[:-2]) for values in found]
+        terms, changes = [values[-2] for values in found], [values[-1] for values in found]
+        return cls(rows, terms, changes, [_previous(connection, row) for row in rows])
 
     def packed(self, embedder: MemoryEmbedder, vector_format: VectorFormat) -> list[tuple[Any, ...]]:
         """What the table `next_vector` is to hold, and the number of each row."""
@@ -139,8 +143,10 @@ class _Batch:
         )
         roots = [None if before is None else before.root for before in self.previous]
         return [
-            (*both, terms_blob(row), vector_checksum(*both, root), change, root, row.no)
-            for row, change, root, both in zip(self.rows, self.changes, roots, vectors, strict=True)
+            (*both, terms or terms_blob(row, DEFAULT), vector_checksum(*both, root), change, root, row.no)
+            for row, terms, change, root, both in zip(
+                self.rows, self.terms, self.changes, roots, vectors, strict=True
+            )
         ]
 
 
@@ -206,7 +212,8 @@ def _switch(database: Database, embedder: MemoryEmbedder, *, whatever_is_left: b
                 f"{database.name}: memories are left to be embedded that cannot be read; verify() says which,"
                 " a backup has them whole"
             )
-        change = Change(connection, _format_of(connection), Encoder(embedder))
+        # makes no terms: rows keep those they have
+        change = Change(connection, _format_of(connection), Encoder(embedder), DEFAULT)
         connection.execute(_SWITCH, (change.number,))
         connection.execute("UPDATE memory SET changed = ?", (change.number,))
         connection.execute("UPDATE space SET changed = ?", (change.number,))

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from romaine.memory.codec import content_checksum, decode_optional, encode_optional, encode_text
 from romaine.memory.forks import seen_by_forks
+from romaine.memory.language import Analyzer
 from romaine.memory.records import Memory, Scope
 from romaine.memory.rows import COLUMNS, INSERT, UPDATE, StoredMemory, fetch, stored_row
 from romaine.memory.sequence import spoken
@@ -23,13 +24,15 @@ class RowWriter:
 
     Args:
         connection: Inside a write transaction.
+        analyzer: Of the file.
 
     Attributes:
         number: Of the change.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, analyzer: Analyzer) -> None:
         self.connection = connection
+        self._analyzer = analyzer
         self._unembedded: dict[int, StoredMemory] = {}
         self._terms: dict[int, bytes] = {}
         connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'change'")
@@ -49,14 +52,14 @@ class RowWriter:
         return no
 
     def _insert(self, rows: Sequence[StoredMemory]) -> None:
-        self._terms |= {row.no: terms_blob(row) for row in rows}
+        self._terms |= {row.no: terms_blob(row, self._analyzer) for row in rows}
         self.connection.executemany(
             INSERT, [(*row[:-2], self.number, row.checksum(self._terms[row.no])) for row in rows]
         )
         self._unembedded |= {row.no: row for row in rows}
 
     def _update(self, row: StoredMemory) -> None:
-        self._terms[row.no] = terms = terms_blob(row)
+        self._terms[row.no] = terms = terms_blob(row, self._analyzer)
         self.connection.execute(UPDATE, (*row[1:-2], self.number, row.checksum(terms), row.no))
         self._mark_space(row.space)
         if row.no in self._unembedded:
@@ -138,6 +141,6 @@ class RowWriter:
             self._delete([row])
 
 
-def terms_blob(row: StoredMemory) -> bytes:
+def terms_blob(row: StoredMemory, analyzer: Analyzer) -> bytes:
     """Terms of a row's words as they stand in the file, little-endian uint32."""
-    return term_ids(spoken(row)).astype("<u4").tobytes()
+    return term_ids(spoken(row), analyzer).astype("<u4").tobytes()

@@ -25,7 +25,6 @@ APPLICATION_ID = 0x726F6D61
 _VERSION_2 = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
     "INSERT INTO meta VALUES ('change', 0)",
-    migration.TERMS,
     """CREATE TABLE space (
         no INTEGER PRIMARY KEY,
         user NOT NULL,

@@ -249,7 +249,8 @@ def signals_of(
 ) -> Signals:
     """What a view knows of candidates, as if it had only those rows that are `known`, bool (rows,)."""
     rows, attributes = candidates.rows, view.index.attributes
-    named = named_speakers(query.text, {name for name in view.speakers if name is not None})
+    names = {name for name in view.speakers if name is not None}
+    named = named_speakers(query.text, names, query.analyzer)
     is_named = np.array([name in named for name in view.speakers])
     return Signals(
         speaker_named=is_named[attributes["speaker"][rows]],

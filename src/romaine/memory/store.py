@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,8 +17,10 @@ from romaine.memory.checks import check_id
 from romaine.memory.codec import VectorFormat, encode_id
 from romaine.memory.database import Database
 from romaine.memory.encoder import Draft, Encoder, MemoryEmbedder, NotEmbedded
+from romaine.memory.language import Analyzer
 from romaine.memory.rows import StoredMemory
 from romaine.memory.views import View
+from romaine.memory.wording import check_reader, check_writer, choose_analyzer, wording
 
 _ATTEMPTS = 4  # tries before embedding happens while other writers wait
 
@@ -52,10 +55,12 @@ class Store:
         path: The file, or ":memory:".
         embedder: Whose vectors it holds, at any dim.
         vector_format: How vectors of a new file are kept; an old file keeps its own. None for float32.
+        analyzer: What makes its terms; None for the file's own.
         lock_timeout: Seconds to wait for other processes.
         read_only: Never write.
 
     Attributes:
+        analyzer: What makes its terms.
         bound: The embedder that the file's vectors belong to, as far as this process knows.
         switching: Held while this process brings the file over to another embedder and takes that one.
     """
@@ -66,6 +71,7 @@ class Store:
         embedder: MemoryEmbedder,
         *,
         vector_format: str | VectorFormat | None = None,
+        analyzer: Analyzer | str | None = None,
         lock_timeout: float = 60.0,
         read_only: bool = False,
     ) -> None:
@@ -74,6 +80,11 @@ class Store:
         wanted = VectorFormat.parse(vector_format or VectorFormat.FLOAT32)
         self.database = Database(path, lock_timeout=lock_timeout, read_only=read_only)
         try:
+            with self.read() as connection:
+                setting = partial(read_setting, connection)
+                self.analyzer = choose_analyzer(
+                    analyzer, setting, name=self.database.name, read_only=read_only
+                )
             self._claim(wanted)
         except BaseException:
             self.database.close()
@@ -101,6 +112,7 @@ class Store:
 
         Raises:
             OtherEmbedderError: If another process has brought the file over to another embedder.
+            OtherAnalyzerError: If another one has had its terms made anew.
             StorageError: As its subclasses say.
         """
         encoders: dict[Bound, Encoder] = {}
@@ -116,7 +128,8 @@ class Store:
                 encoder.prepare(drafts)
                 with self.database.write() as connection:
                     self.check_embedder(connection, bound)
-                    change = Change(connection, self.vector_format, encoder)
+                    check_writer(partial(read_setting, connection), self.analyzer, self.database.name)
+                    change = Change(connection, self.vector_format, encoder, self.analyzer)
                     result = apply(change)
                     change.settle()
                 return result
@@ -161,6 +174,14 @@ class Store:
                 " romaine.memory.reembed(path, embedder) or `romaine memory reembed`"
             )
 
+    def check_analyzer(self, connection: sqlite3.Connection) -> None:
+        """Checks that the file's terms can be searched.
+
+        Raises:
+            OtherAnalyzerError: If they are another analyzer's meanwhile.
+        """
+        check_reader(partial(read_setting, connection), self.analyzer, self.database.name)
+
     def has_switched_from(self, bound: Bound) -> bool:
         """Whether this process has brought the file over to another embedder since `bound` was taken."""
         with self.switching:  # a switch under way: the file is of the new one before we know
@@ -186,6 +207,8 @@ class Store:
         if claimed is None:
             write_setting(connection, "vector_format", wanted.value)
             write_setting(connection, "full_dim", self.embedder.full_dim)
+            for key, value in wording(self.analyzer).items():
+                write_setting(connection, key, value)
         if claimed is None or claimed in self.bound.former:
             write_setting(connection, "embedder", self.bound.fingerprint)
 

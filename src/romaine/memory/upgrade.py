@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from romaine.memory.change import Change
 from romaine.memory.edits import erase
 from romaine.memory.rows import COLUMNS, StoredMemory, fetch
 from romaine.memory.store import Store, read_setting, write_setting
-from romaine.memory.terms import TERMS_VERSION
+from romaine.memory.wording import NEXT, check_writer, is_worded_by, label, wording
 
 _BATCH = 512
 _RENEWED = "renewed"
@@ -38,14 +39,26 @@ def bring_up_to_date(store: Store) -> None:
         return
     with store.read() as connection:
         doubtful = read_setting(connection, _RENEWED) is not None
-        reworded = read_setting(connection, "terms") != TERMS_VERSION
+        reworded = not is_worded_by(partial(read_setting, connection), store.analyzer)
+    if reworded:
+        with store.database.write() as connection:
+            _begin_rewording(connection, label(wording(store.analyzer)))
     if doubtful:
         _in_batches(store, _RENEWED, _DOUBTFUL, Change.renew)
     if reworded:
         _in_batches(store, _REWORDED, _ALL, Change.reword)
         with store.database.write() as connection:
-            write_setting(connection, "terms", TERMS_VERSION)
+            check_writer(partial(read_setting, connection), store.analyzer, store.database.name)
+            for key, value in {**wording(store.analyzer), NEXT: None}.items():
+                write_setting(connection, key, value)
     erase(store)
+
+
+def _begin_rewording(connection: sqlite3.Connection, target: str) -> None:
+    """Notes whose terms the file is to have; what was begun for another analyzer begins anew."""
+    if read_setting(connection, NEXT) != target:
+        write_setting(connection, NEXT, target)
+        write_setting(connection, _REWORDED, None)
 
 
 def _in_batches(

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from romaine.memory.stemmer import porter_stem
-from romaine.memory.terms import STOP_WORDS
+from romaine.memory.language import is_stop_word, stem_of
 from romaine.train.cleaning import words_of
 
 _TIME_WORDS = """
@@ -122,7 +121,7 @@ class QuestionMaker:
         self._forms: dict[str, list[str]] = defaultdict(list)
         for word in counts:
             if word.isascii() and word.isalpha():
-                self._forms[porter_stem(word)].append(word)
+                self._forms[stem_of(word)].append(word)
 
     def ask(
         self, text: str, *, speaker: str, other: str, before: str | None, rng: np.random.Generator
@@ -169,7 +168,7 @@ class QuestionMaker:
     def _varied(self, word: str, rng: np.random.Generator) -> str:
         if rng.random() >= _OTHER_FORM:
             return word
-        others = [form for form in self._forms.get(porter_stem(word), ()) if form != word]
+        others = [form for form in self._forms.get(stem_of(word), ()) if form != word]
         return others[rng.integers(len(others))] if others else word
 
     def _cloze(self, words: Sequence[str], speaker: str, other: str, rng: np.random.Generator) -> str | None:
@@ -191,7 +190,7 @@ class QuestionMaker:
 
 
 def _is_content(word: str) -> bool:
-    return len(word) > 1 and word not in STOP_WORDS and word not in _CHATTER and "'" not in word
+    return len(word) > 1 and not is_stop_word(word) and word not in _CHATTER and "'" not in word
 
 
 def _people(speaker: str, other: str) -> dict[str, str]:

@@ -1,0 +1,18 @@
+"""The one place that knows languages. A file's `Analyzer` makes of texts what they are found by."""
+
+from __future__ import annotations
+
+from romaine.memory.language.analyzer import Analyzer, Word, number
+from romaine.memory.language.default import is_stop_word, stem_of
+from romaine.memory.language.registry import DEFAULT, analyzer_named, analyzer_names
+
+__all__ = [
+    "DEFAULT",
+    "Analyzer",
+    "Word",
+    "analyzer_named",
+    "analyzer_names",
+    "is_stop_word",
+    "number",
+    "stem_of",
+]
