@@ -95,10 +95,7 @@ class Recaller:
                         if changed:
                             serving.views.note_growth(scope)
                         judges, calibration = self._judges, serving.calibration
-                        search = Search(
-                            judges, view, snapshot, asked, options, calibration, self._store.analyzer
-                        )
-                        return search.run()
+                        return Search(judges, view, snapshot, asked, options, calibration).run()
             except StaleRead:  # another thread asked later and got a later state
                 continue
 

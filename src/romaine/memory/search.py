@@ -22,7 +22,6 @@ from romaine.memory.hits import (
     without_neighbour,
 )
 from romaine.memory.judging import Judges
-from romaine.memory.language import Analyzer
 from romaine.memory.notes import normalised
 from romaine.memory.options import AUTO, Masks, RecallOptions, masks_of, without_hits
 from romaine.memory.query import Query, named_speakers
@@ -49,11 +48,9 @@ class Search:
         query: Query,
         options: RecallOptions,
         calibration: Calibration,
-        analyzer: Analyzer,
     ) -> None:
         self._calibration = calibration
         self._judges = judges
-        self._analyzer = analyzer
         self._view = view
         self._snapshot = snapshot
         self._query = query
@@ -108,7 +105,7 @@ class Search:
         self, candidates: Candidates, known: NDArray[np.bool_] | None = None
     ) -> tuple[Ranking, Ranking]:
         """The default ranking, which calibrations are fitted to, and the one that decides."""
-        signals = signals_of(self._view, self._query, candidates, known, self._analyzer)
+        signals = signals_of(self._view, self._query, candidates, known)
         usual = DEFAULT_RANKER.rank(self._query, candidates, signals)
         if self._judges.ranker is DEFAULT_RANKER or not len(candidates):
             return usual, usual
@@ -249,16 +246,12 @@ class Search:
 
 
 def signals_of(
-    view: ScopeView,
-    query: Query,
-    candidates: Candidates,
-    known: NDArray[np.bool_] | None,
-    analyzer: Analyzer,
+    view: ScopeView, query: Query, candidates: Candidates, known: NDArray[np.bool_] | None
 ) -> Signals:
     """What a view knows of candidates, as if it had only those rows that are `known`, bool (rows,)."""
     rows, attributes = candidates.rows, view.index.attributes
     names = {name for name in view.speakers if name is not None}
-    named = named_speakers(query.text, names, analyzer)
+    named = named_speakers(query.text, names, query.analyzer)
     is_named = np.array([name in named for name in view.speakers])
     return Signals(
         speaker_named=is_named[attributes["speaker"][rows]],

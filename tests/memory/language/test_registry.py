@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from importlib.metadata import EntryPoint
+from collections.abc import Callable
 
 import pytest
 
@@ -23,16 +22,9 @@ SHOUTED = Shouted()
 
 
 @pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    points = [
-        EntryPoint("shouted", f"{__name__}:SHOUTED", registry.ENTRY_POINT_GROUP),
-        EntryPoint("mislabelled", f"{__name__}:SHOUTED", registry.ENTRY_POINT_GROUP),
-        EntryPoint("default", f"{__name__}:SHOUTED", registry.ENTRY_POINT_GROUP),
-    ]
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)
-    registry._third_party.cache_clear()
-    yield
-    registry._third_party.cache_clear()
+def installed(install: Callable[..., None]) -> None:
+    points = "\n".join(f"{name} = {__name__}:SHOUTED" for name in ("shouted", "mislabelled", "default"))
+    install("loud_words", f"[{registry.ENTRY_POINT_GROUP}]\n{points}\n", "")
 
 
 def test_there_is_a_default() -> None:
