@@ -94,6 +94,16 @@ def test_nothing_outside_the_analyzer_knows_a_language(path):
     assert "snowballstemmer" not in path.read_text(encoding="utf-8")
 
 
+def test_one_place_chooses_the_storage_engine():
+    choosing = {
+        relative(path)
+        for path in MODULES
+        if not relative(path).startswith("memory/sqlite/")
+        and any(name.startswith("romaine.memory.sqlite") for name in imports(path))
+    }
+    assert choosing == {"memory/store.py"}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_files_stay_readable(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 350
