@@ -125,6 +125,8 @@ class SqliteSnapshot(Snapshot):
             encode_text(user),
             encode_optional(chat),
         )
+        if row is not None and not isinstance(row[1], int):
+            raise StorageCorruptError("the memory file holds a chat that is none; verify() says where")
         return None if row is None else Space(*row)
 
     def is_taken(self, space: int, character: str | None) -> bool:
@@ -310,4 +312,6 @@ def _terms(blob: object) -> TermIds | None:
 
 def _fork(values: tuple[Any, ...]) -> Fork:
     row_id, space, chat, character, parent, at, version = values
+    if not all(isinstance(number, int) for number in (row_id, space, parent, at, version)):
+        raise StorageCorruptError("the memory file holds a fork that is none; verify() says where")
     return Fork(row_id, space, decode_text(chat), decode_optional(character), parent, at, version)
