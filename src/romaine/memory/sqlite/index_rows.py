@@ -13,7 +13,7 @@ from romaine.memory.sqlite.codec import SqlText, decode_optional, vector_checksu
 from romaine.memory.sqlite.rows import CATEGORIES, KINDS, SEEN, names, values_of
 from romaine.memory.stored import IndexRows, Place, Segment
 
-_ROWS_AT_ONCE = 4096
+_ROWS_AT_ONCE = 512  # their vectors stay in the cache of a core
 
 # Sorts numbers only: the LIMIT keeps SQLite from sorting rows with their vectors.
 _LOAD = f"""
