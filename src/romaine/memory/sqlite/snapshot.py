@@ -125,9 +125,10 @@ class SqliteSnapshot(Snapshot):
             encode_text(user),
             encode_optional(chat),
         )
-        if row is not None and not isinstance(row[1], int):
-            raise StorageCorruptError("the memory file holds a chat that is none; verify() says where")
-        return None if row is None else Space(*row)
+        if row is None:
+            return None
+        _check_numbers(*row)
+        return Space(*row)
 
     def is_taken(self, space: int, character: str | None) -> bool:
         values = {"space": space, "character": encode_optional(character)}
@@ -151,12 +152,15 @@ class SqliteSnapshot(Snapshot):
             f"SELECT root, change FROM hidden WHERE branch = :fork{one}",  # noqa: S608
             {"fork": fork, "root": root},
         )
-        return dict(rows.fetchall())
+        found = dict(rows.fetchall())
+        _check_numbers(*found, *found.values())
+        return found
 
     def superseded(self, space: int) -> list[tuple[int, int]]:
         edges = self.connection.execute(
             "SELECT old, new FROM supersession WHERE space = ? ORDER BY new", (space,)
         ).fetchall()
+        _check_numbers(*(root for edge in edges for root in edge))
         rows_of = {root: self._row_ids(root) for edge in edges for root in edge}
         return [(row, by) for old, new in edges for row in rows_of[old] for by in rows_of[new]]
 
@@ -312,6 +316,10 @@ def _terms(blob: object) -> TermIds | None:
 
 def _fork(values: tuple[Any, ...]) -> Fork:
     row_id, space, chat, character, parent, at, version = values
-    if not all(isinstance(number, int) for number in (row_id, space, parent, at, version)):
-        raise StorageCorruptError("the memory file holds a fork that is none; verify() says where")
+    _check_numbers(row_id, space, parent, at, version)
     return Fork(row_id, space, decode_text(chat), decode_optional(character), parent, at, version)
+
+
+def _check_numbers(*numbers: object) -> None:
+    if not all(isinstance(number, int) for number in numbers):
+        raise StorageCorruptError("the memory file holds a number that is none; verify() says where")
