@@ -107,7 +107,7 @@ def _full_dim(tree: FileTree, match: Match, *, is_static: bool) -> int:
 def _table_dim(weights: Path) -> int | None:
     """Components of a static table, from the header of its safetensors file; None if it does not say."""
     try:
-        header, _ = read_header(weights, weights.stat().st_size, "")
+        header, _ = read_header(weights, repair="")
         columns = [
             header[name]["shape"][1] * (_CODES_A_BYTE if header[name]["dtype"] == "U8" else 1)
             for name in _TABLE_TENSORS
