@@ -13,7 +13,7 @@ from romaine.backends.spec import BackendSpec, spec
 from romaine.errors import RejectedModelError, UnsafeModelError
 from romaine.models import integrity
 from romaine.models.card import ModelCard
-from romaine.models.files import Found, LocalModel, checked_hashes, fetch_files, find_files, repository
+from romaine.models.files import FoundModel, LocalModel, checked_hashes, fetch_files, find_files, repository
 from romaine.models.from_files import card_from_files
 from romaine.models.layouts import is_pickle
 from romaine.models.names import ModelName, parse_name
@@ -141,7 +141,7 @@ class _Chooser:
     def refuse(self, card: ModelCard) -> None:
         refuse(card, allow_rejected=self.allow_rejected, allow_pickle=self.options.allow_pickle)
 
-    def resolved(self, found: Found, choice: Choice) -> ResolvedModel:
+    def resolved(self, found: FoundModel, choice: Choice) -> ResolvedModel:
         card = self.name.card
         if card is None:
             card = card_from_files(
