@@ -22,11 +22,7 @@ _BITS = {
 
 
 def check_sound(path: Path, *, repair: str) -> None:
-    """Checks one file of a model.
-
-    Args:
-        path: The file.
-        repair: One sentence that says how to get a whole one.
+    """Checks one file of a model; `repair` says in one sentence how to get a whole one.
 
     Raises:
         ModelFormatError: If it is missing, empty, a git-lfs pointer, cut off, or cannot be read.
