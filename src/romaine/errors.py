@@ -11,6 +11,11 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
+def one_line(error: BaseException) -> str:
+    """What an error of others says, short enough to be quoted in one of ours."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
 class RomaineError(Exception):
     """Base of every error raised by this package."""
 

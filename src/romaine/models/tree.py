@@ -51,6 +51,20 @@ def _as_object(values: Any, path: Path) -> dict[str, Any]:
     return values
 
 
+def listed_modules(folder: Path) -> list[tuple[str, str]]:
+    """Class and folder of each module of `modules.json` as that names them; none if there is no such file.
+
+    Raises:
+        ModelFormatError: If it is no list of modules.
+    """
+    path = folder / "modules.json"
+    try:
+        listed = read_json(path) if path.is_file() else []
+        return [(str(item["type"]), str(item.get("path", ""))) for item in listed]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ModelFormatError(f"{path} is not a readable list of modules ({error})") from error
+
+
 @dataclass(frozen=True)
 class FileTree:
     """Relative paths, and the folder where the JSON files among them can be read.
