@@ -25,7 +25,6 @@ from romaine.errors import (
     MissingExtraError,
     ModelFormatError,
     OptionError,
-    TextTooLongError,
     UnsafeModelError,
     one_line,
 )
@@ -33,9 +32,9 @@ from romaine.models.card import ModelCard
 from romaine.models.files import LocalModel
 from romaine.models.layouts import is_pickle
 from romaine.models.tree import check_inside, listed_modules, read_json_object
-from romaine.text.char_windows import char_windows
 from romaine.text.growth import check_growth
 from romaine.text.pieces import Pieces, Truncate
+from romaine.text.windows import char_windows, too_long
 
 try:
     import torch
@@ -111,10 +110,7 @@ class SentenceTransformersBackend:
         if limit is None or not over.size:
             return Pieces(inputs=Texts(clean), lengths=counts, owner=owner)
         if truncate is Truncate.ERROR:
-            raise TextTooLongError(
-                f"text {over[0]} has {counts[over[0]]} tokens, the model's window is {limit}. Shorten it, or"
-                " pass truncate='end' to keep its beginning or truncate='pool' to embed it window by window."
-            )
+            raise too_long(over, counts, limit)
         if truncate is Truncate.END:
             kept = np.minimum(counts, limit)
             return Pieces(inputs=Texts(clean), lengths=kept, owner=owner, truncated=len(over))
