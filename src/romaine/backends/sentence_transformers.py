@@ -31,7 +31,7 @@ from romaine.errors import (
 from romaine.models.card import ModelCard
 from romaine.models.files import LocalModel
 from romaine.models.layouts import is_pickle
-from romaine.models.tree import check_inside, listed_modules, read_json_object
+from romaine.models.tree import FileTree, Module, check_inside, read_json_object
 from romaine.text.growth import check_growth
 from romaine.text.pieces import Pieces, Truncate
 from romaine.text.windows import char_windows, too_long
@@ -183,7 +183,7 @@ def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> SentenceTr
         OptionError: If the device is not there.
     """
     device, dtype = parse_device(options.device), DTYPES[options.dtype]
-    modules = listed_modules(model.folder)
+    modules = FileTree.of_folder(model.folder).modules
     if not options.trust_remote_code:
         _refuse_foreign_code(model, modules)
     _check_files(model, modules, allow_pickle=options.allow_pickle)
@@ -217,14 +217,14 @@ def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> SentenceTr
 # --- what the folder asks for ------------------------------------------------------------------------------
 
 
-def _refuse_foreign_code(model: LocalModel, modules: list[tuple[str, str]]) -> None:
-    foreign = sorted({kind for kind, _ in modules if not kind.startswith(_OWN_MODULES)})
+def _refuse_foreign_code(model: LocalModel, modules: tuple[Module, ...]) -> None:
+    foreign = sorted({module.type for module in modules if not module.type.startswith(_OWN_MODULES)})
     if foreign:
         raise UnsafeModelError(
             f"{model.id} names classes outside sentence-transformers ({', '.join(foreign)}), whose code would"
             " have to run. Pass trust_remote_code=True if you trust it."
         )
-    path = model.folder / _first_folder(modules) / "config.json"
+    path = model.folder / (modules[0].path if modules else "") / "config.json"
     config = read_json_object(path) if path.is_file() else {}
     if config.get("model_type") == nomic.MODEL_TYPE and nomic.has_original_keys(config):
         raise ModelFormatError(
@@ -233,18 +233,14 @@ def _refuse_foreign_code(model: LocalModel, modules: list[tuple[str, str]]) -> N
         )
 
 
-def _first_folder(modules: list[tuple[str, str]]) -> str:
-    return modules[0][1] if modules else ""
-
-
-def _check_files(model: LocalModel, modules: list[tuple[str, str]], *, allow_pickle: bool) -> None:
+def _check_files(model: LocalModel, modules: tuple[Module, ...], *, allow_pickle: bool) -> None:
     """Refuses files that the library, which looks for them itself, could open and should not.
 
     Raises:
         UnsafeModelError: If it would open a pickle, and that is not allowed.
         ModelFormatError: If one is really outside the folder, or a tokenizer makes texts grow without bound.
     """
-    first = model.folder / _first_folder(modules)
+    first = model.folder / (modules[0].path if modules else "")
     for parent, folders, names in os.walk(model.folder):
         for name in (*folders, *names):
             check_inside(Path(parent, name), model.folder)

@@ -20,7 +20,8 @@ SSE_CODES = "embedding.q4_k_m.bin"
 """The 4-bit codes of a quantised SSE model: a raw array, not a pickle."""
 
 VARIANTS = ("fp32", "int8")
-_PLAIN_MODULES = frozenset({"Transformer", "Pooling", "Normalize"})
+PLAIN_MODULES = frozenset({"Transformer", "Pooling", "Normalize"})
+"""All that may follow, or be, a transformer which is run here without sentence-transformers."""
 
 Candidates = Mapping[str, tuple[str, ...]]
 
@@ -79,7 +80,7 @@ def _is_static_without_modules(tree: FileTree) -> bool:
 def _is_plain_transformer(tree: FileTree) -> bool:
     """Whether pooling and normalising are all that follows the transformer, so that they can be done here."""
     if tree.modules:
-        return tree.modules[0].kind == "Transformer" and {m.kind for m in tree.modules} <= _PLAIN_MODULES
+        return tree.modules[0].kind == "Transformer" and {m.kind for m in tree.modules} <= PLAIN_MODULES
     return "config.json" in tree.paths and tree.config.get("model_type") != "model2vec"
 
 

@@ -51,20 +51,6 @@ def _as_object(values: Any, path: Path) -> dict[str, Any]:
     return values
 
 
-def listed_modules(folder: Path) -> list[tuple[str, str]]:
-    """Class and folder of each module of `modules.json` as that names them; none if there is no such file.
-
-    Raises:
-        ModelFormatError: If it is no list of modules.
-    """
-    path = folder / "modules.json"
-    try:
-        listed = read_json(path) if path.is_file() else []
-        return [(str(item["type"]), str(item.get("path", ""))) for item in listed]
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ModelFormatError(f"{path} is not a readable list of modules ({error})") from error
-
-
 @dataclass(frozen=True)
 class FileTree:
     """Relative paths, and the folder where the JSON files among them can be read.
@@ -123,16 +109,15 @@ class FileTree:
         Raises:
             ModelFormatError: If it is malformed, or a module lies outside the folder.
         """
-        listed = self.json("modules.json")
-        if listed is None:
+        if "modules.json" not in self.paths or not (self.folder / "modules.json").is_file():
             return ()
+        listed = self.json("modules.json")
         if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed) or not listed:
             raise ModelFormatError(
                 f"{self.folder / 'modules.json'}: a list of modules is needed; download it again"
             )
         return tuple(
-            Module(kind=str(item.get("type", "")).rpartition(".")[2], path=self._module(item.get("path", "")))
-            for item in listed
+            Module(type=str(item.get("type", "")), path=self._module(item.get("path", ""))) for item in listed
         )
 
     def _module(self, path: object) -> str:
@@ -167,12 +152,17 @@ class Module:
     """One entry of `modules.json`.
 
     Attributes:
-        kind: Class name without its package, e.g. "Transformer", "Pooling", "StaticEmbedding".
+        type: Its class with the package, e.g. "sentence_transformers.models.Pooling".
         path: Its folder inside the model's, "" for the root.
     """
 
-    kind: str
+    type: str
     path: str
+
+    @property
+    def kind(self) -> str:
+        """The class without its package."""
+        return self.type.rpartition(".")[2]
 
 
 def join(folder: str, name: str) -> str:

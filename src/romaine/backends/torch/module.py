@@ -21,7 +21,8 @@ from romaine.backends.torch.weights import read_weights
 from romaine.errors import ModelFormatError, UnsafeModelError, one_line
 from romaine.models.card import ModelCard
 from romaine.models.files import LocalModel
-from romaine.models.tree import listed_modules, read_json_object
+from romaine.models.layouts import PLAIN_MODULES
+from romaine.models.tree import FileTree, read_json_object
 
 _DROPPED_CONFIG_KEYS = {
     "auto_map",
@@ -47,8 +48,6 @@ _HEADS = re.compile(
 )
 """Weights of a training head, or constants that older versions stored: not needed for token states."""
 
-_TRANSFORMER_ONLY = {"Transformer", "Pooling", "Normalize"}
-
 
 def load_module(model: LocalModel, card: ModelCard, options: LoadOptions) -> torch.nn.Module:
     """Loads a model as transformers' own module, in eval mode on the device asked for.
@@ -65,9 +64,8 @@ def load_module(model: LocalModel, card: ModelCard, options: LoadOptions) -> tor
         OptionError: If the device is not there.
     """
     device, dtype = parse_device(options.device), DTYPES[options.dtype]
-    further = sorted(
-        {kind.rpartition(".")[2] for kind, _ in listed_modules(model.folder)} - _TRANSFORMER_ONLY
-    )
+    modules = FileTree.of_folder(model.folder).modules
+    further = sorted({module.kind for module in modules} - PLAIN_MODULES)
     if further:
         raise ModelFormatError(
             f"{model.id} has the modules {', '.join(further)} besides its transformer, which this backend"
