@@ -25,7 +25,7 @@ LAYERS = (
     ("lazy_model", "pipeline"),
     ("backends",),
     ("models", "text", "precision"),
-    ("arrays", "bounded", "checks", "progress", "truncation"),
+    ("arrays", "bounded", "checks", "deserialise", "progress", "truncation"),
     ("choice",),
     ("errors",),
 )

@@ -12,11 +12,12 @@ vouch for itself, as its own verdict file is never read.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from romaine.errors import ModelNotFoundError, RejectedModelError, UnverifiedModelError
+from romaine.deserialise import deserialise
+from romaine.errors import ModelNotFoundError, OptionError, RejectedModelError, UnverifiedModelError
 from romaine.models import catalog
 from romaine.models.files import LocalModel, first_fingerprint
 from romaine.models.integrity import cache_folder, sha256_of_json, short_sha256, write_if_possible
@@ -160,21 +161,10 @@ def _read(path: Path) -> list[Verdict]:
         return []
     if not isinstance(entries, list):
         return []
-    return [verdict for verdict in map(_verdict, entries) if verdict is not None]
-
-
-def _verdict(entry: Any) -> Verdict | None:
-    try:
-        if not isinstance(entry["passed"], bool) or not isinstance(entry["verifier"], int):
-            return None
-        return Verdict(
-            key=str(entry["key"]),
-            passed=entry["passed"],
-            reasons=tuple(str(reason) for reason in entry.get("reasons", ())),
-            model=str(entry.get("model", "")),
-            backend=str(entry.get("backend", "")),
-            verifier=entry["verifier"],
-            at=str(entry.get("at", "")),
-        )
-    except (TypeError, KeyError, AttributeError):
-        return None
+    found = []
+    for entry in entries:
+        with suppress(OptionError):
+            verdict = deserialise(Verdict, entry, where=VERDICT_FILE, ignore_unknown=True)
+            if "verifier" in entry:  # the field's default is this version
+                found.append(verdict)
+    return found
