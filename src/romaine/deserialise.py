@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import cache
 from types import MappingProxyType, NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -20,7 +19,6 @@ T = TypeVar("T")
 
 _INT_LIMIT = 2**63
 _SHOWN = 200  # characters of a value in an error
-_hints = cache(get_type_hints)
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class _Reader:
 
     def record(self, kind: type[T], values: object, path: str) -> T:
         entries = self._table(values, path)
-        hints = _hints(kind)
+        hints = get_type_hints(kind)
         known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
         for key in () if self.ignore_unknown else entries:
             if key not in known:
@@ -101,17 +99,17 @@ class _Reader:
                 for key, item in self._table(value, path).items()
             }
             return read if origin is dict else MappingProxyType(read)
-        if is_dataclass(hint):
+        if isinstance(hint, type) and is_dataclass(hint):
             return self.record(hint, value, path)
         if issubclass(hint, Choice):
             return self._choice(hint, value, path)
         return self._plain(hint, value, path)
 
-    def _plain(self, hint: type, value: Any, path: str) -> Any:
-        if hint is float and type(value) in (int, float):
+    def _plain(self, hint: type, value: object, path: str) -> Any:
+        if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
             if -sys.float_info.max <= value <= sys.float_info.max:  # an int may be too large for a float
                 return float(value)
-        elif type(value) is hint and (hint is not int or -_INT_LIMIT <= value < _INT_LIMIT):
+        elif type(value) is hint and not (isinstance(value, int) and abs(value) >= _INT_LIMIT):
             return value
         raise self._refusal(path, value, _NEEDED[hint])
 

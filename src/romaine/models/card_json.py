@@ -100,9 +100,9 @@ def _problems(card: ModelCard) -> Iterator[str]:
             path = PurePosixPath(text)
             if path.is_absolute() or ".." in path.parts or "\\" in text or ":" in text or not path.parts:
                 yield f"{name} names {text[:_SHOWN]!r}; a path inside the model's folder is needed"
-    for path, digest in card.sha256.items():
+    for text, digest in card.sha256.items():
         if not _SHA256.fullmatch(digest):
-            yield f"sha256 of {path}={digest[:_SHOWN]!r} is not allowed; 64 lower-case hex digits are needed"
+            yield f"sha256 of {text}={digest[:_SHOWN]!r} is not allowed; 64 lower-case hex digits are needed"
     for dim, value in card.int8_ranges.items():
         if value <= 0:
             yield f"int8_ranges: {dim}={value} is not allowed; a number above 0 is needed"
