@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
 from types import MappingProxyType, NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -57,6 +58,11 @@ def deserialise(
     return _Reader(where, ignore_unknown, unions or {}).record(kind, values, "")
 
 
+@cache
+def _hints(kind: Any) -> Mapping[str, Any]:
+    return get_type_hints(kind)  # slower than reading a card
+
+
 @dataclass(frozen=True)
 class _Reader:
     where: str
@@ -65,7 +71,7 @@ class _Reader:
 
     def record(self, kind: type[T], values: object, path: str) -> T:
         entries = self._table(values, path)
-        hints = get_type_hints(kind)
+        hints = _hints(kind)
         known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
         for key in () if self.ignore_unknown else entries:
             if key not in known:
