@@ -90,6 +90,8 @@ class _Reader:
             raise OptionError(f"{self._place(path)}: {error}") from None
 
     def value(self, hint: Any, value: object, path: str) -> Any:
+        if hint in _NEEDED:
+            return self._plain(hint, value, path)
         origin, inner = get_origin(hint), get_args(hint)
         if hint in self.unions:
             return self._tagged(self.unions[hint], value, path)
@@ -107,9 +109,7 @@ class _Reader:
             return read if origin is dict else MappingProxyType(read)
         if isinstance(hint, type) and is_dataclass(hint):
             return self.record(hint, value, path)
-        if issubclass(hint, Choice):
-            return self._choice(hint, value, path)
-        return self._plain(hint, value, path)
+        return self._choice(hint, value, path)
 
     def _plain(self, hint: type, value: object, path: str) -> Any:
         if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
