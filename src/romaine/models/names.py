@@ -76,7 +76,7 @@ def parse_name(model: object) -> ModelName:
         return ModelName(id=text)
     raise ModelNotFoundError(
         f"unknown model {text!r}: no folder of this name, not in the catalog, and not a hub id"
-        f" (organisation/name).{suggestion(text)} Known: {', '.join(catalog.names())}"
+        f" (organisation/name).{_suggestion(text)} Known: {', '.join(catalog.names())}"
     )
 
 
@@ -96,7 +96,7 @@ def check_revision(revision: object) -> str:
     return revision
 
 
-def suggestion(text: str) -> str:
+def _suggestion(text: str) -> str:
     """A sentence naming the catalog's nearest name, or nothing if none is near."""
     short = {name.rpartition("/")[2]: name for name in catalog.names()}
     close = get_close_matches(text, [*catalog.names(), *short], n=1, cutoff=0.7)
