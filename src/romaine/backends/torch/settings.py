@@ -23,11 +23,11 @@ def parse_device(name: str | None) -> torch.device:
     Raises:
         OptionError: If it is not "cpu", "cuda", "cuda:N" or "mps", or is not there, naming those that are.
     """
-    there = ["cpu:0", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    there = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
     if torch.backends.mps.is_available():
-        there.append("mps:0")
+        there.append("mps")
     kind, _, number = (name or "cpu").partition(":")
-    if f"{kind}:{number or 0}" not in there:
+    if f"{kind}:{number or 0}" not in there and (kind not in there or number not in ("", "0")):
         raise OptionError(
             f"device={name!r} is not available to torch here; available: {', '.join(there)}."
             " For a GPU, install the torch build that fits its driver."
