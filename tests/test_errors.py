@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from romaine import errors
-from romaine.errors import MissingExtraError, RomaineError, UnknownNameError
+from romaine.errors import MissingExtraError, RomaineError, UnknownNameError, one_line
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,9 @@ def test_a_missing_extra_gives_the_pip_line():
     error = MissingExtraError("backend 'torch'", "torch")
     assert str(error) == "backend 'torch' needs: pip install 'romaine[torch]'"
     assert isinstance(error, ImportError)
+
+
+def test_an_error_of_others_is_quoted_on_one_line() -> None:
+    assert one_line(ValueError("shape\n  (3, 4)\tis odd")) == "ValueError: shape (3, 4) is odd"
+    assert one_line(KeyboardInterrupt()) == "KeyboardInterrupt"
+    assert len(one_line(RuntimeError("x" * 10_000))) < 350

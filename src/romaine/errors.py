@@ -11,6 +11,12 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
+def one_line(error: BaseException) -> str:
+    """What an error of others says, short enough to be quoted in one of ours."""
+    said = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
 class RomaineError(Exception):
     """Base of every error raised by this package."""
 

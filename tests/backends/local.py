@@ -8,7 +8,11 @@ from romaine.arrays import Pooling
 from romaine.models.card import ModelCard
 from romaine.models.files import LocalModel
 
-_FILES = {"config": "config.json", "tokenizer": "tokenizer.json", "weights": "model.safetensors"}
+_FILES = {
+    "config": ("config.json",),
+    "tokenizer": ("tokenizer.json",),
+    "weights": ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"),
+}
 
 
 def local_model(
@@ -22,5 +26,8 @@ def local_model(
         max_tokens=max_tokens,
         pooling=pooling,
     )
-    files = {use: folder / name for use, name in _FILES.items() if (folder / name).is_file()}
+    there = {
+        use: [folder / name for name in names if (folder / name).is_file()] for use, names in _FILES.items()
+    }
+    files = {use: paths[0] for use, paths in there.items() if paths}
     return LocalModel(id=folder.name, folder=folder, layout="test", card=card, files=files)

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, models, normalizers, pre_tokenizers
 
 from romaine.errors import ModelFormatError
-from romaine.text.chunks import ChunkTokenizer, splits_at_spaces
+from romaine.text.chunks import AsciiWordPiece, ChunkTokenizer, splits_at_spaces
 from romaine.text.tokenizer import Tokenizer
-from romaine.text.wordpiece import AsciiWordPiece
 
 from .conftest import MINILM_TOKENIZER, bert
 

@@ -12,7 +12,7 @@ from romaine.backends.spec import BackendSpec
 from romaine.errors import RejectedModelError, UnsafeModelError
 from romaine.models import integrity
 from romaine.models.card import ModelCard
-from romaine.models.files import Found, LocalModel, checked_hashes, fetch_files, find_files, repository
+from romaine.models.files import FoundModel, LocalModel, checked_hashes, fetch_files, find_files, repository
 from romaine.models.from_files import card_from_files
 from romaine.models.layouts import is_pickle
 from romaine.models.names import ModelName, parse_name
@@ -110,7 +110,7 @@ class _Chooser:
     def __call__(self, tree: FileTree) -> Choice:
         return choose(self.name.id, tree, known_card=self.name.card, options=self.options)
 
-    def resolved(self, found: Found, choice: Choice) -> ResolvedModel:
+    def resolved(self, found: FoundModel, choice: Choice) -> ResolvedModel:
         card = self.name.card
         if card is None:
             card = card_from_files(

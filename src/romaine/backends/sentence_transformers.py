@@ -25,24 +25,23 @@ from romaine.errors import (
     MissingExtraError,
     ModelFormatError,
     OptionError,
-    TextTooLongError,
     UnsafeModelError,
+    one_line,
 )
 from romaine.models.card import ModelCard
 from romaine.models.files import LocalModel
 from romaine.models.layouts import is_pickle
-from romaine.models.tree import check_inside, read_json, read_json_object
-from romaine.text.char_windows import char_windows
+from romaine.models.tree import FileTree, Module, check_inside, read_json_object
 from romaine.text.growth import check_growth
 from romaine.text.pieces import Pieces, Truncate
+from romaine.text.windows import char_windows, too_long
 
 try:
     import torch
     from sentence_transformers import SentenceTransformer
 
     from romaine.backends.torch import nomic
-    from romaine.backends.torch.device import dtype_of, parse_device
-    from romaine.backends.torch.quiet import quiet_loading
+    from romaine.backends.torch.settings import DTYPES, parse_device, quiet_loading
 except ModuleNotFoundError as error:
     if error.name not in {"torch", "transformers", "sentence_transformers"}:
         raise
@@ -72,17 +71,11 @@ class Texts:
 
 
 class SentenceTransformersBackend:
-    """A model of sentence-transformers. Safe to call from many threads, which take turns.
+    """A model of sentence-transformers; see `Backend`. Safe to call from many threads, which take turns.
 
     Args:
         model: The library's model, in eval mode on its device.
         max_tokens: Tokens of the window with special tokens counted, or None.
-
-    Attributes:
-        full_dim: Components of every vector.
-        max_tokens: The window.
-        pads: Whether shorter texts of a batch are padded.
-        uniform_above: None.
     """
 
     uniform_above: int | None = None
@@ -110,19 +103,14 @@ class SentenceTransformersBackend:
         """
         clean = [_without_surrogates(text) for text in texts]
         encodings = self._tokenise(clean)
-        counts = (
-            np.fromiter((len(e.ids) for e in encodings), dtype=np.int64, count=len(clean)) + self._special
-        )
+        counts = np.array([len(e.ids) + self._special for e in encodings], dtype=np.int64)
         limit = self.max_tokens
         over = np.flatnonzero(counts > limit) if limit is not None else np.empty(0, dtype=np.intp)
         owner = np.arange(len(clean), dtype=np.int64)
         if limit is None or not over.size:
             return Pieces(inputs=Texts(clean), lengths=counts, owner=owner)
         if truncate is Truncate.ERROR:
-            raise TextTooLongError(
-                f"text {over[0]} has {counts[over[0]]} tokens, the model's window is {limit}. Shorten it, or"
-                " pass truncate='end' to keep its beginning or truncate='pool' to embed it window by window."
-            )
+            raise too_long(over, counts, limit)
         if truncate is Truncate.END:
             kept = np.minimum(counts, limit)
             return Pieces(inputs=Texts(clean), lengths=kept, owner=owner, truncated=len(over))
@@ -151,8 +139,8 @@ class SentenceTransformersBackend:
                 )
         except (RuntimeError, ValueError, IndexError, TypeError, KeyError, AttributeError) as error:
             raise BackendError(
-                f"sentence-transformers failed on a batch of {len(inputs)} texts ({type(error).__name__}:"
-                f" {str(error)[:200]}). If memory ran out, lower batch_tokens."
+                f"sentence-transformers failed on a batch of {len(inputs)} texts ({one_line(error)})."
+                " If memory ran out, lower batch_tokens."
             ) from error
         return np.asarray(vectors, dtype=np.float32)
 
@@ -167,7 +155,6 @@ class SentenceTransformersBackend:
         assert self.max_tokens is not None
         room = max(self.max_tokens - self._special, 1)
         pieces: list[str] = []
-        lengths: list[int] = []
         owner: list[int] = []
         for index, (text, encoding) in enumerate(zip(texts, encodings, strict=True)):
             cuts = [(0, len(text))]
@@ -175,32 +162,28 @@ class SentenceTransformersBackend:
                 cuts = char_windows(encoding.offsets, encoding.word_ids, length=len(text), room=room)
             pieces += [text[begin:end] for begin, end in cuts]
             owner += [index] * len(cuts)
-        for encoding in self._tokenise(pieces):
-            lengths.append(min(len(encoding.ids) + self._special, self.max_tokens))
+        lengths = np.array([len(e.ids) + self._special for e in self._tokenise(pieces)], dtype=np.int64)
         return Pieces(
             inputs=Texts(pieces),
-            lengths=np.asarray(lengths, dtype=np.int64),
-            owner=np.asarray(owner, dtype=np.int64),
+            lengths=np.minimum(lengths, self.max_tokens),
+            owner=np.array(owner, dtype=np.int64),
         )
 
 
 def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> SentenceTransformersBackend:
-    """Loads a model for `Embedder`.
+    """Loads a model for `Embedder`: the library gets its folder; nothing else is read, and no network used.
 
-    `options.threads` is set for the whole process, as torch has it; None leaves torch's own choice alone.
-
-    Args:
-        model: Its folder is given to the library; nothing else is read, and the network is not used.
-        card: Its `max_tokens` bounds the window where the library names none.
-        options: `device`, `dtype`, `threads`, `allow_pickle` and `trust_remote_code` apply.
+    The card's `max_tokens` bounds the window where the library names none. Of `options`, `device`, `dtype`,
+    `threads`, `allow_pickle` and `trust_remote_code` apply. The threads are set for the whole process, as
+    torch has it; None leaves torch's own choice alone.
 
     Raises:
         ModelFormatError: If files are missing, damaged or do not fit each other.
         UnsafeModelError: If loading would run code from the folder and that is not allowed.
         OptionError: If the device is not there.
     """
-    device, dtype = parse_device(options.device), dtype_of(options)
-    modules = _modules(model.folder)
+    device, dtype = parse_device(options.device), DTYPES[options.dtype]
+    modules = FileTree.of_folder(model.folder).modules
     if not options.trust_remote_code:
         _refuse_foreign_code(model, modules)
     _check_files(model, modules, allow_pickle=options.allow_pickle)
@@ -215,8 +198,8 @@ def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> SentenceTr
             )
     except Exception as error:  # the library, transformers, torch and safetensors each raise their own
         raise ModelFormatError(
-            f"sentence-transformers cannot load {model.id} ({type(error).__name__}:"
-            f" {' '.join(str(error).split())[:300]}). Download the model again if a file is damaged."
+            f"sentence-transformers cannot load {model.id} ({one_line(error)})."
+            " Download the model again if a file is damaged."
         ) from error
     _refuse_hidden_prompt(model, loaded)
     loaded.truncate_dim = None  # slicing is the embedder's, which makes vectors unit length after it
@@ -226,31 +209,22 @@ def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> SentenceTr
             module.to(dtype)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    return SentenceTransformersBackend(loaded.eval(), max_tokens=_window(loaded, card))
+    stated = loaded.max_seq_length
+    window = card.max_tokens if stated is None or stated > _LARGEST_WINDOW else int(stated)
+    return SentenceTransformersBackend(loaded.eval(), max_tokens=window)
 
 
 # --- what the folder asks for ------------------------------------------------------------------------------
 
 
-def _modules(folder: Path) -> list[dict[str, Any]]:
-    path = folder / "modules.json"
-    if not path.is_file():
-        return []
-    try:
-        return [{"type": str(item["type"]), "path": str(item.get("path", ""))} for item in read_json(path)]
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ModelFormatError(f"{path} is not a readable list of modules ({error})") from error
-
-
-def _refuse_foreign_code(model: LocalModel, modules: list[dict[str, Any]]) -> None:
-    foreign = sorted({module["type"] for module in modules if not module["type"].startswith(_OWN_MODULES)})
+def _refuse_foreign_code(model: LocalModel, modules: tuple[Module, ...]) -> None:
+    foreign = sorted({module.type for module in modules if not module.type.startswith(_OWN_MODULES)})
     if foreign:
         raise UnsafeModelError(
             f"{model.id} names classes outside sentence-transformers ({', '.join(foreign)}), whose code would"
             " have to run. Pass trust_remote_code=True if you trust it."
         )
-    first = modules[0]["path"] if modules else ""
-    path = model.folder / first / "config.json"
+    path = model.folder / (modules[0].path if modules else "") / "config.json"
     config = read_json_object(path) if path.is_file() else {}
     if config.get("model_type") == nomic.MODEL_TYPE and nomic.has_original_keys(config):
         raise ModelFormatError(
@@ -259,20 +233,20 @@ def _refuse_foreign_code(model: LocalModel, modules: list[dict[str, Any]]) -> No
         )
 
 
-def _check_files(model: LocalModel, modules: list[dict[str, Any]], *, allow_pickle: bool) -> None:
+def _check_files(model: LocalModel, modules: tuple[Module, ...], *, allow_pickle: bool) -> None:
     """Refuses files that the library, which looks for them itself, could open and should not.
 
     Raises:
         UnsafeModelError: If it would open a pickle, and that is not allowed.
         ModelFormatError: If one is really outside the folder, or a tokenizer makes texts grow without bound.
     """
-    first = modules[0]["path"] if modules else ""
+    first = model.folder / (modules[0].path if modules else "")
     for parent, folders, names in os.walk(model.folder):
         for name in (*folders, *names):
             check_inside(Path(parent, name), model.folder)
         if "tokenizer.json" in names:
             check_growth(Path(parent, "tokenizer.json"))
-        is_first = Path(parent) == model.folder / first
+        is_first = Path(parent) == first
         exposed = [name for name in names if is_pickle(name) and not _is_passed_over(name, names, is_first)]
         if exposed and not allow_pickle:
             raise UnsafeModelError(
@@ -302,13 +276,6 @@ def _refuse_hidden_prompt(model: LocalModel, loaded: SentenceTransformer) -> Non
             f"{model.id} leaves its prompts' tokens out of the pooling (include_prompt=false), which is not"
             " supported: its vectors would not be the published ones. Export it to ONNX with its own library."
         )
-
-
-def _window(loaded: SentenceTransformer, card: ModelCard) -> int | None:
-    stated = loaded.max_seq_length
-    if stated is None or stated > _LARGEST_WINDOW:
-        return card.max_tokens
-    return int(stated)
 
 
 def _full_dim(model: SentenceTransformer) -> int:

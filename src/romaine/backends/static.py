@@ -31,12 +31,9 @@ _FEW = 8
 
 
 def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> Backend:
-    """Loads a StaticEmbedding, Model2Vec, SSE or romaine table.
+    """Loads a StaticEmbedding, Model2Vec, SSE or romaine table; of `options`, `threads` applies.
 
-    Args:
-        model: With the files "weights", "tokenizer", for Model2Vec "config" and for 4-bit SSE "codes".
-        card: What is known about it.
-        options: `threads` applies.
+    Its files are "weights", "tokenizer", for Model2Vec "config" and for 4-bit SSE "codes".
 
     Raises:
         ModelFormatError: If files are damaged or do not belong together.
@@ -88,13 +85,9 @@ class StaticBackend:
         return split(tokens, max_tokens=self.max_tokens, truncate=truncate)
 
     def encode(self, inputs: Ragged) -> FloatArray:
-        """Mean vectors.
+        """Mean vectors of the token ids of n texts, float32 (n, full_dim), not normalised.
 
-        Args:
-            inputs: Token ids of n texts.
-
-        Returns:
-            float32 (n, full_dim), not normalised. A text's vector is the same bits in any batch.
+        A text's vector is the same bits in any batch.
         """
         tokens = self._without_unknown(inputs) if self._table.drops_unknown else inputs
         vectors = sum_rows(self._table.matrix, tokens, threads=self._threads)

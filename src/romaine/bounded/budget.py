@@ -55,14 +55,10 @@ class Budget:
         self._read += size
 
     def check(self, size: int, what: str) -> None:
-        """Checks that something which takes so many bytes for a while has room.
-
-        Args:
-            size: Bytes it takes.
-            what: What it is, as the error's first words.
+        """Checks that `what`, which takes so many bytes for a while, has room.
 
         Raises:
-            FormatError: If it has none.
+            FormatError: If it has none; `what` are its first words.
         """
         if size > self.room:
             raise FormatError(
@@ -94,10 +90,9 @@ class Budget:
                 size += getsizeof(value)
             elif kind is dict:
                 size += _mapping_size(value)
-        self._kept += size
-        if self._kept > self.limit:
-            self._kept -= size
+        if self._kept + size > self.limit:
             self.check(size, f"another {type(record).__name__.lower()}")
+        self._kept += size
         return record
 
     def keep_id(self, name: str) -> None:

@@ -7,7 +7,6 @@ braces, colons, commas and quotes. The sizes are those of this interpreter's obj
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from sys import getsizeof
 from typing import TypeAlias
 
@@ -86,7 +85,7 @@ class _Tally:
     def __init__(self) -> None:
         self._cost = 0
         self._keys: set[bytes] = set()
-        self._open = _Text(length=0, highest=0)  # since the last quote
+        self._open = (0, 0)  # bytes since the last quote, and the highest of them
         self._longest = 0
 
     def add(self, data: bytes, start: int) -> None:
@@ -112,7 +111,7 @@ class _Tally:
 
     def cost(self) -> tuple[int, int]:
         """Returns what all of it takes, and what its longest text takes."""
-        self._close(self._open)
+        self._close()
         keys = len(self._keys) * (_KEY + _STRING)
         return self._cost + keys, self._longest
 
@@ -122,23 +121,20 @@ class _Tally:
         starts = starts[starts < len(chunk)]
         highest = np.maximum.reduceat(chunk, starts)
         lengths = np.diff(starts, append=len(chunk))
-        self._open = _Text(
-            length=self._open.length + int(lengths[0]), highest=max(self._open.highest, int(highest[0]))
-        )
+        self._open = (self._open[0] + int(lengths[0]), max(self._open[1], int(highest[0])))
         if not len(quotes):
             return
-        self._close(self._open)
+        self._close()
         is_open = len(starts) == len(quotes) + 1
         closed = slice(1, -1 if is_open else None)
         costs = lengths[closed] * _width(highest[closed])
         self._cost += int(costs.sum())
         self._longest = max(self._longest, int(costs.max(initial=0)))
-        self._open = _Text(
-            length=int(lengths[-1]) if is_open else 0, highest=int(highest[-1]) if is_open else 0
-        )
+        self._open = (int(lengths[-1]), int(highest[-1])) if is_open else (0, 0)
 
-    def _close(self, text: _Text) -> None:
-        cost = text.length * int(_width(text.highest))
+    def _close(self) -> None:
+        length, highest = self._open
+        cost = length * int(_width(highest))
         self._cost += cost
         self._longest = max(self._longest, cost)
 
@@ -153,12 +149,6 @@ class _Tally:
         else:
             different += sum(key not in self._keys for key in keys)
         self._cost += different * (_KEY + _STRING)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Text:
-    length: int
-    highest: int
 
 
 def _table(characters: bytes) -> NDArray[np.bool_]:

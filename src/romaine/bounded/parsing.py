@@ -40,7 +40,8 @@ def parse_json(data: bytes, where: str, budget: Budget | None = None, *, keep: b
     budget.grant(len(data))
     cost = _parsing_cost(data, where, budget, budget.room * 3 // 4 if keep else budget.room)
     try:
-        value = _DECODER.decode(_decoded(data))
+        begin = len(_BYTE_ORDER_MARK) if data.startswith(_BYTE_ORDER_MARK) else 0
+        value = _DECODER.decode(str(memoryview(data)[begin:], "utf-8"))
     except UnicodeDecodeError as error:
         raise FormatError(f"{where} is not UTF-8 text at byte {error.start}; save it as UTF-8") from None
     except json.JSONDecodeError as error:
@@ -52,12 +53,6 @@ def parse_json(data: bytes, where: str, budget: Budget | None = None, *, keep: b
     if keep:
         budget.spend(cost, where)
     return value
-
-
-def _decoded(data: bytes) -> str:
-    if data.startswith(_BYTE_ORDER_MARK):
-        return str(memoryview(data)[len(_BYTE_ORDER_MARK) :], "utf-8")
-    return data.decode()
 
 
 def _parsing_cost(data: bytes, where: str, budget: Budget, enough: int) -> int:

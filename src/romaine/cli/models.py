@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from romaine.models.card import Measure, ModelCard
-    from romaine.models.quality import QualityRow
-    from romaine.models.status import Listing
+    from romaine.models.status import Listing, QualityRow
 
 app = typer.Typer(help="Models: list them, show one, download one, accept changed files.")
 
@@ -57,7 +56,7 @@ def list_models(
 @app.command("show")
 def show(name: options.Name, as_json: options.Json = False, cache_folder: options.CacheFolder = None) -> None:
     """Shows everything known about one model. Never uses the network."""
-    from romaine.models.describe import describe
+    from romaine.models.status import describe
 
     row = describe(name, cache_folder=cache_folder)
     if as_json:
@@ -93,7 +92,7 @@ def forget(name: options.Name, cache_folder: options.CacheFolder = None) -> None
 
 
 def _list_quality(*, as_json: bool) -> None:
-    from romaine.models.quality import quality_rows
+    from romaine.models.status import quality_rows
 
     rows = quality_rows()
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from sys import getsizeof
 from typing import Any
 
@@ -45,11 +46,9 @@ def is_card(document: Any) -> bool:
     if not isinstance(document, dict):
         return False
     spec = document.get("spec")
-    if isinstance(spec, str) and spec.startswith("chara_card"):
-        return True
-    return isinstance(document.get("name"), str) and any(
-        isinstance(document.get(name), str) for name in _V1_FIELDS
-    )
+    is_v1 = any(isinstance(document.get(name), str) for name in _V1_FIELDS)
+    is_named = isinstance(document.get("name"), str)
+    return (is_v1 and is_named) or (isinstance(spec, str) and spec.startswith("chara_card"))
 
 
 def read_card(document: Any, options: ReadOptions) -> ImportResult:
@@ -84,13 +83,8 @@ def read_card(document: Any, options: ReadOptions) -> ImportResult:
         if data.get(field) is not None and not isinstance(data[field], str)
     ]
     lore = card_book(data, name, options, skipped)
-    return ImportResult(
-        format="character-card",
-        memories=(*facts, *lore),
-        skipped=tuple(skipped),
-        user_name=options.user_name,
-        character_name=name,
-    )
+    found = options.result("character-card", memories=[*facts, *lore], skipped=skipped)
+    return replace(found, character_name=name)  # whatever the caller calls it
 
 
 def _facts(
@@ -118,20 +112,12 @@ def _facts(
 def _paragraphs(text: str) -> Iterator[str]:
     """Splits at blank lines; a heading stays with what it heads."""
     gathered: list[str] = []  # joined once, because headings may go on for a megabyte
-    for part in _parts(text.strip()):
+    for part in _BLANK_LINES.split(text.strip()):
         gathered.append(part)
         if not _is_heading(part):
             yield "\n".join(gathered)
             gathered = []
     yield "\n".join(gathered)
-
-
-def _parts(text: str) -> Iterator[str]:
-    start = 0
-    for blank in _BLANK_LINES.finditer(text):
-        yield text[start : blank.start()]
-        start = blank.end()
-    yield text[start:]
 
 
 def _is_heading(part: str) -> bool:

@@ -15,19 +15,18 @@ from romaine.bounded.parsing import parse_json
 from romaine.errors import FormatError
 from romaine.formats.reading import (
     MAX_DOCUMENT_BYTES,
-    UNNAMED_CHARACTER,
-    UNNAMED_USER,
     ReadOptions,
     Skips,
     UniqueIds,
+    chosen_field,
     list_field,
     name_field,
     object_field,
+    objects_field,
     share_field,
     text_field,
 )
 from romaine.formats.result import Chat, ImportResult, Note
-from romaine.formats.times import parse_time
 from romaine.memory.records import Category, Kind, Role, Turn
 
 ZIP_SIGNATURE = b"PK\x03\x04"
@@ -44,7 +43,7 @@ _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _MAX_PART_BYTES = 2 * 1024 * 1024
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, struct.error)
 
-_CATEGORIES = tuple(member.value for member in Category)
+_CATEGORIES = {member.value: member for member in Category}
 _ROLES = {"user": Role.USER, "assistant": Role.CHARACTER, "scene": Role.NARRATOR}
 
 
@@ -85,14 +84,8 @@ def read_chatpkg_document(document: Any, options: ReadOptions) -> ImportResult:
     skipped = Skips(options.budget)
     messages = list_field(session, "messages") or list_field(payload, "messages")
     chat = _chat(messages, name_field(session, "title", "name"), _character_names(payload), options, skipped)
-    return ImportResult(
-        format="chatpkg",
-        chats=(chat,),
-        memories=_notes(session, options, skipped),
-        skipped=tuple(skipped),
-        user_name=options.user_name,
-        character_name=options.character_name,
-    )
+    notes = _notes(session, options, skipped)
+    return options.result("chatpkg", chats=[chat], memories=notes, skipped=skipped)
 
 
 def _chat_json(stream: BinaryIO) -> bytes:
@@ -154,37 +147,26 @@ def _read_entry(package: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 
 def _character_names(payload: Mapping[str, Any]) -> dict[str, str]:
     names: dict[str, str] = {}
-    for part in list_field(payload, "characterSnapshots"):
-        if (
-            isinstance(part, dict)
-            and (identity := name_field(part, "id"))
-            and (name := name_field(part, "name"))
-        ):
+    for part in objects_field(payload, "characterSnapshots"):
+        if (identity := name_field(part, "id")) and (name := name_field(part, "name")):
             names[identity] = name
-    for part in list_field(payload, "participation"):
-        if isinstance(part, dict) and (identity := name_field(part, "characterId")):
-            names.setdefault(identity, name_field(part, "characterDisplayName") or UNNAMED_CHARACTER)
+    for part in objects_field(payload, "participation"):
+        if identity := name_field(part, "characterId"):
+            names.setdefault(identity, name_field(part, "characterDisplayName") or "Character")
     return names
 
 
 def _chat(
-    messages: list[Any],
-    title: str | None,
-    names: Mapping[str, str],
-    options: ReadOptions,
-    skipped: Skips,
+    messages: list[Any], title: str | None, names: Mapping[str, str], options: ReadOptions, skipped: Skips
 ) -> Chat:
     turns: list[Turn] = []
     pinned: set[str] = set()
     ids = UniqueIds(options.budget)
     for number, message in enumerate(messages, 1):
-        turn = _turn(message, number, names, ids, options)
-        if isinstance(turn, str):
-            skipped.add(f"message {number}", turn)
-            continue
-        turns.append(turn)
-        if message.get("isPinned") is True and turn.source_id:
-            pinned.add(turn.source_id)
+        for turn in skipped.sort_out(f"message {number}", _turn(message, number, names, ids, options)):
+            turns.append(turn)
+            if message.get("isPinned") is True and turn.source_id:
+                pinned.add(turn.source_id)
     return Chat(turns=tuple(turns), title=title, pinned=frozenset(pinned))
 
 
@@ -194,44 +176,22 @@ def _turn(
     if not isinstance(message, dict):
         return "not an object"
     source_id = ids.claim(name_field(message, "id") or f"message {number}")
-    given = message.get("role")
-    role = _ROLES.get(given) if isinstance(given, str) else None
+    role = chosen_field(message, "role", _ROLES)
     if role is None:
         return "role is none of " + ", ".join(_ROLES)
     shown = _selected_variant(message)
     text = text_field(shown, "content") or text_field(message, "content")
     if text is None:
         return "no text"
-    return options.budget.keep(
-        Turn(
-            options.fill(text),
-            speaker=_speaker(
-                name_field(shown, "speakerCharacterId") or name_field(message, "speakerCharacterId"),
-                role,
-                names,
-                options,
-            ),
-            role=role,
-            at=parse_time(message.get("createdAt")),
-            source_id=source_id,
-        )
-    )
+    character = name_field(shown, "speakerCharacterId") or name_field(message, "speakerCharacterId")
+    speaker = names.get(character or "") if role is Role.CHARACTER else None
+    return options.turn(text, role=role, speaker=speaker, sent=message.get("createdAt"), source_id=source_id)
 
 
 def _selected_variant(message: Mapping[str, Any]) -> Mapping[str, Any]:
     selected = name_field(message, "selectedVariantId")
-    for variant in list_field(message, "variants"):
-        if selected and isinstance(variant, dict) and name_field(variant, "id") == selected:
-            return variant
-    return message
-
-
-def _speaker(character_id: str | None, role: Role, names: Mapping[str, str], options: ReadOptions) -> str:
-    if role is Role.USER:
-        return options.user_name or UNNAMED_USER
-    if role is Role.NARRATOR:
-        return "Narrator"
-    return names.get(character_id or "") or options.character_name or UNNAMED_CHARACTER
+    variants = objects_field(message, "variants") if selected else []
+    return next((variant for variant in variants if name_field(variant, "id") == selected), message)
 
 
 def _notes(session: Mapping[str, Any], options: ReadOptions, skipped: Skips) -> tuple[Note, ...]:
@@ -256,12 +216,11 @@ def _notes(session: Mapping[str, Any], options: ReadOptions, skipped: Skips) -> 
 
 
 def _fact(text: str, source_id: str, memory: Mapping[str, Any], options: ReadOptions) -> Note:
-    category = memory.get("category")
     return options.budget.keep(
         Note(
             text=options.fill(text.strip()),
             kind=Kind.FACT,
-            category=Category(category) if category in _CATEGORIES else None,
+            category=chosen_field(memory, "category", _CATEGORIES),
             importance=share_field(memory, "importanceScore", 1.0),
             pinned=memory.get("isPinned") is True,
             source_id=source_id,

@@ -141,24 +141,19 @@ def read_locomo(document: Any, options: ReadOptions) -> ImportResult:
     skipped = Skips(options.budget)
     for conversation in conversations:
         where = f"{conversation.name}, " if conversation.name else ""
-        left_out = [entry for entry in conversation.skipped if not entry.where.startswith(_QUESTION)]
-        for entry in left_out:
-            skipped.add(where + entry.where, entry.why)
+        for entry in conversation.skipped:
+            if not entry.where.startswith(_QUESTION):
+                skipped.add(where + entry.where, entry.why)
         for turn in conversation.turns:
             if not turn.text.strip():
                 skipped.add(f"{where}turn {turn.source_id}", "no text")
     user, *others = conversations[0].speakers or (None,)
     options = options.known_as(user=user, character=others[0] if others else None)
-    return ImportResult(
-        format="locomo",
-        chats=tuple(
-            Chat(turns=tuple(turn for turn in part.turns if turn.text.strip()), title=part.name)
-            for part in conversations
-        ),
-        skipped=tuple(skipped),
-        user_name=options.user_name,
-        character_name=options.character_name,
-    )
+    chats = [
+        Chat(turns=tuple(turn for turn in part.turns if turn.text.strip()), title=part.name)
+        for part in conversations
+    ]
+    return options.result("locomo", chats=chats, skipped=skipped)
 
 
 def parse_conversations(document: Any, options: ReadOptions) -> tuple[Conversation, ...]:
@@ -185,9 +180,8 @@ def _conversation(record: Mapping[str, Any], options: ReadOptions) -> Conversati
     skipped = Skips(options.budget)
     speakers = _speakers(record, holder)
     options = options.known_as(user=speakers[0] if speakers else None)
-    numbers = sorted(
-        {int(match[1]) for key, value in holder.items() if (match := _SESSION.fullmatch(key)) and value}
-    )
+    found = (match for key, value in holder.items() if (match := _SESSION.fullmatch(key)) and value)
+    numbers = sorted({int(match[1]) for match in found})
     ids = UniqueIds(options.budget)
     sessions = tuple(_session(holder, number, ids, options, skipped) for number in numbers)
     known = {turn.source_id for session in sessions for turn in session.turns}
@@ -204,11 +198,9 @@ def _conversation(record: Mapping[str, Any], options: ReadOptions) -> Conversati
 
 def _speakers(record: Mapping[str, Any], holder: Mapping[str, Any]) -> tuple[str, ...]:
     names = object_field(record, "name")
-    candidates = (
-        name_field(holder, "speaker_a") or name_field(names, "speaker_1"),
-        name_field(holder, "speaker_b") or name_field(names, "speaker_2"),
-    )
-    return tuple(name for name in candidates if name)
+    first = name_field(holder, "speaker_a") or name_field(names, "speaker_1")
+    second = name_field(holder, "speaker_b") or name_field(names, "speaker_2")
+    return tuple(name for name in (first, second) if name)
 
 
 def _session(

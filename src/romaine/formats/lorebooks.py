@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from romaine.errors import FormatError
 from romaine.formats.reading import ReadOptions, Skips, list_field, name_field, object_field, text_field
 from romaine.formats.result import ImportResult, Note
 from romaine.memory.records import Category, Kind
@@ -26,47 +25,25 @@ def is_lorebook(document: Any) -> bool:
 
 
 def read_lorebook(document: Any, options: ReadOptions) -> ImportResult:
-    """Reads a lorebook that is a file of its own.
-
-    Raises:
-        FormatError: If it is none.
-    """
-    if not is_lorebook(document):
-        raise FormatError("no lorebook here: expected an object with 'entries'")
+    """Reads a lorebook that is a file of its own, a document for which `is_lorebook` holds."""
     skipped = Skips(options.budget)
     book = document["data"] if document.get("spec") == "lorebook_v3" else document
     entries = book["data"] if document.get("type") == "risu" else book.get("entries")
     name = name_field(book, "name") or options.book_name
-    return ImportResult(
-        format="lorebook",
-        memories=read_entries(entries, name, options, skipped),
-        skipped=tuple(skipped),
-        user_name=options.user_name,
-        character_name=options.character_name,
-    )
+    notes = read_entries(entries, name, options, skipped)
+    return options.result("lorebook", memories=notes, skipped=skipped)
 
 
 def read_entries(entries: Any, book: str | None, options: ReadOptions, skipped: Skips) -> tuple[Note, ...]:
-    """Reads the entries of a lorebook, an object by uid or a list.
+    """Reads the entries of the lorebook of that name, an object by uid or a list.
 
     Disabled and empty entries are skipped; constant ones are pinned. Keys, comment and order are kept in the
     metadata, where a caller who matches keywords finds them.
-
-    Args:
-        entries: The list or object as parsed.
-        book: The lorebook's name, part of every `Note.source_id`.
-        options: Names for the macros.
-        skipped: Where to report what is left out.
     """
     found = entries if isinstance(entries, (dict, list)) else []
-    numbered = found.items() if isinstance(found, dict) else enumerate(found)
-    notes = []
-    for number, entry in numbered:
-        note = _note(str(number), entry, book, options)
-        if isinstance(note, Note):
-            notes.append(note)
-        else:
-            skipped.add(f"lore entry {number}", note)
+    notes: list[Note] = []
+    for number, entry in found.items() if isinstance(found, dict) else enumerate(found):
+        notes += skipped.sort_out(f"lore entry {number}", _note(str(number), entry, book, options))
     return tuple(notes)
 
 
@@ -81,15 +58,14 @@ def _note(number: str, entry: Any, book: str | None, options: ReadOptions) -> No
     if text is None:
         return "no content"
     identity = _whole_number(entry, "uid", "id")
+    name = number if identity is None else str(identity)
     return options.budget.keep(
         Note(
             text=options.fill(text.strip()),
             kind=Kind.LORE,
             category=Category.WORLD_DETAIL,
             pinned=entry.get("constant") is True or entry.get("alwaysActive") is True,
-            source_id="/".join(
-                ("lore", *([book] if book else []), str(number if identity is None else identity))
-            ),
+            source_id=f"lore/{book}/{name}" if book else f"lore/{name}",
             metadata=_metadata(entry, book, options),
         )
     )

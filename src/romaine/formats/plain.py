@@ -6,17 +6,8 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from romaine.bounded.parsing import read_json_lines
-from romaine.formats.reading import (
-    UNNAMED_CHARACTER,
-    UNNAMED_USER,
-    ReadOptions,
-    Skips,
-    UniqueIds,
-    name_field,
-    text_field,
-)
+from romaine.formats.reading import ReadOptions, Skips, UniqueIds, name_field, text_field
 from romaine.formats.result import Chat, ImportResult
-from romaine.formats.times import parse_time
 from romaine.memory.records import Role, Turn
 
 _ROLES = {
@@ -59,25 +50,16 @@ def read_plain(stream: BinaryIO, options: ReadOptions) -> ImportResult:
         elif role is None:
             skipped.add(where, f"unknown role; known: {', '.join(_ROLES)}")
         else:
-            turns.append(
-                options.budget.keep(
-                    Turn(
-                        options.fill(text),
-                        speaker=_speaker(message, role, options),
-                        role=role,
-                        at=parse_time(message.get("at")),
-                        source_id=ids.claim(_identity(message) or where),
-                        parent_id=name_field(message, "parent_id"),
-                    )
-                )
+            turn = options.turn(
+                text,
+                role=role,
+                speaker=name_field(message, "speaker", "name"),
+                sent=message.get("at"),
+                source_id=ids.claim(_identity(message) or where),
+                parent_id=name_field(message, "parent_id"),
             )
-    return ImportResult(
-        format="jsonl",
-        chats=(Chat(turns=tuple(turns)),),
-        skipped=tuple(skipped),
-        user_name=options.user_name,
-        character_name=options.character_name,
-    )
+            turns.append(turn)
+    return options.result("jsonl", chats=[Chat(turns=tuple(turns))], skipped=skipped)
 
 
 def _role(message: Mapping[str, Any], options: ReadOptions) -> Role | None:
@@ -86,16 +68,6 @@ def _role(message: Mapping[str, Any], options: ReadOptions) -> Role | None:
         named = name_field(message, "speaker", "name")
         return Role.USER if named is not None and named == options.user_name else Role.CHARACTER
     return _ROLES.get(given.strip().lower()) if isinstance(given, str) else None
-
-
-def _speaker(message: Mapping[str, Any], role: Role, options: ReadOptions) -> str:
-    if name := name_field(message, "speaker", "name"):
-        return name
-    if role is Role.USER:
-        return options.user_name or UNNAMED_USER
-    if role is Role.CHARACTER:
-        return options.character_name or UNNAMED_CHARACTER
-    return "Narrator" if role is Role.NARRATOR else "System"
 
 
 def _identity(message: Mapping[str, Any]) -> str | None:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from io import SEEK_END
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from romaine.bounded.budget import Budget
 from romaine.bounded.parsing import parse_json
 from romaine.errors import FormatError
-from romaine.formats.result import Skipped
+from romaine.formats.result import Chat, ImportResult, Note, Skipped
+from romaine.formats.times import parse_time
+from romaine.memory.records import Role, Turn
+
+_T = TypeVar("_T")
 
 #: Longest JSON document that is read, in bytes; `romaine.bounded.budget` says what it may take in memory.
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
-
-#: The user's and the character's name where neither the file nor the caller gives one.
-UNNAMED_USER = "User"
-UNNAMED_CHARACTER = "Character"
 
 #: ASCII, because a long s would match the s of user.
 _MACRO = re.compile(r"\{\{\s*(user|char)\s*\}\}", re.IGNORECASE | re.ASCII)
@@ -32,7 +32,7 @@ _PIECE_BYTES = 64
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """What the caller of a reader may say.
+    """What the caller of a reader may say, and turns, notes and the result made by it, within the budget.
 
     Attributes:
         user_name: The user's name, over the one in the file.
@@ -51,9 +51,64 @@ class ReadOptions:
     def known_as(self, *, user: str | None = None, character: str | None = None) -> ReadOptions:
         """Returns these options with the file's names where the caller gave none."""
         return replace(
-            self,
-            user_name=self.user_name or user,
-            character_name=self.character_name or character,
+            self, user_name=self.user_name or user, character_name=self.character_name or character
+        )
+
+    def turn(
+        self,
+        text: str,
+        *,
+        role: Role,
+        source_id: str,
+        speaker: str | None = None,
+        sent: object = None,
+        parent_id: str | None = None,
+    ) -> Turn:
+        """Makes a turn of a message.
+
+        Args:
+            text: What was said, its macros not yet filled in.
+            role: Who said it.
+            source_id: Its id, from `UniqueIds`.
+            speaker: Who said it by name, or None for what the role is called.
+            sent: When, in any way that `parse_time` reads.
+            parent_id: The id of the message it answers.
+
+        Raises:
+            FormatError: If `budget` has no room for it.
+        """
+        return self.budget.keep(
+            Turn(
+                self.fill(text),
+                speaker=speaker or self.speaker(role),
+                role=role,
+                at=parse_time(sent),
+                source_id=source_id,
+                parent_id=parent_id,
+            )
+        )
+
+    def speaker(self, role: Role) -> str:
+        """Returns what to call someone who has no name in the file."""
+        named = {Role.USER: self.user_name, Role.CHARACTER: self.character_name}
+        return named.get(role) or role.value.title()
+
+    def result(
+        self,
+        format: str,  # noqa: A002 - what it is
+        *,
+        chats: Sequence[Chat] = (),
+        memories: Sequence[Note] = (),
+        skipped: Sequence[Skipped] = (),
+    ) -> ImportResult:
+        """Makes the result of what a file holds, with the names known by now."""
+        return ImportResult(
+            format=format,
+            chats=tuple(chats),
+            memories=tuple(memories),
+            skipped=tuple(skipped),
+            user_name=self.user_name,
+            character_name=self.character_name,
         )
 
     def fill(self, text: str) -> str:
@@ -73,8 +128,8 @@ class ReadOptions:
 
     def _has_macros(self, text: str, names: Mapping[str, str]) -> bool:
         """Tells whether there is anything to fill in, after checking that there is room for it."""
-        counts = Counter(macro[1].lower() for macro in _MACRO.finditer(text))
-        counts = Counter({macro: count for macro, count in counts.items() if names[macro]})
+        found = (macro[1].lower() for macro in _MACRO.finditer(text))
+        counts = Counter(macro for macro in found if names[macro])
         if not counts:
             return False
         length = sum(count * len(names[macro]) for macro, count in counts.items())
@@ -97,20 +152,14 @@ def open_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises:
         FormatError: If it cannot be opened or read, or is no file in which one can go back.
     """
+    if "\0" in os.fspath(path):
+        raise FormatError(f"cannot read {os.fspath(path)!r}: embedded null byte; check the path")
     try:
-        stream = Path(path).open("rb")  # noqa: SIM115 - closed below, where other errors are told
-    except (OSError, ValueError) as error:  # ValueError: a path with a null byte
-        raise _unreadable(path, error) from None
-    with stream:
-        try:
+        with Path(path).open("rb") as stream:
             yield stream
-        except OSError as error:
-            raise _unreadable(path, error) from None
-
-
-def _unreadable(path: str | os.PathLike[str], error: Exception) -> FormatError:
-    why = getattr(error, "strerror", None) or error
-    return FormatError(f"cannot read {os.fspath(path)!r}: {why}; check the path")
+    except OSError as error:
+        why = error.strerror or error
+        raise FormatError(f"cannot read {os.fspath(path)!r}: {why}; check the path") from None
 
 
 def read_document(stream: BinaryIO, where: str, budget: Budget) -> Any:
@@ -154,6 +203,17 @@ def list_field(record: Mapping[str, Any], name: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def objects_field(record: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Returns those items of a list that are objects."""
+    return [item for item in list_field(record, name) if isinstance(item, dict)]
+
+
+def chosen_field(record: Mapping[str, Any], name: str, table: Mapping[str, _T]) -> _T | None:
+    """Returns what `table` has for a field, None where it is anything else."""
+    value = record.get(name)
+    return table.get(value) if isinstance(value, str) else None
+
+
 def share_field(record: Mapping[str, Any], name: str, default: float) -> float:
     """Returns a field that is a number from 0 to 1, `default` where it is anything else."""
     value = record.get(name)
@@ -163,11 +223,7 @@ def share_field(record: Mapping[str, Any], name: str, default: float) -> float:
 
 
 class Skips(list[Skipped]):
-    """What is left out of a file.
-
-    Args:
-        budget: What reading the file may take; every reason takes of it.
-    """
+    """What is left out of a file; every reason takes of the budget."""
 
     def __init__(self, budget: Budget) -> None:
         super().__init__()
@@ -180,6 +236,13 @@ class Skips(list[Skipped]):
             FormatError: If the budget has no room for one more.
         """
         self.append(self._budget.keep(Skipped(where=where, why=why)))
+
+    def sort_out(self, where: str, made: _T | str) -> list[_T]:
+        """Returns what was made of a place, or nothing after adding the reason why it could not be."""
+        if isinstance(made, str):
+            self.add(where, made)
+            return []
+        return [made]
 
 
 class UniqueIds:
@@ -201,9 +264,8 @@ class UniqueIds:
         """
         if self._budget is not None:
             self._budget.keep_id(name)
-        while True:
-            self._seen[name] += 1
-            times = self._seen[name]
-            if times == 1:
-                return name
+        self._seen[name] += 1
+        while (times := self._seen[name]) > 1:
             name = f"{name} #{times}"
+            self._seen[name] += 1
+        return name

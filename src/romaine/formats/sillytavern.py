@@ -7,8 +7,6 @@ from typing import Any, BinaryIO
 
 from romaine.bounded.parsing import read_json_lines
 from romaine.formats.reading import (
-    UNNAMED_CHARACTER,
-    UNNAMED_USER,
     ReadOptions,
     Skips,
     UniqueIds,
@@ -55,21 +53,14 @@ def read_sillytavern(stream: BinaryIO, options: ReadOptions) -> ImportResult:
             skipped.add(where, "not an object")
         elif "mes" in message:
             source_id = ids.claim(_identity(message, number, options))
-            turn = _turn(message, source_id, options, where, skipped)
-            turns += [turn] if turn else []
+            turns += skipped.sort_out(where, _turn(message, source_id, options, where, skipped))
         elif not turns and is_sillytavern(message):
             options = options.known_as(
                 user=_named(message, "user_name"), character=_named(message, "character_name")
             )
         else:
             skipped.add(where, "no message text (mes)")
-    return ImportResult(
-        format="sillytavern-chat",
-        chats=(Chat(turns=tuple(turns)),),
-        skipped=tuple(skipped),
-        user_name=options.user_name,
-        character_name=options.character_name,
-    )
+    return options.result("sillytavern-chat", chats=[Chat(turns=tuple(turns))], skipped=skipped)
 
 
 def _named(header: Mapping[str, Any], field: str) -> str | None:
@@ -79,23 +70,14 @@ def _named(header: Mapping[str, Any], field: str) -> str | None:
 
 def _turn(
     message: Mapping[str, Any], source_id: str, options: ReadOptions, where: str, skipped: Skips
-) -> Turn | None:
+) -> Turn | str:
     text = _shown_text(message, where, skipped)
     if text is None:
-        skipped.add(where, "no text")
-        return None
+        return "no text"
     if message.get("is_system") is True and not options.include_hidden:
-        skipped.add(where, "hidden from the model (is_system)")
-        return None
-    return options.budget.keep(
-        Turn(
-            options.fill(text),
-            speaker=_speaker(message, options),
-            role=_role(message),
-            at=parse_time(message.get("send_date")),
-            source_id=source_id,
-        )
-    )
+        return "hidden from the model (is_system)"
+    sent, speaker = message.get("send_date"), _speaker(message, options)
+    return options.turn(text, role=_role(message), speaker=speaker, sent=sent, source_id=source_id)
 
 
 def _shown_text(message: Mapping[str, Any], where: str, skipped: Skips) -> str | None:
@@ -110,11 +92,8 @@ def _shown_text(message: Mapping[str, Any], where: str, skipped: Skips) -> str |
 
 
 def _speaker(message: Mapping[str, Any], options: ReadOptions) -> str:
-    if name := name_field(message, "name"):
-        return name
-    if message.get("is_user") is True:
-        return options.user_name or UNNAMED_USER
-    return options.character_name or UNNAMED_CHARACTER
+    role = Role.USER if message.get("is_user") is True else Role.CHARACTER
+    return name_field(message, "name") or options.speaker(role)
 
 
 def _role(message: Mapping[str, Any]) -> Role:

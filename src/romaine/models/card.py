@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from types import MappingProxyType
 
 from romaine.arrays import Pooling
@@ -16,15 +15,6 @@ smallest model anyone should use is well above 0.6."""
 
 _TOLD = 5
 """How many figures a rejection tells; the telling ones stand first."""
-
-
-class Output(str, Enum):
-    """What a transformer's file returns."""
-
-    TOKENS = "tokens"
-    """Token states, to be pooled by `ModelCard.pooling`."""
-    POOLED = "pooled"
-    """One vector a text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,15 +105,11 @@ class ModelCard:
     @property
     def rejection(self) -> str | None:
         """Why this model is refused, with its figures, or None if nothing speaks against it."""
-        failed = [
-            m
-            for m in (*self.quality, *self.measured)
-            if m.name.startswith("STSBenchmark") and m.value < STS_FLOOR
-        ]
+        known = (*self.quality, *self.measured)
+        failed = [m for m in known if m.name.startswith("STSBenchmark") and m.value < STS_FLOOR]
         if not failed:
             return None
-        telling = (*self.quality, *self.measured)[:_TOLD]
-        figures = ", ".join(f"{m.name} {m.value:g}" for m in telling)
+        figures = ", ".join(f"{m.name} {m.value:g}" for m in known[:_TOLD])
         whose = "published" if failed[0] in self.quality else "measured"
         return f"its {whose} quality is under the floor of {STS_FLOOR:g} ({figures})"
 

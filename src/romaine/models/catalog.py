@@ -29,47 +29,26 @@ BUNDLED_FOLDER = Path(__file__).parent / "little_gem"
 
 _MB = 1_000_000
 _SEARCH_PROMPTS = Prompts(query="search_query: ", document="search_document: ")
-_TRANSFORMER_FILES = {"config": "config.json", "weights": "model.safetensors", "tokenizer": "tokenizer.json"}
-_HUB_ONNX_FILES = {"onnx:fp32": "onnx/model.onnx", "onnx:int8": "onnx/model_int8.onnx"}
-_STATIC_FILES = {
-    "weights": "0_StaticEmbedding/model.safetensors",
-    "tokenizer": "0_StaticEmbedding/tokenizer.json",
-}
-_MINILM_MEASURED = (
-    Measure(
-        name="STSBenchmark dev Spearman, 384 dims",
-        value=0.8672,
-        command="romaine eval sts stsb-en-dev.csv --model all-MiniLM-L6-v2",
-    ),
-    Measure(
-        name="LoCoMo 1-5 recall@5, cosine",
-        value=0.3704,
-        command="romaine eval memory Chat_[1-5]*.json --mode dense --model all-MiniLM-L6-v2",
-    ),
-    Measure(
-        name="LoCoMo 1-5 recall@5, memory",
-        value=0.7228,
-        command="romaine eval memory Chat_[1-5]*.json --model all-MiniLM-L6-v2",
-    ),
-    Measure(
-        name="LoCoMo 1-5 recall@10, cosine",
-        value=0.4734,
-        command="romaine eval memory Chat_[1-5]*.json --mode dense --model all-MiniLM-L6-v2",
-    ),
-    Measure(
-        name="LoCoMo 1-5 recall@10, memory",
-        value=0.8102,
-        command="romaine eval memory Chat_[1-5]*.json --model all-MiniLM-L6-v2",
-    ),
+_TRANSFORMER_FILES = MappingProxyType(
+    {"config": "config.json", "weights": "model.safetensors", "tokenizer": "tokenizer.json"}
 )
-
-
-def _files(*parts: Mapping[str, str]) -> Mapping[str, str]:
-    merged: dict[str, str] = {}
-    for part in parts:
-        merged.update(part)
-    return MappingProxyType(merged)
-
+_HUB_ONNX_FILES = MappingProxyType({"onnx:fp32": "onnx/model.onnx", "onnx:int8": "onnx/model_int8.onnx"})
+_STATIC_FILES = MappingProxyType(
+    {use: f"0_StaticEmbedding/{path}" for use, path in _TRANSFORMER_FILES.items() if use != "config"}
+)
+_TRANSFORMER = ("onnx", "torch", "sentence-transformers")
+_COSINE = "memory Chat_[1-5]*.json --mode dense"
+_MEMORY = "memory Chat_[1-5]*.json"
+_MINILM_MEASURED = tuple(
+    Measure(name=name, value=value, command=f"romaine eval {command} --model all-MiniLM-L6-v2")
+    for name, value, command in (
+        ("STSBenchmark dev Spearman, 384 dims", 0.8672, "sts stsb-en-dev.csv"),
+        ("LoCoMo 1-5 recall@5, cosine", 0.3704, _COSINE),
+        ("LoCoMo 1-5 recall@5, memory", 0.7228, _MEMORY),
+        ("LoCoMo 1-5 recall@10, cosine", 0.4734, _COSINE),
+        ("LoCoMo 1-5 recall@10, memory", 0.8102, _MEMORY),
+    )
+)
 
 _PUBLISHED = (
     ModelCard(
@@ -78,11 +57,15 @@ _PUBLISHED = (
         full_dim=768,
         dims=(64, 128, 256, 512, 768),
         max_tokens=4096,
-        files=_files(
-            _TRANSFORMER_FILES, {"onnx:fp32": "onnx/model.fp32.onnx", "onnx:int8": "onnx/model.int8.onnx"}
+        files=MappingProxyType(
+            {
+                **_TRANSFORMER_FILES,
+                "onnx:fp32": "onnx/model.fp32.onnx",
+                "onnx:int8": "onnx/model.int8.onnx",
+            }
         ),
         unit_output=True,
-        backends=("onnx", "torch", "sentence-transformers"),
+        backends=_TRANSFORMER,
         size=547_700_000,
         license="Apache-2.0",
         quality=PUBLISHED[LETTUCE],
@@ -96,8 +79,8 @@ _PUBLISHED = (
         max_tokens=8192,
         layer_norm=True,
         prompts=_SEARCH_PROMPTS,
-        files=_files(_HUB_ONNX_FILES),
-        backends=("onnx", "torch", "sentence-transformers"),
+        files=_HUB_ONNX_FILES,
+        backends=_TRANSFORMER,
         note="Backbone of lettuce-emb. Vectors are layer-normalised before slicing.",
     ),
     ModelCard(
@@ -107,8 +90,8 @@ _PUBLISHED = (
         dims=(256, 768),
         max_tokens=8192,
         prompts=_SEARCH_PROMPTS,
-        files=_files(_HUB_ONNX_FILES),
-        backends=("onnx", "torch", "sentence-transformers"),
+        files=_HUB_ONNX_FILES,
+        backends=_TRANSFORMER,
         license="Apache-2.0",
         note="149M parameters; its ONNX files return token states, pooled here.",
     ),
@@ -117,7 +100,7 @@ _PUBLISHED = (
         kind="static",
         full_dim=1024,
         dims=(32, 64, 128, 256, 512, 1024),
-        files=_files(_STATIC_FILES),
+        files=_STATIC_FILES,
         backends=("static", "sentence-transformers"),
         size=125 * _MB,
         license="Apache-2.0",
@@ -129,7 +112,7 @@ _PUBLISHED = (
         kind="static",
         full_dim=1024,
         dims=(32, 64, 128, 256, 512, 1024),
-        files=_files(_STATIC_FILES),
+        files=_STATIC_FILES,
         backends=("static", "sentence-transformers"),
         license="Apache-2.0",
         note="Multilingual similarity.",
@@ -173,9 +156,7 @@ _PUBLISHED = (
         full_dim=768,
         dims=(768,),
         max_tokens=512,
-        files=_files(
-            {"config": "config.json", "weights": "model_quantized.pt", "tokenizer": "tokenizer.json"}
-        ),
+        files=MappingProxyType({**_TRANSFORMER_FILES, "weights": "model_quantized.pt"}),
         backends=("torch",),
         size=441 * _MB,
         license="Apache-2.0",
@@ -188,8 +169,8 @@ _PUBLISHED = (
         full_dim=384,
         dims=(384,),
         max_tokens=256,
-        files=_files(_TRANSFORMER_FILES),
-        backends=("onnx", "torch", "sentence-transformers"),
+        files=_TRANSFORMER_FILES,
+        backends=_TRANSFORMER,
         size=90_868_376,
         license="Apache-2.0",
         measured=_MINILM_MEASURED,

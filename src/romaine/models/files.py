@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
-from romaine.errors import MissingExtraError, ModelFormatError, OptionError
+from romaine.errors import IntegrityError, MissingExtraError, ModelFormatError, OptionError
 from romaine.models import integrity
 from romaine.models.card import ModelCard
 from romaine.models.hub import HubRepository, hub_cache, is_offline
@@ -67,22 +65,16 @@ class LocalModel:
         Raises:
             ModelFormatError: If the model has none, naming what it has.
         """
-        try:
-            return self.files[use]
-        except KeyError:
+        if use not in self.files:
             raise ModelFormatError(
                 f"{self.id} has no file for {use!r} in {self.folder};"
                 f" found: {', '.join(sorted(self.files)) or 'nothing'}"
-            ) from None
+            )
+        return self.files[use]
 
     def sha256(self, use: str) -> str:
-        """The hash of the file for `use`, as 64 hex digits.
-
-        Raises:
-            ModelFormatError: If the model has no such file.
-        """
-        path = self.path(use)
-        return self.hashes.get(use) or integrity.sha256_of(path)
+        """The hash of the file for `use`, as 64 hex digits; raises as `path`."""
+        return self.hashes.get(use) or integrity.sha256_of(self.path(use))
 
 
 def model_fingerprint(model: LocalModel, *, query_prompt: str, document_prompt: str) -> str:
@@ -95,9 +87,6 @@ def model_fingerprint(model: LocalModel, *, query_prompt: str, document_prompt: 
     What a caller chooses for one run does not enter it: backend, `dim`, device, dtype, batches, and
     `truncate`, which says what becomes of texts over the window. An ONNX file and the torch weights it was
     exported from are different files and have different fingerprints, although their vectors agree.
-
-    Returns:
-        64 hex digits.
     """
     card = model.card
     parts = {
@@ -110,20 +99,18 @@ def model_fingerprint(model: LocalModel, *, query_prompt: str, document_prompt: 
         "layer_norm": card.layer_norm,
         "prompts": [query_prompt, document_prompt],
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("ascii")).hexdigest()
+    return integrity.sha256_of_json(parts)
 
 
 def first_fingerprint(model: LocalModel, *, query_prompt: str, document_prompt: str) -> str:
     """The fingerprint's first form, under which older files are kept: of id, weights, full_dim and prompts.
 
     Two models of which only tokenizer, pooling or layer norm differ share it.
-
-    Returns:
-        64 hex digits.
     """
     weights = sorted(model.sha256(use) for use in model.files if _is_weights(use))
-    parts = [model.card.id, weights, model.card.full_dim, query_prompt, document_prompt]
-    return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()
+    return integrity.sha256_of_json(
+        [model.card.id, weights, model.card.full_dim, query_prompt, document_prompt]
+    )
 
 
 def _is_weights(use: str) -> bool:
@@ -134,19 +121,17 @@ def _is_weights(use: str) -> bool:
 
 
 class Selection(Protocol):
-    """What a chooser found in a tree: the files of one layout that one backend needs."""
+    """What a chooser found in a tree: the files that one backend needs, as relative paths by use."""
 
     @property
-    def paths(self) -> Mapping[str, str]:
-        """Relative path by use."""
-        ...
+    def paths(self) -> Mapping[str, str]: ...  # noqa: D102
 
 
 S = TypeVar("S", bound=Selection)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundModel:
     """Where a model was found.
 
     Attributes:
@@ -170,11 +155,7 @@ def repository(
     offline: bool,
     token: str | None = None,
 ) -> HubRepository:
-    """The hub repository of a name that stands for one.
-
-    Raises:
-        OptionError: If `revision` is not one.
-    """
+    """The hub repository of a name that stands for one; an OptionError if `revision` is malformed."""
     return HubRepository(
         id=name.id,
         revision=check_revision(revision),
@@ -192,16 +173,11 @@ def find_files(
     local_files_only: bool = False,
     revision: str | None = None,
     token: str | None = None,
-) -> tuple[Found, S]:
+) -> tuple[FoundModel, S]:
     """Finds a model's files, downloading what `choose` selects only where that is neither here nor forbidden.
 
-    Args:
-        name: The model.
-        choose: Selects the files one backend needs, or raises if nothing in the tree can be run.
-        cache_folder: Hub cache; None for the hub's own.
-        local_files_only: Whether the network may not be used.
-        revision: Commit, tag or branch of a hub model.
-        token: Access token of the hub; None for the one signed in with, if any.
+    `choose` selects the files one backend needs, or raises if nothing in the tree can be run. The options
+    are those of a `HubRepository`.
 
     Raises:
         OptionError: If `revision` is malformed, or given for a folder.
@@ -223,27 +199,25 @@ def find_files(
         found = snapshot_found(repo, snapshot)
         try:
             return found, choose(found.tree)
-        except (ModelFormatError, MissingExtraError) as error:
+        except MissingExtraError:
             if repo.offline:
-                raise _explained(error, repo) from None
+                raise
+        except ModelFormatError as error:
+            if repo.offline:
+                state = " (its download was interrupted)" if repo.has_unfinished_download() else ""
+                raise ModelFormatError(
+                    f"{repo.id} in {repo.cache} is incomplete{state}: {error} With a network,"
+                    f" 'romaine models download {repo.id}' brings the rest."
+                ) from None
     return fetch_files(repo, choose)
 
 
 def fetch_files(
     repo: HubRepository, choose: Callable[[FileTree], S], *, force: bool = False, show_progress: bool = False
-) -> tuple[Found, S]:
+) -> tuple[FoundModel, S]:
     """Downloads what `choose` selects, and nothing else but small JSON files.
 
-    Args:
-        repo: The repository.
-        choose: As in `find_files`.
-        force: Whether files that are in the cache are downloaded again.
-        show_progress: Whether the hub's progress bars are shown.
-
-    Raises:
-        OfflineError: If the network may not or cannot be used.
-        ModelNotFoundError: If the hub has no such model.
-        ModelFormatError: If the repository holds nothing that can be run.
+    `choose` is as in `find_files`; the other arguments and errors are as in `HubRepository.download`.
     """
     listing = repo.listing()
     small = [path for path in listing if path.rpartition("/")[2] in _SMALL_FILES and path.count("/") <= 1]
@@ -252,17 +226,17 @@ def fetch_files(
     fetched: set[str] = set()
     # What has come may name more: an index its shards, a graph the files it keeps tensors in.
     while more := set(choose(tree).paths.values()) - fetched:
-        tree = tree.with_folder(repo.download(more, force=force, show_progress=show_progress))
+        folder = repo.download(more, force=force, show_progress=show_progress)
+        tree = FileTree(folder, tree.paths)
         fetched |= more
-    folder = tree.folder
     found = snapshot_found(repo, folder)
     return found, choose(found.tree)
 
 
-def folder_found(name: ModelName, folder: Path) -> Found:
+def folder_found(name: ModelName, folder: Path) -> FoundModel:
     """A model in a folder, bundled or the caller's."""
     bundled = name.card is not None and name.card.bundled
-    return Found(
+    return FoundModel(
         tree=FileTree.of_folder(folder),
         key=f"folder:{folder.resolve()}",
         in_wheel=bundled,
@@ -274,16 +248,16 @@ def folder_found(name: ModelName, folder: Path) -> Found:
     )
 
 
-def snapshot_found(repo: HubRepository, snapshot: Path) -> Found:
+def snapshot_found(repo: HubRepository, snapshot: Path) -> FoundModel:
     """A model in the hub cache."""
-    return Found(
+    return FoundModel(
         tree=FileTree.of_folder(snapshot),
         key=f"hub:{repo.id}@{snapshot.name}",
         repair=f"Run 'romaine models download {repo.id} --force' to download it again.",
     )
 
 
-def checked_hashes(found: Found, paths: Mapping[str, str], card: ModelCard) -> Mapping[str, str]:
+def checked_hashes(found: FoundModel, paths: Mapping[str, str], card: ModelCard) -> Mapping[str, str]:
     """Checks that each file is whole and the one that is expected; records it if this is its first use.
 
     Returns:
@@ -300,35 +274,23 @@ def checked_hashes(found: Found, paths: Mapping[str, str], card: ModelCard) -> M
             path = found.tree.folder / relative
             check_inside(path, found.tree.folder)
             check_sound(path, repair=found.repair)
-            by_path[relative] = integrity.sha256_of(path)
-            if relative in card.sha256:
-                integrity.check_stated(path, by_path[relative], card.sha256[relative], repair=found.repair)
-            elif not found.in_wheel:
-                integrity.check_recorded(found.key, relative, path, by_path[relative], repair=found.repair)
+            actual = by_path[relative] = integrity.sha256_of(path)
+            stated = card.sha256.get(relative, actual)
+            if actual != stated:
+                raise IntegrityError(
+                    f"{path} has sha256 {actual[:12]}..., its card says {stated[:12]}.... {found.repair}"
+                )
+            if relative not in card.sha256 and not found.in_wheel:
+                integrity.check_recorded(found.key, relative, path, actual, repair=found.repair)
         hashes[use] = by_path[relative]
     return MappingProxyType(hashes)
 
 
 def forget_hashes(name: ModelName, *, cache_folder: Path | None = None) -> int:
-    """Drops the recorded hashes of a model, in all its cached revisions.
-
-    Returns:
-        How many files were forgotten.
-    """
+    """Drops the recorded hashes of a model, in all its cached revisions; returns of how many files."""
     if name.folder is not None:
         return integrity.forget(f"folder:{name.folder.resolve()}")
     repo = repository(name, revision=None, cache_folder=cache_folder, offline=True)
     return sum(
         integrity.forget(f"hub:{name.id}@{path.name}") for path in (repo.folder / "snapshots").glob("*")
-    )
-
-
-def _explained(error: ModelFormatError | MissingExtraError, repo: HubRepository) -> Exception:
-    """The error of a cached model that cannot be used while the network may not help."""
-    if isinstance(error, MissingExtraError):
-        return error
-    state = " (its download was interrupted)" if repo.has_unfinished_download() else ""
-    return ModelFormatError(
-        f"{repo.id} in {repo.cache} is incomplete{state}: {error} With a network,"
-        f" 'romaine models download {repo.id}' brings the rest."
     )

@@ -32,13 +32,8 @@ _WINDOW_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len")
 _MATRYOSHKA_KEYS = ("matryoshka_dimensions", "matryoshka_dims")
 _QUERY_PROMPTS = ("query", "search_query", "retrieval.query", "retrieval_query", "s2p_query", "queries")
 _DOCUMENT_PROMPTS = (
-    "document",
-    "passage",
-    "search_document",
-    "retrieval.passage",
-    "retrieval_document",
-    "corpus",
-    "documents",
+    *("document", "passage", "search_document", "retrieval.passage", "retrieval_document"),
+    *("corpus", "documents"),
 )
 _TABLE_TENSORS = ("table", "codes", "embedding.weight", "embeddings.weight", "embeddings")
 _CODES_A_BYTE = 2  # 4-bit tables
@@ -54,27 +49,23 @@ _KINDS = {
 
 
 def card_from_files(model_id: str, tree: FileTree, match: Match, *, backend_pools: bool = False) -> ModelCard:
-    """Describes the model in `tree`.
+    """Describes the model in `tree`, which was recognised as `match`.
 
-    Args:
-        model_id: What to call it.
-        tree: Its files.
-        match: The layout that was recognised.
-        backend_pools: Whether the backend does its own pooling, so that any kind will do.
+    With `backend_pools`, the backend does its own pooling, so that any kind will do.
 
     Raises:
         ModelFormatError: If a config is malformed or asks for a pooling there is none of here.
     """
     if "card" in match.paths:
         card = card_from_json(tree.json(match.paths["card"]), source=str(tree.folder / CARD_FILE))
-        return replace(
-            card, bundled=False
-        )  # only the wheel's own files are; a folder cannot say so of itself
+        return replace(card, bundled=False)  # only the wheel's own files are, whatever a folder says
     is_static = "static" in match.layout.backends
     full_dim = _full_dim(tree, match, is_static=is_static)
+    model_type = str(tree.config.get("model_type", ""))
+    static_kind = "SSE" if match.layout.name == "SSE" else "static"
     return ModelCard(
         id=model_id,
-        kind=_kind(tree, match, is_static=is_static),
+        kind=static_kind if is_static else _KINDS.get(model_type, model_type or match.layout.name),
         full_dim=full_dim,
         dims=_dims(tree, full_dim),
         max_tokens=None if is_static else _max_tokens(tree, match),
@@ -83,13 +74,6 @@ def card_from_files(model_id: str, tree: FileTree, match: Match, *, backend_pool
         files=match.paths,
         backends=match.layout.backends,
     )
-
-
-def _kind(tree: FileTree, match: Match, *, is_static: bool) -> str:
-    if is_static:
-        return "SSE" if match.layout.name == "SSE" else "static"
-    model_type = str(tree.config.get("model_type", ""))
-    return _KINDS.get(model_type, model_type or match.layout.name)
 
 
 def _full_dim(tree: FileTree, match: Match, *, is_static: bool) -> int:
@@ -107,7 +91,7 @@ def _full_dim(tree: FileTree, match: Match, *, is_static: bool) -> int:
 def _table_dim(weights: Path) -> int | None:
     """Components of a static table, from the header of its safetensors file; None if it does not say."""
     try:
-        header, _ = read_header(weights, weights.stat().st_size, "")
+        header, _ = read_header(weights, repair="")
         columns = [
             header[name]["shape"][1] * (_CODES_A_BYTE if header[name]["dtype"] == "U8" else 1)
             for name in _TABLE_TENSORS
@@ -169,12 +153,12 @@ def _pooling(tree: FileTree, *, any_kind: bool) -> Pooling:
 def _prompts(tree: FileTree) -> Prompts:
     listed = tree.json_object("config_sentence_transformers.json").get("prompts")
     prompts: Mapping[str, Any] = listed if isinstance(listed, dict) else {}
-    by_name = {name.lower(): text for name, text in prompts.items() if isinstance(text, str)}
-    return Prompts(query=_first(by_name, _QUERY_PROMPTS), document=_first(by_name, _DOCUMENT_PROMPTS))
-
-
-def _first(prompts: Mapping[str, str], names: tuple[str, ...]) -> str:
-    return next((prompts[name] for name in names if prompts.get(name)), "")
+    by_name = {name.lower(): text for name, text in prompts.items() if isinstance(text, str) and text}
+    query, document = (
+        next((by_name[name] for name in names if name in by_name), "")
+        for names in (_QUERY_PROMPTS, _DOCUMENT_PROMPTS)
+    )
+    return Prompts(query=query, document=document)
 
 
 def _counts(values: Iterable[Any]) -> Iterator[int]:

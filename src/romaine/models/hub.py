@@ -70,19 +70,16 @@ class HubRepository:
             OfflineError: If the network may not or cannot be used.
             ModelNotFoundError: If the hub has no such repository or revision.
         """
-        self.require_network()
+        self._require_network()
         from huggingface_hub import HfApi
 
-        listed: list[str] = self._ask(
-            lambda: HfApi(token=self.token).list_repo_files(self.id, revision=self.revision)
-        )
-        return listed
+        return self._ask(lambda: HfApi(token=self.token).list_repo_files(self.id, revision=self.revision))
 
     def download(self, paths: Iterable[str], *, force: bool = False, show_progress: bool = False) -> Path:
-        """Brings `paths` into the cache, resuming where an earlier attempt stopped.
+        """Brings `paths` and nothing else into the cache, resuming where an earlier attempt stopped.
 
         Args:
-            paths: Relative paths; nothing else is downloaded.
+            paths: Relative paths.
             force: Whether what is in the cache is downloaded again.
             show_progress: Whether the hub's progress bars are shown.
 
@@ -94,30 +91,24 @@ class HubRepository:
             ModelNotFoundError: If the hub has no such repository or revision.
             ModelFormatError: If a file cannot be stored.
         """
-        self.require_network()
+        self._require_network()
         from huggingface_hub import snapshot_download
 
-        allowed = [_literal_pattern(path) for path in paths]
-        return Path(
-            self._ask(
-                lambda: snapshot_download(
-                    self.id,
-                    revision=self.revision,
-                    cache_dir=self.cache,
-                    allow_patterns=allowed,
-                    force_download=force,
-                    token=self.token,
-                    tqdm_class=None if show_progress else _silent_progress(),
-                )
+        folder = self._ask(
+            lambda: snapshot_download(
+                self.id,
+                revision=self.revision,
+                cache_dir=self.cache,
+                # each as a pattern that matches only itself
+                allow_patterns=[re.sub(r"([*?\[])", r"[\1]", path) for path in paths],
+                force_download=force,
+                token=self.token,
+                tqdm_class=None if show_progress else _silent_progress(),
             )
         )
+        return Path(folder)
 
-    def require_network(self) -> None:
-        """Makes sure that the network may be used.
-
-        Raises:
-            OfflineError: If it may not.
-        """
+    def _require_network(self) -> None:
         if self.offline:
             raise self.offline_error("the network may not be used (local_files_only or HF_HUB_OFFLINE)")
 
@@ -151,13 +142,12 @@ class HubRepository:
             raise ModelFormatError(
                 f"{self.cache} cannot be written ({error.strerror}); pass cache_folder="
             ) from None
-        except (OSError, RuntimeError, ValueError) as error:
-            # The hub's errors and those of its HTTP library derive from these; each means "did not arrive".
-            raise self.offline_error(f"the hub did not answer ({type(error).__name__})") from None
         except Exception as error:
-            if type(error).__module__.partition(".")[0] in _HTTP_LIBRARIES:
-                raise self.offline_error(f"the hub did not answer ({type(error).__name__})") from None
-            raise
+            # The hub's errors and most of its HTTP library's derive from these; each means "did not arrive".
+            is_known = isinstance(error, (OSError, RuntimeError, ValueError))
+            if not is_known and type(error).__module__.partition(".")[0] not in _HTTP_LIBRARIES:
+                raise
+            raise self.offline_error(f"the hub did not answer ({type(error).__name__})") from None
 
 
 def hub_cache(cache_folder: Path | None) -> Path:
@@ -174,11 +164,6 @@ def hub_cache(cache_folder: Path | None) -> Path:
 def is_offline() -> bool:
     """Whether the hub's environment variables forbid the network."""
     return (os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or "").upper() in _TRUE
-
-
-def _literal_pattern(path: str) -> str:
-    """`path` as a pattern that matches only itself."""
-    return re.sub(r"([*?\[])", r"[\1]", path)
 
 
 def _silent_progress() -> Any:

@@ -41,11 +41,7 @@ def cache_folder() -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file as 64 hex digits.
-
-    Raises:
-        ModelFormatError: If it cannot be read.
-    """
+    """The sha256 of a file as 64 hex digits; a ModelFormatError if it cannot be read."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
@@ -56,33 +52,34 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def check_stated(path: Path, actual: str, stated: str, *, repair: str) -> None:
-    """Compares a hash with the one its card states.
+def sha256_of_json(values: object) -> str:
+    """The sha256 of JSON values as 64 hex digits, the same for any order of keys."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode("ascii")).hexdigest()
 
-    Raises:
-        IntegrityError: If they differ.
-    """
-    if actual != stated:
-        raise IntegrityError(f"{path} has sha256 {actual[:12]}..., its card says {stated[:12]}.... {repair}")
+
+def short_sha256(text: str) -> str:
+    """A text, which may be any str, as 32 hex digits that a file can be called by."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def check_recorded(key: str, name: str, path: Path, actual: str, *, repair: str) -> None:
-    """Compares a hash with the one recorded at first use, or records it.
+    """Compares a file's hash with the one recorded at first use, or records it.
 
-    Args:
-        key: The model: hub id and commit, or absolute folder.
-        name: Path of the file inside the model.
-        path: The file.
-        actual: Its sha256.
-        repair: One sentence on what to do about a difference.
+    The record is by `key`, the model's hub id and commit or absolute folder, and `name`, the file's path
+    inside it. `repair` says in one sentence what to do about a difference.
 
     Raises:
         IntegrityError: If they differ.
     """
     record = _record_path(key, name)
-    recorded = _read(record)
-    if recorded is None:
-        _write(record, {"model": key, "file": name, "sha256": actual})
+    try:
+        recorded = json.loads(record.read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        recorded = None
+    if not isinstance(recorded, str):  # none yet, or damaged, which counts as a first use
+        write_if_possible(
+            record, {"model": key, "file": name, "sha256": actual}, "file hashes are not recorded"
+        )
     elif recorded != actual:
         raise IntegrityError(
             f"{path} has changed since it was first used: sha256 {actual[:12]}..., recorded"
@@ -98,7 +95,7 @@ def forget(key: str) -> int:
     """
     folder = _record_path(key, "").parent
     try:
-        count = sum(1 for _ in folder.glob("*.json"))
+        count = len(list(folder.glob("*.json")))
     except OSError:
         return 0
     shutil.rmtree(folder, ignore_errors=True)
@@ -106,54 +103,39 @@ def forget(key: str) -> int:
 
 
 def _record_path(key: str, name: str) -> Path:
-    model, file = (
-        hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32] for text in (key, name)
-    )
-    return cache_folder() / "integrity" / model / f"{file}.json"
+    return cache_folder() / "integrity" / short_sha256(key) / f"{short_sha256(name)}.json"
 
 
-def _read(record: Path) -> str | None:
-    """The recorded hash; None if there is none or the record is damaged, which counts as a first use."""
-    try:
-        value = json.loads(record.read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return None
-    return value if isinstance(value, str) else None
-
-
-def _write(record: Path, values: dict[str, str]) -> None:
-    try:
-        write_whole(record, json.dumps(values))
-    except OSError as error:
-        _LOG.info("file hashes are not recorded: %s cannot be written (%s)", record.parent, error.strerror)
-
-
-def write_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
-    """Writes a file by an atomic rename, its folder made if need be, so that no reader sees half of it.
+def write_if_possible(path: Path, values: object, otherwise: str, *, mode: int = 0o600) -> bool:
+    """Writes JSON by an atomic rename, its folder made if need be.
 
     Args:
         path: The file.
-        text: What it is to hold, written as UTF-8.
+        values: What it is to hold.
+        otherwise: What is so if it cannot be written, for the log.
         mode: Its permissions.
 
-    Raises:
-        OSError: If it cannot be written; nothing is left behind then.
+    Returns:
+        Whether it was written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path, mode=mode) as file:
-        file.write(text.encode())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path, mode=mode) as file:
+            file.write((json.dumps(values, indent=2) + "\n").encode())
+    except OSError as error:
+        _LOG.info("%s: %s cannot be written (%s)", otherwise, path.parent, error.strerror)
+        return False
+    return True
 
 
 @contextmanager
 def whole_file(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
     """A file to write to that takes the place of `path` when all of it is written, and on the disk.
 
-    Args:
-        path: The file; it stays as it is if anything is raised inside.
-        mode: Its permissions.
+    If anything is raised inside, `path` stays as it is and nothing is left behind.
 
     Raises:
-        OSError: If it cannot be written; nothing is left behind then.
+        OSError: If it cannot be written.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     temporary = Path(name)

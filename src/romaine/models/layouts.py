@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from romaine.models.card_json import CARD_FILE
 from romaine.models.tree import FileTree
@@ -17,8 +16,12 @@ from romaine.models.tree import FileTree
 PICKLE_SUFFIXES = (".pt", ".bin", ".pkl", ".pickle", ".pth", ".ckpt", ".joblib", ".dill")
 """Weight files whose format can run code when opened; see `is_pickle`."""
 
+SSE_CODES = "embedding.q4_k_m.bin"
+"""The 4-bit codes of a quantised SSE model: a raw array, not a pickle."""
+
 VARIANTS = ("fp32", "int8")
-_PLAIN_MODULES = frozenset({"Transformer", "Pooling", "Normalize"})
+PLAIN_MODULES = frozenset({"Transformer", "Pooling", "Normalize"})
+"""All that may follow, or be, a transformer which is run here without sentence-transformers."""
 
 Candidates = Mapping[str, tuple[str, ...]]
 
@@ -49,8 +52,8 @@ class Layout:
     backends: tuple[str, ...]
     applies: Condition
     required: Candidates
-    any_of: Candidates = field(default_factory=lambda: MappingProxyType({}))
-    optional: Candidates = field(default_factory=lambda: MappingProxyType({}))
+    any_of: Candidates = field(default_factory=dict)
+    optional: Candidates = field(default_factory=dict)
 
 
 def _has_module(*kinds: str) -> Condition:
@@ -61,12 +64,7 @@ def _has_model_type(*types: str) -> Condition:
     return lambda tree: tree.config.get("model_type") in types
 
 
-def _has_path(*paths: str) -> Condition:
-    return lambda tree: any(path in tree.paths for path in paths)
-
-
 def _in_module(name: str, usual_folder: str) -> tuple[str, ...]:
-    """Where a file of the first module may be."""
     return (f"{{module}}{name}", name, f"{usual_folder}/{name}")
 
 
@@ -82,8 +80,8 @@ def _is_static_without_modules(tree: FileTree) -> bool:
 def _is_plain_transformer(tree: FileTree) -> bool:
     """Whether pooling and normalising are all that follows the transformer, so that they can be done here."""
     if tree.modules:
-        return tree.modules[0].kind == "Transformer" and {m.kind for m in tree.modules} <= _PLAIN_MODULES
-    return not tree.paths.isdisjoint({"config.json"}) and tree.config.get("model_type") != "model2vec"
+        return tree.modules[0].kind == "Transformer" and {m.kind for m in tree.modules} <= PLAIN_MODULES
+    return "config.json" in tree.paths and tree.config.get("model_type") != "model2vec"
 
 
 def _may_have_onnx(tree: FileTree) -> bool:
@@ -92,24 +90,9 @@ def _may_have_onnx(tree: FileTree) -> bool:
     return CARD_FILE in tree.paths or not tree.modules or _is_plain_transformer(tree)
 
 
-def _is_sentence_transformers(tree: FileTree) -> bool:
-    return bool(tree.modules)
-
-
-_TOKENIZER = (
-    "{module}tokenizer.json",
-    "tokenizer.json",
-    "onnx/tokenizer.json",
-    "0_Transformer/tokenizer.json",
-)
-_TOKENIZER_OF_ANY_KIND = (
-    *_TOKENIZER,
-    *(
-        "{module}" + name
-        for name in ("vocab.txt", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model", "vocab.json")
-    ),
-)
-_SSE_CODES = "embedding.q4_k_m.bin"  # a raw array of codes, not a pickle
+_TOKENIZER = tuple(f"{folder}tokenizer.json" for folder in ("{module}", "", "onnx/", "0_Transformer/"))
+_OTHER_TOKENIZERS = ("vocab.txt", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model", "vocab.json")
+_TOKENIZER_OF_ANY_KIND = (*_TOKENIZER, *("{module}" + name for name in _OTHER_TOKENIZERS))
 _SHARDED = ("{module}model.safetensors", "{module}model.safetensors.index.json")
 _PICKLES = (
     "{module}pytorch_model.bin",
@@ -137,12 +120,12 @@ _DETAILS: Candidates = {
     "prompts": ("config_sentence_transformers.json",),
     "card": (CARD_FILE,),
 }
+_PLAIN: Candidates = {"weights": ("model.safetensors",), "tokenizer": ("tokenizer.json",)}
 _CONFIG: Candidates = {"config": ("{module}config.json", "config.json")}
-_ST_DETAILS: Candidates = {
-    **_CONFIG,
-    "modules": ("modules.json",),
-    "prompts": ("config_sentence_transformers.json",),
-}
+_PROMPTS: Candidates = {"prompts": ("config_sentence_transformers.json",)}
+_MODULES: Candidates = {"modules": ("modules.json",)}
+_ST_DETAILS: Candidates = {**_CONFIG, **_MODULES, **_PROMPTS}
+_INT8 = ("model.int8.onnx", "model_int8.onnx", "model_quantized.onnx")
 _ONNX: Candidates = {
     "onnx:fp32": (
         "onnx/model.fp32.onnx",
@@ -151,14 +134,7 @@ _ONNX: Candidates = {
         "model.onnx",
         "onnx/model_fp32.onnx",
     ),
-    "onnx:int8": (
-        "onnx/model.int8.onnx",
-        "onnx/model_int8.onnx",
-        "onnx/model_quantized.onnx",
-        "model.int8.onnx",
-        "model_int8.onnx",
-        "model_quantized.onnx",
-    ),
+    "onnx:int8": (*(f"onnx/{name}" for name in _INT8), *_INT8),
 }
 _ONNX_DATA: Candidates = {
     f"{use}:data": tuple(path + suffix for path in paths for suffix in ("_data", ".data"))
@@ -170,15 +146,15 @@ LAYOUTS: tuple[Layout, ...] = (
         name="romaine",
         backends=("static",),
         applies=_is_romaine_static,
-        required={"weights": ("model.safetensors",), "tokenizer": ("tokenizer.json",), "card": (CARD_FILE,)},
+        required={**_PLAIN, "card": (CARD_FILE,)},
     ),
     Layout(
         name="SSE, 4-bit",
         backends=("static",),
-        applies=lambda tree: any(path.rpartition("/")[2] == _SSE_CODES for path in tree.paths),
+        applies=lambda tree: any(path.rpartition("/")[2] == SSE_CODES for path in tree.paths),
         required={
             "weights": _in_module("model_rest.safetensors", "0_SSE"),
-            "codes": _in_module(_SSE_CODES, "0_SSE"),
+            "codes": _in_module(SSE_CODES, "0_SSE"),
             "tokenizer": (*_TOKENIZER, "0_SSE/tokenizer.json"),
         },
         optional=_ST_DETAILS,
@@ -212,18 +188,14 @@ LAYOUTS: tuple[Layout, ...] = (
             "weights": ("0_StaticEmbedding/model.safetensors",),
             "tokenizer": ("0_StaticEmbedding/tokenizer.json",),
         },
-        optional={"prompts": ("config_sentence_transformers.json",)},
+        optional=_PROMPTS,
     ),
     Layout(
         name="Model2Vec",
         backends=("static",),
         applies=_has_model_type("model2vec"),
-        required={
-            "weights": ("model.safetensors",),
-            "tokenizer": ("tokenizer.json",),
-            "config": ("config.json",),
-        },
-        optional={"modules": ("modules.json",)},
+        required={**_PLAIN, "config": ("config.json",)},
+        optional=_MODULES,
     ),
     Layout(
         name="ONNX",
@@ -243,14 +215,14 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout(
         name="sentence-transformers",
         backends=("sentence-transformers",),
-        applies=_is_sentence_transformers,
-        required={"modules": ("modules.json",), "weights": _SHARDED, "tokenizer": _TOKENIZER_OF_ANY_KIND},
+        applies=lambda tree: bool(tree.modules),
+        required={**_MODULES, "weights": _SHARDED, "tokenizer": _TOKENIZER_OF_ANY_KIND},
         optional={**_CONFIG, **_DETAILS},
     ),
     Layout(
         name="pickle",
         backends=("torch", "sentence-transformers"),
-        applies=_has_path("config.json"),
+        applies=lambda tree: "config.json" in tree.paths,
         required={**_CONFIG, "weights": _PICKLES, "tokenizer": _TOKENIZER},
         optional=_DETAILS,
     ),

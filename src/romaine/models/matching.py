@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from romaine.models.layouts import LAYOUTS, Layout, is_pickle
-from romaine.models.tree import FileTree, Module, join
+from romaine.models.tree import FileTree, join
 
 _ROUTERS = ("Router", "Asym")
 _MODULE_SUFFIXES = (".json", ".safetensors", ".txt", ".model")
@@ -49,9 +49,7 @@ class Match:
 def matches(tree: FileTree, known: Mapping[str, str]) -> list[Match]:
     """Every layout that `tree` is marked as, in order of preference.
 
-    Args:
-        tree: The model's files.
-        known: Relative path by use that the model's card gives; looked at before the layout's own.
+    `known` are the relative paths by use that the model's card gives; they go before the layout's own.
     """
     return [_match(layout, tree, known) for layout in LAYOUTS if layout.applies(tree)]
 
@@ -89,15 +87,14 @@ def _module_files(tree: FileTree) -> Iterator[tuple[str, str]]:
     its place.
     """
     for number, module in enumerate(tree.modules):
-        is_router = module.kind in _ROUTERS
-        if not is_router and (not number or not module.path):
+        if module.kind not in _ROUTERS and (not number or not module.path):
             continue
-        prefix = join(module.path, "") if module.path else ""
+        prefix = f"{module.path}/" if module.path else ""
         for path in sorted(tree.paths):
             name = path.removeprefix(prefix)
             if path.startswith(prefix) and _is_module_file(tree, path):
                 stem = name.partition(".")[0] if name in _NAMED_BY_STEM else f"file:{name}"
-                yield f"{module_use(module)}:{stem}", path
+                yield f"module:{module.path}:{stem}", path
 
 
 def _is_module_file(tree: FileTree, path: str) -> bool:
@@ -107,21 +104,12 @@ def _is_module_file(tree: FileTree, path: str) -> bool:
     return is_pickle(path) and join(folder, "model.safetensors") not in tree.paths
 
 
-def module_use(module: Module) -> str:
-    """The first half of the use under which a later module's files are listed."""
-    return f"module:{module.path}"
-
-
 def _shards(tree: FileTree, weights: str) -> Iterator[tuple[str, str]]:
     """The files that an index of sharded weights names."""
     if not weights.endswith(".index.json"):
         return
     folder = weights.rpartition("/")[0]
-    listed = tree.json_object(weights).get("weight_map", {})
-    names = (
-        sorted({name for name in listed.values() if isinstance(name, str)})
-        if isinstance(listed, dict)
-        else []
-    )
-    for number, name in enumerate(names):
+    listed = tree.json_object(weights).get("weight_map")
+    names = {name for name in listed.values() if isinstance(name, str)} if isinstance(listed, dict) else ()
+    for number, name in enumerate(sorted(names)):
         yield f"weights:{number}", join(folder, tree.inner(name))

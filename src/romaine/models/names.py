@@ -17,9 +17,9 @@ from romaine.models import catalog
 from romaine.models.card import ModelCard
 
 _HUB_PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
-_HUB_ID = re.compile(rf"{_HUB_PART}/{_HUB_PART}")
+_HUB_ID = re.compile(rf"(?!.*(?:--|\.\.|\.git$)){_HUB_PART}/{_HUB_PART}")
 _MAX_HUB_ID = 96
-_REVISION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9_-])?")
+_REVISION = re.compile(r"(?!.*(?:\.\.|//))[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9_-])?")
 _PATH_PREFIXES = ("./", "../", "/", "~/", ".\\", "..\\", "\\\\")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
@@ -55,8 +55,7 @@ def parse_name(model: object) -> ModelName:
         ModelNotFoundError: If nothing is known under this name, with the nearest known one.
     """
     if isinstance(model, os.PathLike):
-        path = os.fspath(model)
-        return _folder(_checked_text(path if isinstance(path, str) else os.fsdecode(path)))
+        return _folder(_checked_text(os.fsdecode(model)))
     text = _checked_text(model)
     if text == catalog.BUNDLED:
         return ModelName(id=text, folder=catalog.BUNDLED_FOLDER, card=catalog.card(text))
@@ -67,9 +66,18 @@ def parse_name(model: object) -> ModelName:
             f"model={text!r} is not a model's name: '..' is only allowed in a path that starts with"
             " ./ ../ / or ~"
         )
-    if _is_folder(Path(text)):
+    if os.path.isdir(text):  # noqa: PTH112 - as in `_folder`
         return ModelName(id=text, folder=Path(text))
-    return _hub(text)
+    card = catalog.find(text)
+    if card is not None:
+        return ModelName(id=card.id, card=card)
+    _refuse_file(Path(text), text)
+    if _HUB_ID.fullmatch(text) and len(text) <= _MAX_HUB_ID:
+        return ModelName(id=text)
+    raise ModelNotFoundError(
+        f"unknown model {text!r}: no folder of this name, not in the catalog, and not a hub id"
+        f" (organisation/name).{_suggestion(text)} Known: {', '.join(catalog.names())}"
+    )
 
 
 def check_revision(revision: object) -> str:
@@ -80,17 +88,19 @@ def check_revision(revision: object) -> str:
     """
     if revision is None:
         return "main"
-    if (
-        not isinstance(revision, str)
-        or not _REVISION.fullmatch(revision)
-        or ".." in revision
-        or "//" in revision
-    ):
+    if not isinstance(revision, str) or not _REVISION.fullmatch(revision):
         raise OptionError(
             f"revision={revision!r} is not allowed: it must be a commit, a tag or a branch"
             " (letters, digits and ._/-)"
         )
     return revision
+
+
+def _suggestion(text: str) -> str:
+    """A sentence naming the catalog's nearest name, or nothing if none is near."""
+    short = {name.rpartition("/")[2]: name for name in catalog.names()}
+    close = get_close_matches(text, [*catalog.names(), *short], n=1, cutoff=0.7)
+    return f" Did you mean {short.get(close[0], close[0])!r}?" if close else ""
 
 
 def _checked_text(model: object) -> str:
@@ -113,53 +123,14 @@ def _folder(text: str) -> ModelName:
             folder = folder.expanduser()
         except RuntimeError:
             raise ModelNotFoundError(f"no folder {text!r}: there is no such home directory") from None
-    if _is_folder(folder):
+    if os.path.isdir(folder):  # noqa: PTH112 - unlike Path.is_dir it takes a name that is too long
         return ModelName(id=text, folder=folder)
-    if _is_file(folder):
-        raise ModelNotFoundError(f"{text!r} is a file; give the folder that holds the model's files")
-    raise ModelNotFoundError(f"no folder {text!r}; give an existing folder, or a name: {_names()}")
-
-
-def _hub(text: str) -> ModelName:
-    card = catalog.find(text)
-    if card is not None:
-        return ModelName(id=card.id, card=card)
-    if _is_file(Path(text)):
-        raise ModelNotFoundError(f"{text!r} is a file; give the folder that holds the model's files")
-    is_hub_id = (
-        _HUB_ID.fullmatch(text)
-        and len(text) <= _MAX_HUB_ID
-        and "--" not in text
-        and not text.endswith(".git")
-    )
-    if is_hub_id and ".." not in text:
-        return ModelName(id=text)
+    _refuse_file(folder, text)
     raise ModelNotFoundError(
-        f"unknown model {text!r}: no folder of this name, not in the catalog, and not a hub id"
-        f" (organisation/name).{suggestion(text)} Known: {_names()}"
+        f"no folder {text!r}; give an existing folder, or a name: {', '.join(catalog.names())}"
     )
 
 
-def suggestion(text: str) -> str:
-    """A sentence naming the catalog's nearest name, or nothing if none is near."""
-    short = {name.rpartition("/")[2]: name for name in catalog.names()}
-    close = get_close_matches(text, [*catalog.names(), *short], n=1, cutoff=0.7)
-    return f" Did you mean {short.get(close[0], close[0])!r}?" if close else ""
-
-
-def _names() -> str:
-    return ", ".join(catalog.names())
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):  # a name too long for the file system, or one it cannot express
-        return False
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
+def _refuse_file(path: Path, text: str) -> None:
+    if os.path.isfile(path):  # noqa: PTH113 - as in `_folder`
+        raise ModelNotFoundError(f"{text!r} is a file; give the folder that holds the model's files")

@@ -14,7 +14,8 @@ from typing import TypeAlias
 
 from romaine.errors import ModelFormatError
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_VARINT, _BYTES = 0, 2  # wire types
+_FIXED = {1: 8, 5: 4}  # bytes by wire type
 _LONGEST_VARINT = 10
 _FIELDS: Mapping[str, Mapping[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
@@ -55,12 +56,9 @@ def _locations(data: _Buffer) -> Iterator[str]:
         if kind == "entry":
             yield from _location(data, begin, end)
             continue
-        inner = _FIELDS[kind]
-        pending += [
-            (inner[number], start, stop)
-            for number, start, stop in _messages(data, begin, end)
-            if number in inner
-        ]
+        for number, start, stop in _messages(data, begin, end):
+            if number in _FIELDS[kind]:
+                pending.append((_FIELDS[kind][number], start, stop))
 
 
 def _location(data: _Buffer, begin: int, end: int) -> Iterator[str]:
@@ -74,7 +72,9 @@ def _messages(data: _Buffer, begin: int, end: int) -> Iterator[tuple[int, int, i
     while begin < end:
         tag, begin = _varint(data, begin, end)
         kind = tag & 7
-        if kind == _VARINT:
+        if kind in _FIXED:
+            begin += _FIXED[kind]
+        elif kind == _VARINT:
             _, begin = _varint(data, begin, end)
         elif kind == _BYTES:
             size, begin = _varint(data, begin, end)
@@ -82,8 +82,6 @@ def _messages(data: _Buffer, begin: int, end: int) -> Iterator[tuple[int, int, i
                 raise ValueError(f"a field of {size} bytes at {begin} ends behind its message")
             yield tag >> 3, begin, begin + size
             begin += size
-        elif kind in (_FIXED32, _FIXED64):
-            begin += 4 if kind == _FIXED32 else 8
         else:
             raise ValueError(f"a field at {begin} has the wire type {kind}, which there is none of")
     if begin > end:
@@ -92,11 +90,8 @@ def _messages(data: _Buffer, begin: int, end: int) -> Iterator[tuple[int, int, i
 
 def _varint(data: _Buffer, begin: int, end: int) -> tuple[int, int]:
     value = 0
-    for index in range(_LONGEST_VARINT):
-        if begin + index >= end:
-            break
-        byte = data[begin + index]
-        value |= (byte & 0x7F) << 7 * index
-        if byte < 0x80:
-            return value, begin + index + 1
+    for index, place in enumerate(range(begin, min(end, begin + _LONGEST_VARINT))):
+        value |= (data[place] & 0x7F) << 7 * index
+        if data[place] < 0x80:
+            return value, place + 1
     raise ValueError(f"the number at {begin} does not end")

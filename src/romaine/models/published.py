@@ -6,7 +6,7 @@ from 0 to 1 but for the MTEB score, which is of 100; most are the authors' own, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from romaine.models.card import Measure
@@ -17,11 +17,6 @@ SSE = "RikkaBotan/stable-static-embedding-fast-retrieval-mrl-en"
 SSE_4_BIT = "RikkaBotan/quantized-stable-static-embedding-fast-retrieval-mrl-en"
 EMBEDDING_GEMMA = "google/embeddinggemma-300m"
 LEAF = "tss-deposium/gemma300-leaf-embeddings-test"
-
-_LETTUCE_CARD = f"model card of {LETTUCE}"
-_SSE_CARD = f"model card of {SSE_4_BIT}"
-_LEAF_CARD = f"model card of {LEAF}, MTEB evaluation of 2025-10-12"
-_LEAF_BASE = f"model card of {LEAF}, as its base model"
 
 _LETTUCE_DIMS = {
     64: (0.424, 0.648, 0.698, 0.523),
@@ -34,6 +29,7 @@ _LETTUCE_METRICS = ("recall@1", "recall@5", "recall@10", "MRR@10")
 
 _SSE_METRICS = ("nDCG@10", "MRR@10", "MAP@100")
 _SSE_NANOBEIR = {
+    "NanoBEIR": (0.5110, 0.5645, 0.4312),
     "NanoClimateFEVER": (0.3127, 0.3822, 0.2439),
     "NanoDBPedia": (0.5472, 0.7440, 0.4252),
     "NanoFEVER": (0.6870, 0.6402, 0.6191),
@@ -49,65 +45,62 @@ _SSE_NANOBEIR = {
     "NanoTouche2020": (0.5979, 0.7910, 0.4526),
 }
 
-_LEAF_STS22 = {
-    "Chinese": 0.499,
-    "Arabic": 0.469,
-    "Italian": 0.435,
-    "Spanish": 0.403,
-    "French": 0.300,
-    "Russian": 0.268,
-    "Turkish": 0.247,
-    "German": 0.163,
-    "Polish": 0.132,
+_GEMMA = {
+    "STSBenchmark Spearman": 0.81,
+    "STS22 English Spearman": 0.75,
+    "STS22 average Spearman": 0.65,
+    "cross-lingual Spearman": 0.55,
+    "MTEB score": 61.15,
+}
+_LEAF = {
+    "STSBenchmark Spearman": 0.223,
+    "STS22 English Spearman": 0.373,
+    "STS22 average Spearman": 0.21,
+    "cross-lingual Spearman, worst": -0.14,
+    "cross-lingual Spearman, best": 0.12,
+    "STS22 Chinese Spearman": 0.499,
+    "STS22 Arabic Spearman": 0.469,
+    "STS22 Italian Spearman": 0.435,
+    "STS22 Spanish Spearman": 0.403,
+    "STS22 French Spearman": 0.300,
+    "STS22 Russian Spearman": 0.268,
+    "STS22 Turkish Spearman": 0.247,
+    "STS22 German Spearman": 0.163,
+    "STS22 Polish Spearman": 0.132,
 }
 
 
-def _lettuce() -> Iterator[Measure]:
-    yield Measure(name="RP recall@1", value=0.924, source=_LETTUCE_CARD)
-    yield Measure(name="RP recall@5", value=0.982, source=_LETTUCE_CARD)
-    yield Measure(name="STSBenchmark Spearman", value=0.819, source=_LETTUCE_CARD)
-    for dim, values in _LETTUCE_DIMS.items():
-        for metric, value in zip(_LETTUCE_METRICS, values, strict=True):
-            yield Measure(
-                name=f"144k-passage retrieval {metric}, {dim} dims", value=value, source=_LETTUCE_CARD
-            )
+def _on_card(model: str, figures: Mapping[str, float], *, part: str = "") -> tuple[Measure, ...]:
+    source = f"model card of {model}{part}"
+    return tuple(Measure(name=name, value=value, source=source) for name, value in figures.items())
 
-
-def _sse_4_bit() -> Iterator[Measure]:
-    for metric, value in zip(_SSE_METRICS, (0.5110, 0.5645, 0.4312), strict=True):
-        yield Measure(name=f"NanoBEIR {metric}", value=value, source=_SSE_CARD)
-    for dataset, values in _SSE_NANOBEIR.items():
-        for metric, value in zip(_SSE_METRICS, values, strict=True):
-            yield Measure(name=f"{dataset} {metric}", value=value, source=_SSE_CARD)
-
-
-def _leaf() -> Iterator[Measure]:
-    yield Measure(name="STSBenchmark Spearman", value=0.223, source=_LEAF_CARD)
-    yield Measure(name="STS22 English Spearman", value=0.373, source=_LEAF_CARD)
-    yield Measure(name="STS22 average Spearman", value=0.21, source=_LEAF_CARD)
-    yield Measure(name="cross-lingual Spearman, worst", value=-0.14, source=_LEAF_CARD)
-    yield Measure(name="cross-lingual Spearman, best", value=0.12, source=_LEAF_CARD)
-    for language, value in _LEAF_STS22.items():
-        yield Measure(name=f"STS22 {language} Spearman", value=value, source=_LEAF_CARD)
-    yield Measure(name="MTEB score (estimated)", value=25, source=f"model card of {LEAF}")
-
-
-_EMBEDDING_GEMMA = (
-    Measure(name="STSBenchmark Spearman", value=0.81, source=_LEAF_BASE),
-    Measure(name="STS22 English Spearman", value=0.75, source=_LEAF_BASE),
-    Measure(name="STS22 average Spearman", value=0.65, source=_LEAF_BASE),
-    Measure(name="cross-lingual Spearman", value=0.55, source=_LEAF_BASE),
-    Measure(name="MTEB score", value=61.15, source=_LEAF_BASE),
-)
 
 PUBLISHED: Mapping[str, tuple[Measure, ...]] = MappingProxyType(
     {
-        LETTUCE: tuple(_lettuce()),
-        STATIC_RETRIEVAL: (Measure(name="NanoBEIR nDCG@10", value=0.5032, source=_SSE_CARD),),
-        SSE: (Measure(name="NanoBEIR nDCG@10", value=0.5124, source=_SSE_CARD),),
-        SSE_4_BIT: tuple(_sse_4_bit()),
-        EMBEDDING_GEMMA: _EMBEDDING_GEMMA,
-        LEAF: tuple(_leaf()),
+        LETTUCE: _on_card(
+            LETTUCE,
+            {"RP recall@1": 0.924, "RP recall@5": 0.982, "STSBenchmark Spearman": 0.819}
+            | {
+                f"144k-passage retrieval {metric}, {dim} dims": value
+                for dim, values in _LETTUCE_DIMS.items()
+                for metric, value in zip(_LETTUCE_METRICS, values, strict=True)
+            },
+        ),
+        STATIC_RETRIEVAL: _on_card(SSE_4_BIT, {"NanoBEIR nDCG@10": 0.5032}),
+        SSE: _on_card(SSE_4_BIT, {"NanoBEIR nDCG@10": 0.5124}),
+        SSE_4_BIT: _on_card(
+            SSE_4_BIT,
+            {
+                f"{dataset} {metric}": value
+                for dataset, values in _SSE_NANOBEIR.items()
+                for metric, value in zip(_SSE_METRICS, values, strict=True)
+            },
+        ),
+        EMBEDDING_GEMMA: _on_card(LEAF, _GEMMA, part=", as its base model"),
+        LEAF: (
+            *_on_card(LEAF, _LEAF, part=", MTEB evaluation of 2025-10-12"),
+            *_on_card(LEAF, {"MTEB score (estimated)": 25}),
+        ),
     }
 )
 """Published figures by hub id, the telling ones first."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -23,11 +22,7 @@ _BITS = {
 
 
 def check_sound(path: Path, *, repair: str) -> None:
-    """Checks one file of a model.
-
-    Args:
-        path: The file.
-        repair: One sentence that says how to get a whole one.
+    """Checks one file of a model; `repair` says in one sentence how to get a whole one.
 
     Raises:
         ModelFormatError: If it is missing, empty, a git-lfs pointer, cut off, or cannot be read.
@@ -50,22 +45,27 @@ def check_sound(path: Path, *, repair: str) -> None:
 
 
 def _check_safetensors(path: Path, size: int, repair: str) -> None:
-    """Compares the size with what the header promises (8 bytes of header length, JSON header, data)."""
-    header, header_size = read_header(path, size, repair)
-    entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
-    expected = 8 + header_size + max((_end(path, *item, repair) for item in entries.items()), default=0)
+    """Compares the size with what the header promises."""
+    entries, begin = read_header(path, repair=repair)
+    expected = begin + max((_end(path, *item, repair) for item in entries.items()), default=0)
     if size != expected:
         state = "cut off" if size < expected else "longer than it should be"
         raise ModelFormatError(f"{path} is {state}: {size} bytes, and its header says {expected}. {repair}")
 
 
-def read_header(path: Path, size: int, repair: str) -> tuple[Mapping[str, Any], int]:
-    """A safetensors file's header, as JSON gives it, and how many bytes it takes.
+def read_header(path: Path, *, repair: str) -> tuple[dict[str, Any], int]:
+    """What a safetensors file says of its tensors, and where their bytes begin.
+
+    The file is 8 bytes of header length, the header as JSON, the bytes.
+
+    Returns:
+        An entry by the name of each tensor as JSON gives it, unchecked; and the offset of the bytes.
 
     Raises:
-        ModelFormatError: If the file is too short for it, or it is no JSON object.
+        ModelFormatError: If the file is too short for its header, or that is no JSON object.
         OSError: If the file cannot be read.
     """
+    size = path.stat().st_size
     with path.open("rb") as file:
         header_size = int.from_bytes(file.read(8), "little")
         if size < 8 or header_size > min(size - 8, _MAX_HEADER):
@@ -77,7 +77,8 @@ def read_header(path: Path, size: int, repair: str) -> tuple[Mapping[str, Any], 
         header = None
     if not isinstance(header, dict):
         raise ModelFormatError(f"{path} has a damaged safetensors header (no JSON object). {repair}")
-    return header, header_size
+    header.pop("__metadata__", None)
+    return header, 8 + header_size
 
 
 def _end(path: Path, name: str, entry: Any, repair: str) -> int:

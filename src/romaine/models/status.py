@@ -1,8 +1,9 @@
-"""What `romaine models` shows: each model of the catalog and whether it can be used right now."""
+"""What `romaine models` shows: which models can be used right now, and how good they are said to be."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from romaine.errors import ModelFormatError
 from romaine.models import catalog
 from romaine.models.card import ModelCard
 from romaine.models.card_json import card_to_json
-from romaine.models.files import repository
+from romaine.models.files import folder_found, repository, snapshot_found
+from romaine.models.from_files import card_from_files
 from romaine.models.layouts import is_pickle
 from romaine.models.matching import matches
-from romaine.models.names import ModelName
+from romaine.models.names import ModelName, parse_name
 from romaine.models.tree import FileTree
 
 
@@ -29,7 +31,7 @@ class Status(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """One row.
+    """One model.
 
     Attributes:
         id: The model's name.
@@ -48,15 +50,37 @@ class Listing:
 
 def listings(*, cache_folder: Path | None = None) -> list[Listing]:
     """Every model of the catalog, the bundled one first. Looks at the disk, never at the network."""
-    return [listing(name, cache_folder=cache_folder) for name in catalog.names()]
+    return [_listing(name, cache_folder) for name in catalog.names()]
 
 
-def listing(name: str, *, cache_folder: Path | None = None) -> Listing:
-    """One model of the catalog.
+def describe(model: str | Path, *, cache_folder: Path | None = None) -> Listing:
+    """Describes one model, of the catalog or not, without the network and without loading it.
 
     Raises:
-        ModelNotFoundError: If the catalog has none of this name.
+        OptionError: If `model` cannot be a name.
+        ModelError: If nothing is known under this name, or its files are not a model.
+        OfflineError: If it is in no catalog and not here.
     """
+    name = parse_name(model)
+    if name.card is not None:
+        return _listing(name.card.id, cache_folder)
+    if name.folder is not None:
+        found = folder_found(name, name.folder)
+    else:
+        repo = repository(name, revision=None, cache_folder=cache_folder, offline=True)
+        snapshot = repo.snapshot()
+        if snapshot is None:
+            raise repo.offline_error("this command never uses it")
+        found = snapshot_found(repo, snapshot)
+    match = next((match for match in matches(found.tree, {}) if match.complete), None)
+    if match is None:
+        raise ModelFormatError(f"{found.tree.folder} holds no complete model. {found.repair}")
+    card = card_from_files(name.id, found.tree, match)
+    refused = card.rejection is not None or match.is_pickle
+    return Listing(id=name.id, status=Status.REJECTED if refused else Status.READY, card=card)
+
+
+def _listing(name: str, cache_folder: Path | None) -> Listing:
     try:
         card = catalog.card(name)
     except ModelFormatError:
@@ -80,3 +104,54 @@ def _is_complete(folder: Path, card: ModelCard) -> bool:
     except ModelFormatError:
         return False
     return any(match.complete and not match.is_pickle for match in found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityRow:
+    """One figure of one model: what was published beside what was measured here, never mixed.
+
+    Attributes:
+        model: The model's name.
+        figure: What was measured, e.g. "STSBenchmark Spearman"; "" if there is no figure at all.
+        published: What others published, None if nobody did.
+        source: Where they did.
+        measured: What this project measured, None if it did not.
+        command: The command that measures it again.
+    """
+
+    model: str
+    figure: str = ""
+    published: float | None = None
+    source: str = ""
+    measured: float | None = None
+    command: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The attributes as JSON values."""
+        return asdict(self)
+
+
+def quality_rows(cards: Iterable[ModelCard] | None = None) -> list[QualityRow]:
+    """Every figure of every card; a model without any has one empty row.
+
+    Figures of one name share a row. Published ones come first, in the order of the card.
+
+    Args:
+        cards: Which; None for the whole catalog, the bundled model first.
+
+    Raises:
+        ModelFormatError: If the bundled model's card cannot be read.
+    """
+    chosen = [catalog.card(name) for name in catalog.names()] if cards is None else list(cards)
+    return [row for card in chosen for row in _rows_of(card)]
+
+
+def _rows_of(card: ModelCard) -> list[QualityRow]:
+    by_figure: dict[str, dict[str, Any]] = {}
+    for item in card.quality:
+        by_figure[item.name] = {"published": item.value, "source": item.source}
+    for item in card.measured:
+        values = {"measured": item.value, "command": item.command or item.source}
+        by_figure.setdefault(item.name, {}).update(values)
+    rows = [QualityRow(model=card.id, figure=name, **values) for name, values in by_figure.items()]
+    return rows or [QualityRow(model=card.id)]

@@ -22,13 +22,11 @@ from numpy.typing import NDArray
 from romaine.arrays import FloatArray, as_float_array
 from romaine.errors import ModelFormatError, OptionError, VectorError
 from romaine.models import lowbit
+from romaine.models.layouts import SSE_CODES
 from romaine.models.tree import read_json_object
 
 BITS = (4, 8, 16, 32)
 """Bits a component may be stored in."""
-
-SSE_CODES = "embedding.q4_k_m.bin"
-"""The 4-bit codes of a quantised SSE model: a raw array, not a pickle."""
 
 _MODEL2VEC_MAX_LENGTH = 512  # what Model2Vec assumes where a config says nothing
 _LONGEST = 2**53
@@ -42,12 +40,8 @@ Tensors = Mapping[str, NDArray[Any]]
 class DyT:
     """Dynamic tanh with parameters for each dimension: ``gain * tanh(alpha * x + shift)``.
 
-    Zhu et al. 2025, "Transformers without Normalization"; SSE calls this form SeparableDyT.
-
-    Attributes:
-        alpha: float32 (dim,).
-        gain: float32 (dim,).
-        shift: float32 (dim,).
+    Zhu et al. 2025, "Transformers without Normalization"; SSE calls this form SeparableDyT. Each of `alpha`,
+    `gain` and `shift` is float32 (dim,).
     """
 
     alpha: FloatArray
@@ -114,7 +108,7 @@ def write_table(
     weights: FloatArray | None = None,
     dyt: DyT | None = None,
 ) -> Path:
-    """Writes romaine's own layout.
+    """Writes romaine's own layout and returns the file.
 
     Args:
         folder: Where `model.safetensors` goes; it is made if it is not there.
@@ -124,9 +118,6 @@ def write_table(
             vector points the same way, and there is nothing more to store.
         dyt: What follows the mean, or None.
 
-    Returns:
-        The file written.
-
     Raises:
         OptionError: If `bits` is not one of those, or 4 and dim is odd.
         VectorError: If `matrix` is not a table of finite numbers.
@@ -135,28 +126,23 @@ def write_table(
 
     if bits not in BITS:
         raise OptionError(f"bits={bits!r} is not possible; choose one of {', '.join(map(str, BITS))}")
-    table = as_float_array(matrix)
-    if table.ndim != 2 or not table.size:
-        raise VectorError(f"a table has the shape (vocab, dim), not {table.shape}")
+    table = _as_table(matrix)
     if weights is not None:
         table = table * as_float_array(weights)[:, None]
-    tensors = _encoded(np.ascontiguousarray(table), bits)
+    table = np.ascontiguousarray(table)
+    tensors: dict[str, NDArray[Any]]
+    if bits == 4:
+        tensors = dict(zip(("codes", "scales", "levels"), lowbit.to_4_bits(table), strict=True))
+    elif bits == 8:
+        tensors = dict(zip(("codes", "scales"), lowbit.to_8_bits(table), strict=True))
+    else:
+        tensors = {"table": table.astype(np.float16 if bits == 16 else np.float32)}
     if dyt is not None:
         tensors |= {"dyt.alpha": dyt.alpha, "dyt.gamma": dyt.gain, "dyt.beta": dyt.shift}
     path = Path(folder) / "model.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, path)
     return path
-
-
-def _encoded(table: FloatArray, bits: int) -> dict[str, NDArray[Any]]:
-    if bits == 4:
-        codes, scales, levels = lowbit.to_4_bits(table)
-        return {"codes": codes, "scales": scales, "levels": levels}
-    if bits == 8:
-        codes8, scales8 = lowbit.to_8_bits(table)
-        return {"codes": codes8, "scales": scales8}
-    return {"table": table.astype(np.float16 if bits == 16 else np.float32)}
 
 
 def _tensors(path: Path) -> dict[str, NDArray[Any]]:

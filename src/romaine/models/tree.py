@@ -39,12 +39,11 @@ def read_json(path: Path) -> Any:
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
-    """Reads a JSON file of a model that has to hold an object.
+    """As `read_json`, of a file that has to hold an object."""
+    return _as_object(read_json(path), path)
 
-    Raises:
-        ModelFormatError: As `read_json`, or if it holds something else.
-    """
-    values = read_json(path)
+
+def _as_object(values: Any, path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ModelFormatError(
             f"{path}: a JSON object is needed, got {type(values).__name__}; download the file again"
@@ -77,10 +76,6 @@ class FileTree:
             raise ModelFormatError(f"the folder {folder} cannot be read: {error.strerror}") from None
         return cls(folder, found)
 
-    def with_folder(self, folder: Path) -> FileTree:
-        """The same paths, with more of the files there."""
-        return FileTree(folder, self.paths)
-
     def json(self, path: str) -> Any:
         """The JSON file at `path`, or None if there is none.
 
@@ -99,12 +94,7 @@ class FileTree:
             ModelFormatError: If it is not a JSON object.
         """
         values = self.json(path)
-        if values is not None and not isinstance(values, dict):
-            raise ModelFormatError(
-                f"{self.folder / path}: a JSON object is needed, got {type(values).__name__};"
-                " download the file again"
-            )
-        return values or {}
+        return {} if values is None else _as_object(values, self.folder / path)
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
@@ -119,16 +109,15 @@ class FileTree:
         Raises:
             ModelFormatError: If it is malformed, or a module lies outside the folder.
         """
-        listed = self.json("modules.json")
-        if listed is None:
+        if "modules.json" not in self.paths or not (self.folder / "modules.json").is_file():
             return ()
+        listed = self.json("modules.json")
         if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed) or not listed:
             raise ModelFormatError(
                 f"{self.folder / 'modules.json'}: a list of modules is needed; download it again"
             )
         return tuple(
-            Module(kind=str(item.get("type", "")).rpartition(".")[2], path=self._module(item.get("path", "")))
-            for item in listed
+            Module(type=str(item.get("type", "")), path=self._module(item.get("path", ""))) for item in listed
         )
 
     def _module(self, path: object) -> str:
@@ -149,13 +138,9 @@ class FileTree:
         """
         text = path if isinstance(path, str) else "\0"
         parts = PurePosixPath(text)
-        unsafe = (
-            parts.is_absolute()
-            or ".." in parts.parts
-            or any(c in text for c in "\\:\0")
-            or not text.isprintable()
-        )
-        if unsafe or not _is_inside(self.folder / text, self.folder):
+        is_safe = text.isprintable() and not any(char in text for char in "\\:\0")
+        is_safe = is_safe and not parts.is_absolute() and ".." not in parts.parts
+        if not is_safe or not _is_inside(self.folder / text, self.folder):
             raise ModelFormatError(
                 f"{self.folder} names the path {path!r}, which is outside the model's folder; refused"
             )
@@ -167,12 +152,17 @@ class Module:
     """One entry of `modules.json`.
 
     Attributes:
-        kind: Class name without its package, e.g. "Transformer", "Pooling", "StaticEmbedding".
+        type: Its class with the package, e.g. "sentence_transformers.models.Pooling".
         path: Its folder inside the model's, "" for the root.
     """
 
-    kind: str
+    type: str
     path: str
+
+    @property
+    def kind(self) -> str:
+        """The class without its package."""
+        return self.type.rpartition(".")[2]
 
 
 def join(folder: str, name: str) -> str:
@@ -180,7 +170,7 @@ def join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def containing_root(folder: Path) -> Path:
+def _containing_root(folder: Path) -> Path:
     """The folder that links may stay in: the model's own, or its repository's in the hub cache.
 
     In that cache, `snapshots/<commit>/...` are links to `blobs/...` beside it.
@@ -193,24 +183,20 @@ def containing_root(folder: Path) -> Path:
 def check_inside(path: Path, folder: Path) -> None:
     """Refuses a file that a link takes out of the model's folder: it could be swapped, or be anyone's.
 
-    Args:
-        path: The file, as the folder names it.
-        folder: The model's folder; see `containing_root`.
-
     Raises:
         ModelFormatError: If the file is really elsewhere.
     """
     if not _is_inside(path, folder):
         raise ModelFormatError(
             f"{path} is a link to a file outside the model's folder; refused. Allowed are links inside"
-            f" {containing_root(folder)}: put the file itself there"
+            f" {_containing_root(folder)}: put the file itself there"
         )
 
 
 def _is_inside(path: Path, folder: Path) -> bool:
     try:
         # Only files are links to the hub cache's blobs; a folder there would be read without being seen
-        root = folder.resolve() if path.is_dir() else containing_root(folder)
+        root = folder.resolve() if path.is_dir() else _containing_root(folder)
         return path.resolve().is_relative_to(root)
     except (OSError, ValueError, RuntimeError):  # a loop of links, a name too long
         return False

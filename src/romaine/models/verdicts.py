@@ -11,9 +11,7 @@ vouch for itself, as its own verdict file is never read.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import logging
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ from romaine.deserialise import deserialise
 from romaine.errors import ModelNotFoundError, OptionError, RejectedModelError, UnverifiedModelError
 from romaine.models import catalog
 from romaine.models.files import LocalModel, first_fingerprint
-from romaine.models.integrity import cache_folder, write_whole
+from romaine.models.integrity import cache_folder, sha256_of_json, short_sha256, write_if_possible
 from romaine.models.names import parse_name
 
 VERIFIER_VERSION = 1
@@ -30,7 +28,6 @@ VERIFIER_VERSION = 1
 
 VERDICT_FILE = "romaine-verdict.json"
 
-_LOG = logging.getLogger(__name__)
 _KEPT = 16  # verdicts in one file: several backends and ONNX files, and a few earlier states
 _SETTINGS = ("pooling", "layer_norm", "dims", "max_tokens", "unit_output")
 
@@ -67,9 +64,6 @@ def verdict_key(local: LocalModel, backend: str) -> str:
     """Identifies a model as one backend runs it: its fingerprint, all files it reads, and what is done there.
 
     The card's own file does not count, but what it says about vectors does.
-
-    Returns:
-        64 hex digits.
     """
     card = local.card
     prompts = card.prompts
@@ -81,7 +75,7 @@ def verdict_key(local: LocalModel, backend: str) -> str:
         **{name: getattr(card, name) for name in _SETTINGS},
         "int8_ranges": dict(card.int8_ranges),
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("ascii")).hexdigest()
+    return sha256_of_json(parts)
 
 
 def save(verdict: Verdict, local: LocalModel) -> Path | None:
@@ -92,7 +86,9 @@ def save(verdict: Verdict, local: LocalModel) -> Path | None:
     """
     for path in _places(local):
         others = [item for item in _read(path) if item.key != verdict.key and item.is_current]
-        if _write(path, [verdict, *others][:_KEPT]):
+        values = {"schema": 1, "verdicts": [asdict(item) for item in [verdict, *others][:_KEPT]]}
+        # a model's folder is for everyone
+        if write_if_possible(path, values, "the verdict is not kept", mode=0o644):
             return path
     return None
 
@@ -143,7 +139,7 @@ def require_pass(local: LocalModel, backend: str, *, variant: str | None = None)
 
 def _places(local: LocalModel) -> tuple[Path, ...]:
     """Where verdicts on a model may be, the place to write to first."""
-    cached = cache_folder() / "verdicts" / f"{_digest(str(local.folder.resolve()))}.json"
+    cached = cache_folder() / "verdicts" / f"{short_sha256(str(local.folder.resolve()))}.json"
     beside = local.folder / VERDICT_FILE
     if local.id == catalog.BUNDLED:
         return (cached, beside)
@@ -155,10 +151,6 @@ def _is_hub(model_id: str) -> bool:
         return parse_name(model_id).is_hub
     except ModelNotFoundError:  # a folder given relative to another working directory
         return False
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _read(path: Path) -> list[Verdict]:
@@ -176,13 +168,3 @@ def _read(path: Path) -> list[Verdict]:
             if "verifier" in entry:  # the field's default is this version
                 found.append(verdict)
     return found
-
-
-def _write(path: Path, verdicts: list[Verdict]) -> bool:
-    text = json.dumps({"schema": 1, "verdicts": [asdict(item) for item in verdicts]}, indent=2) + "\n"
-    try:
-        write_whole(path, text, mode=0o644)  # a model's folder is for everyone
-    except OSError as error:
-        _LOG.info("the verdict is not kept: %s cannot be written (%s)", path.parent, error.strerror)
-        return False
-    return True

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from romaine.errors import ModelFormatError
+from romaine.errors import ModelFormatError, one_line
 
 MOST_GROWTH = 128
 """Characters, or copies of its tokens, that one character of a text may become. Published tokenizers stay
@@ -45,17 +45,13 @@ def check_growth(path: Path) -> None:
     added = 0.0
     try:
         for key, component in _components(path.read_text(encoding="utf-8")):
-            tokens = 0.0
-            if key == "post_processor":
-                growth, tokens = _post_processor(component)
-            else:
-                growth = _normalizer(component)
+            is_last = key == "post_processor"
+            growth, tokens = _post_processor(component) if is_last else (_normalizer(component), 0.0)
             # Of a key that stands there twice, the library may take either
             most[key], added = max(most[key], growth), max(added, tokens)
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise ModelFormatError(
-            f"{path} is not a readable tokenizer.json ({type(error).__name__}: {str(error)[:200]})."
-            " Download the model's files again."
+            f"{path} is not a readable tokenizer.json ({one_line(error)}). Download the model's files again."
         ) from None
     for amount, limit, what in (
         (math.prod(most.values()), MOST_GROWTH, "make {} characters or tokens of each character of a text"),

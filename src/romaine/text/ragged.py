@@ -36,12 +36,9 @@ class Ragged:
         """Joins collections of sequences, in order."""
         if len(parts) == 1:
             return parts[0]
-        lengths = [part.lengths for part in parts]
-        ids = [part.ids for part in parts]
-        return cls(
-            np.concatenate(ids) if ids else np.empty(0, dtype=np.int32),
-            offsets_of(np.concatenate(lengths) if lengths else np.empty(0, dtype=np.int64)),
-        )
+        ids = [np.empty(0, dtype=np.int32), *(part.ids for part in parts)]
+        lengths = [np.empty(0, dtype=np.int64), *(part.lengths for part in parts)]
+        return cls(np.concatenate(ids), offsets_of(np.concatenate(lengths)))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -60,12 +57,7 @@ class Ragged:
         return self.cut(self.offsets[:-1][indices], self.lengths[indices])
 
     def cut(self, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Ragged:
-        """Any stretches of `ids` as sequences of their own.
-
-        Args:
-            starts: Position in `ids` of each stretch, (m,).
-            lengths: Tokens of each stretch, (m,).
-        """
+        """Stretches of `ids` as sequences of their own, by where they start and their lengths, both (m,)."""
         offsets = offsets_of(lengths)
         return Ragged(self.ids[positions(starts, offsets)], offsets)
 

@@ -12,14 +12,13 @@ from typing import Any
 
 import tokenizers
 
-from romaine.errors import ModelFormatError
+from romaine.errors import ModelFormatError, one_line
 from romaine.text.batching import batches
-from romaine.text.chunks import ChunkTokenizer, splits_at_spaces
+from romaine.text.chunks import AsciiWordPiece, ChunkTokenizer, splits_at_spaces
 from romaine.text.growth import check_growth
 from romaine.text.pieces import Pieces, Truncate
 from romaine.text.ragged import Ragged
 from romaine.text.windows import split, wrap
-from romaine.text.wordpiece import AsciiWordPiece
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _GROUP_CHARACTERS = 1 << 16
@@ -30,11 +29,10 @@ _PROBES = ("a", "0", "the", "\u4e00")
 
 
 class Tokenizer:
-    """Turns texts into token ids exactly as the model's own tokenizer does, without ever cutting or padding.
+    """Turns texts into token ids exactly as the model's own tokenizer does. Safe to use from many threads.
 
     What the file configures about truncation and padding is switched off: windows are cut where the whole
-    text's tokens are known (`romaine.text.windows`), padding belongs to the batch. Safe to use from
-    many threads.
+    text's tokens are known (`romaine.text.windows`), padding belongs to the batch.
 
     Attributes:
         vocab_size: Rows an embedding table needs: the highest id plus one.
@@ -91,13 +89,8 @@ class Tokenizer:
 
     def split(self, texts: Sequence[str], *, max_tokens: int | None, truncate: Truncate) -> Pieces:
         """Cuts texts to a window, each piece in the special tokens; see `romaine.text.windows.split`."""
-        return split(
-            self._encode_plain(texts),
-            max_tokens=max_tokens,
-            truncate=truncate,
-            prefix=self.prefix,
-            suffix=self.suffix,
-        )
+        tokens = self._encode_plain(texts)
+        return split(tokens, max_tokens=max_tokens, truncate=truncate, prefix=self.prefix, suffix=self.suffix)
 
     def count(self, texts: Sequence[str], *, add_special_tokens: bool = True) -> list[int]:
         """Tokens of each text."""
@@ -131,7 +124,7 @@ def _rust_errors(what: str, remedy: str) -> Iterator[None]:
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise ModelFormatError(f"{what} ({str(error)[:300]}). {remedy}") from error
+        raise ModelFormatError(f"{what} ({one_line(error)}). {remedy}") from error
 
 
 def _pad_id(rust: tokenizers.Tokenizer) -> int:

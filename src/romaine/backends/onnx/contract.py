@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,13 +40,10 @@ class Contract:
     length: int | None
 
     def feeds(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """The graph's inputs for one batch.
-
-        Args:
-            ids: Token ids, (n, length).
-            mask: 1 where there is a token, (n, length).
-        """
-        return {name: _feed(name, ids, mask).astype(dtype, copy=False) for name, dtype in self.dtypes.items()}
+        """The graph's inputs for one batch: token ids and 1 where there is one, both (n, length)."""
+        positions = np.broadcast_to(np.arange(ids.shape[1]), ids.shape)
+        given = dict(zip(_INPUTS, (ids, mask, np.zeros_like(ids), positions), strict=True))
+        return {name: given[name].astype(dtype, copy=False) for name, dtype in self.dtypes.items()}
 
 
 def read_contract(session: ort.InferenceSession) -> Contract:
@@ -66,7 +63,9 @@ def read_contract(session: ort.InferenceSession) -> Contract:
         )
     output, pooled = _choose_output(session)
     shape = next(item for item in inputs if item.name == "input_ids").shape
-    batch, length = (size if isinstance(size, int) and size > 0 else None for size in _as_pair(shape))
+    if len(shape) != 2:
+        raise ModelFormatError(f"input_ids has shape {list(shape)}; (texts, tokens) is needed")
+    batch, length = (size if isinstance(size, int) and size > 0 else None for size in shape)
     dtypes = {item.name: _DTYPES[item.type] for item in inputs}
     return Contract(dtypes=dtypes, output=output, pooled=pooled, batch=batch, length=length)
 
@@ -91,19 +90,3 @@ def _choose_output(session: ort.InferenceSession) -> tuple[str, bool]:
         f"the graph gives no vectors: its outputs have {outputs} axes by name; one of (texts, dim) or of"
         " (texts, tokens, dim) is needed"
     )
-
-
-def _as_pair(shape: Sequence[Any]) -> tuple[Any, Any]:
-    if len(shape) != 2:
-        raise ModelFormatError(f"input_ids has shape {list(shape)}; (texts, tokens) is needed")
-    return shape[0], shape[1]
-
-
-def _feed(name: str, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[Any]:
-    if name == "input_ids":
-        return ids
-    if name == "attention_mask":
-        return mask
-    if name == "token_type_ids":
-        return np.zeros_like(ids)
-    return np.broadcast_to(np.arange(ids.shape[1]), ids.shape)

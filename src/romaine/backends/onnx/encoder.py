@@ -16,10 +16,11 @@ from romaine.backends.onnx.contract import (
     metadata_int,
     read_contract,
 )
-from romaine.backends.onnx.session import CPU, first_line, open_session, parse_providers
-from romaine.errors import BackendError, ModelFormatError
+from romaine.backends.onnx.session import CPU, open_session, parse_providers
+from romaine.errors import BackendError, ModelFormatError, one_line
 from romaine.models.card import ModelCard
 from romaine.models.files import LocalModel
+from romaine.models.layouts import VARIANTS
 from romaine.text.batching import batches
 from romaine.text.ragged import Ragged
 from romaine.text.tokenizer import Tokenizer
@@ -28,19 +29,14 @@ _CACHED_TOKENS = 512  # with more, MiniLM's states outgrow a core's cache and a 
 
 
 class OnnxBackend:
-    """An ONNX graph with its tokenizer. Safe to call from many threads: `Session.run` is.
+    """An ONNX graph with its tokenizer; see `Backend`. Safe for many threads: `Session.run` is.
 
     Args:
         session: The graph, loaded.
         tokenizer: The model's own.
         pooling: How token states become one vector, where the graph gives those.
-        max_tokens: Tokens of the window with special tokens counted, or None.
-
-    Attributes:
-        full_dim: Components of every vector.
-        max_tokens: The window.
-        pads: True: shorter texts of a batch are padded.
-        uniform_above: Read from the file's metadata, else None.
+        max_tokens: Tokens of the window with special tokens counted, or None. What the graph was fixed to
+            and what the file's metadata says bound it, too.
     """
 
     pads = True
@@ -67,10 +63,7 @@ class OnnxBackend:
         return self.tokenizer.split(texts, max_tokens=self.max_tokens, truncate=truncate)
 
     def encode(self, inputs: Ragged) -> FloatArray:
-        """Runs the model on one batch.
-
-        Args:
-            inputs: Token ids, special tokens included.
+        """Runs the model on token ids, special tokens included.
 
         Returns:
             float32 (len(inputs), full_dim): the graph's own vectors, or token states pooled.
@@ -78,11 +71,10 @@ class OnnxBackend:
         Raises:
             BackendError: If ONNX Runtime fails, e.g. for lack of memory.
         """
-        if not len(inputs) or not inputs.lengths.max():
-            return np.zeros((len(inputs), self.full_dim), dtype=np.float32)
-        vectors = np.empty((len(inputs), self.full_dim), dtype=np.float32)
+        vectors = np.zeros((len(inputs), self.full_dim), dtype=np.float32)
         for indices in self._portions(inputs.lengths):
-            vectors[indices] = self._encode_portion(inputs.take(indices))
+            if inputs.lengths[indices].any():
+                vectors[indices] = self._encode_portion(inputs.take(indices))
         return vectors
 
     def _portions(self, lengths: NDArray[np.int64]) -> Iterable[NDArray[np.intp]]:
@@ -93,14 +85,12 @@ class OnnxBackend:
 
     def _encode_portion(self, inputs: Ragged) -> FloatArray:
         ids, mask = inputs.padded(self.tokenizer.pad_id)
-        if not ids.shape[1]:
-            return np.zeros((len(inputs), self.full_dim), dtype=np.float32)
         try:
             vectors = self._run(ids, mask)
         except Exception as error:  # ORT's exceptions have no public base class
             raise BackendError(
                 f"ONNX Runtime failed on a batch of {len(ids)} texts of up to {ids.shape[1]} tokens"
-                f" ({first_line(error)}). If memory ran out, lower batch_tokens; if the texts are longer"
+                f" ({one_line(error)}). If memory ran out, lower batch_tokens; if the texts are longer"
                 " than the model's position table, its max_tokens is not in its configuration."
             ) from error
         # A row of padding alone has no meaning, whatever the graph makes of it.
@@ -114,11 +104,11 @@ class OnnxBackend:
         size = self._contract.batch
         if size is None:
             return self._run_rows(ids, mask)
-        parts = [
-            self._run_rows(_rows(ids, start, size), _rows(mask, start, size))
-            for start in range(0, len(ids), size)
+        # the first row again where there are no more
+        rows = np.concatenate([np.arange(len(ids)), np.zeros(-len(ids) % size, dtype=np.intp)])
+        return np.concatenate([self._run_rows(ids[part], mask[part]) for part in rows.reshape(-1, size)])[
+            : len(ids)
         ]
-        return np.concatenate(parts)[: len(ids)]
 
     def _run_rows(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> FloatArray:
         if self._contract.length is not None:
@@ -137,7 +127,7 @@ class OnnxBackend:
         except Exception as error:
             raise ModelFormatError(
                 f"the graph does not run on token id {ids[0, 0]}, the tokenizer's highest"
-                f" ({first_line(error)}). Tokenizer and ONNX file do not belong together, or the file is"
+                f" ({one_line(error)}). Tokenizer and ONNX file do not belong together, or the file is"
                 " damaged: download both again."
             ) from error
         if vectors.ndim != 2 or vectors.shape[0] != 1 or not vectors.shape[1]:
@@ -149,12 +139,9 @@ class OnnxBackend:
 
 
 def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> OnnxBackend:
-    """Loads a model for `Embedder`.
+    """Loads a model with the files "tokenizer" and "onnx:fp32" or "onnx:int8" for `Embedder`.
 
-    Args:
-        model: Its files: "tokenizer" and "onnx:fp32" or "onnx:int8".
-        card: What is known about it.
-        options: `variant`, `threads`, `device` and `providers` apply.
+    Of `options`, `variant`, `threads`, `device` and `providers` apply.
 
     Raises:
         ModelFormatError: If files are missing, damaged or do not fit each other, or the graph needs inputs
@@ -163,19 +150,9 @@ def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> OnnxBacken
     """
     providers = parse_providers(options)
     tokenizer = Tokenizer.from_file(model.path("tokenizer"))
-    path = model.path(_variant(model, card, options, on_cpu=providers == [CPU]))
-    session = open_session(path, providers=providers, threads=options.threads)
+    # which one is best was decided when the model was found, and only that is among its files
+    variant = options.variant or next(
+        (name for name in VARIANTS if f"onnx:{name}" in model.files), VARIANTS[0]
+    )
+    session = open_session(model.path(f"onnx:{variant}"), providers=providers, threads=options.threads)
     return OnnxBackend(session, tokenizer, pooling=card.pooling, max_tokens=card.max_tokens)
-
-
-def _variant(model: LocalModel, card: ModelCard, options: LoadOptions, *, on_cpu: bool) -> str:
-    if options.variant is not None:
-        return f"onnx:{options.variant}"
-    order = ("onnx:int8", "onnx:fp32") if card.int8_holds and on_cpu else ("onnx:fp32", "onnx:int8")
-    return next((use for use in order if use in model.files), order[0])
-
-
-def _rows(array: NDArray[np.int64], start: int, size: int) -> NDArray[np.int64]:
-    """`size` rows from `start` on, the first row again where there are no more."""
-    chosen = array[start : start + size]
-    return np.concatenate([chosen, np.repeat(array[:1], size - len(chosen), axis=0)])

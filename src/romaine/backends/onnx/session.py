@@ -10,11 +10,11 @@ from typing import Any
 import onnxruntime as ort
 
 from romaine.backends.base import LoadOptions
-from romaine.errors import ModelFormatError, OptionError
+from romaine.errors import ModelFormatError, OptionError, one_line
 
 CPU = "CPUExecutionProvider"
 _PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
+    "cpu": CPU,
     "cuda": "CUDAExecutionProvider",
     "coreml": "CoreMLExecutionProvider",
     "mps": "CoreMLExecutionProvider",
@@ -49,7 +49,7 @@ def open_session(
         return ort.InferenceSession(str(path), settings, providers=list(providers))
     except Exception as error:
         raise ModelFormatError(
-            f"{path} cannot be loaded by ONNX Runtime {ort.__version__} ({first_line(error)})."
+            f"{path} cannot be loaded by ONNX Runtime {ort.__version__} ({one_line(error)})."
             " It is damaged, cut off, made for a newer version, or keeps tensors in files that are missing or"
             " outside its folder. Download it again, or export it (romaine export)."
         ) from error
@@ -84,12 +84,6 @@ def physical_cores() -> int:
     except OSError:
         doubled = False
     return max(1, usable // 2 if doubled else usable)
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, short enough to be quoted in another."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:300]
 
 
 def _not_available(asked: str, available: Sequence[str]) -> OptionError:

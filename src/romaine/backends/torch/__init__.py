@@ -19,8 +19,7 @@ except ModuleNotFoundError as error:
         raise
     raise MissingExtraError("backend 'torch'", "torch") from error
 
-from romaine.backends.torch.encoder import TorchBackend, load
+from romaine.backends.torch.encoder import TorchBackend, load, pool
 from romaine.backends.torch.module import load_module
-from romaine.backends.torch.pooling import pool
 
 __all__ = ["TorchBackend", "load", "load_module", "pool"]

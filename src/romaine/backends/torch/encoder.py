@@ -11,9 +11,8 @@ from torch import nn
 from romaine.arrays import FloatArray, Pooling
 from romaine.backends.base import LoadOptions, Pieces, Truncate
 from romaine.backends.torch.module import load_module
-from romaine.backends.torch.pooling import pool
 from romaine.backends.torch.rotary import DynamicRotary
-from romaine.errors import BackendError, ModelFormatError
+from romaine.errors import BackendError, ModelFormatError, one_line
 from romaine.models.card import ModelCard
 from romaine.models.files import LocalModel
 from romaine.text.ragged import Ragged
@@ -23,19 +22,13 @@ _POSITION_TABLES = ("position_embeddings", "embed_positions", "wpe")
 
 
 class TorchBackend:
-    """A transformers encoder with its tokenizer. Safe to call from many threads.
+    """A transformers encoder with its tokenizer; see `Backend`. Safe to call from many threads.
 
     Args:
         module: In eval mode, on its device; gives `last_hidden_state`.
         tokenizer: The model's own.
         pooling: How token states become one vector.
         max_tokens: Tokens of the window with special tokens counted, or None.
-
-    Attributes:
-        full_dim: Components of every vector.
-        max_tokens: The window.
-        pads: True: shorter texts of a batch are padded.
-        uniform_above: The trained length where rotary scaling depends on the length of the batch, else None.
     """
 
     pads = True
@@ -47,8 +40,9 @@ class TorchBackend:
         self.tokenizer = tokenizer
         self.pooling = pooling
         self.max_tokens = max_tokens
-        self.full_dim = _hidden_size(module)
+        self.full_dim = int(module.config.hidden_size)  # type: ignore[union-attr, arg-type]
         rotary = getattr(module, "rotary_emb", None)
+        # where rotary scaling depends on the length of the batch
         self.uniform_above = rotary.trained if isinstance(rotary, DynamicRotary) else None
         self._device = next(module.parameters()).device
 
@@ -57,10 +51,7 @@ class TorchBackend:
         return self.tokenizer.split(texts, max_tokens=self.max_tokens, truncate=truncate)
 
     def encode(self, inputs: Ragged) -> FloatArray:
-        """Runs the model on one batch.
-
-        Args:
-            inputs: Token ids, special tokens included.
+        """Runs the model on token ids, special tokens included.
 
         Returns:
             float32 (len(inputs), full_dim), pooled, not normalised.
@@ -81,7 +72,7 @@ class TorchBackend:
         except (RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:
             raise BackendError(
                 f"torch failed on a batch of {len(ids)} texts of up to {ids.shape[1]} tokens"
-                f" ({type(error).__name__}: {str(error)[:200]}). If memory ran out, lower batch_tokens."
+                f" ({one_line(error)}). If memory ran out, lower batch_tokens."
             ) from error
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -90,14 +81,10 @@ class TorchBackend:
 
 
 def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> TorchBackend:
-    """Loads a model for `Embedder`.
+    """Loads a model with the files "config", "tokenizer" and "weights" for `Embedder`.
 
-    `options.threads` is set for the whole process, as torch has it; None leaves torch's own choice alone.
-
-    Args:
-        model: Its files: "config", "tokenizer" and "weights".
-        card: What is known about it.
-        options: `device`, `dtype`, `threads`, `allow_pickle` and `trust_remote_code` apply.
+    Of `options`, `device`, `dtype`, `threads`, `allow_pickle` and `trust_remote_code` apply. The threads are
+    set for the whole process, as torch has it; None leaves torch's own choice alone.
 
     Raises:
         ModelFormatError: If files are missing, damaged or do not fit each other.
@@ -106,25 +93,16 @@ def load(model: LocalModel, card: ModelCard, options: LoadOptions) -> TorchBacke
     """
     tokenizer = Tokenizer.from_file(model.path("tokenizer"))
     module = load_module(model, card, options)
-    rows = _embedding_rows(module)
-    if rows is not None and tokenizer.vocab_size > rows:
+    table = module.get_input_embeddings()  # type: ignore[operator]
+    if isinstance(table, nn.Embedding) and tokenizer.vocab_size > table.num_embeddings:
         raise ModelFormatError(
-            f"the tokenizer of {model.id} has ids up to {tokenizer.vocab_size - 1}, the model has {rows}"
-            " embeddings: they do not belong together"
+            f"the tokenizer of {model.id} has ids up to {tokenizer.vocab_size - 1}, the model has"
+            f" {table.num_embeddings} embeddings: they do not belong together"
         )
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     limits = [limit for limit in (card.max_tokens, _position_limit(module)) if limit is not None]
     return TorchBackend(module, tokenizer, pooling=card.pooling, max_tokens=min(limits, default=None))
-
-
-def _hidden_size(module: nn.Module) -> int:
-    return int(module.config.hidden_size)  # type: ignore[union-attr, arg-type]
-
-
-def _embedding_rows(module: nn.Module) -> int | None:
-    table = module.get_input_embeddings()  # type: ignore[operator]
-    return table.num_embeddings if isinstance(table, nn.Embedding) else None
 
 
 def _position_limit(module: nn.Module) -> int | None:
@@ -133,3 +111,30 @@ def _position_limit(module: nn.Module) -> int | None:
         if isinstance(table, nn.Embedding) and name.rpartition(".")[2] in _POSITION_TABLES:
             return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
     return None
+
+
+def pool(states: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:
+    """Makes one vector of each text's token states, as `romaine.arrays.pool` does.
+
+    It is made of operations that ONNX has, so that an exported graph does the very same.
+
+    Args:
+        states: Shape (n, length, dim), any float dtype.
+        mask: Shape (n, length), 1 where there is a token, padding on the right.
+        pooling: How.
+
+    Returns:
+        float32 (n, dim), not normalised; a text without tokens gives a zero vector.
+    """
+    states = states.float()
+    weights = mask.unsqueeze(-1).float()
+    counts = weights.sum(dim=1)
+    if pooling is Pooling.MEAN:
+        return (states * weights).sum(dim=1) / counts.clamp(min=1)
+    if pooling is Pooling.MAX:
+        peaks = states.masked_fill(weights == 0, float("-inf")).amax(dim=1)
+        return torch.where(counts > 0, peaks, torch.zeros_like(peaks))
+    if pooling is Pooling.CLS:
+        return states[:, 0] * (counts > 0)
+    last = (counts - 1).clamp(min=0).long().unsqueeze(-1).expand(-1, 1, states.shape[-1])
+    return states.gather(1, last).squeeze(1) * (counts > 0)

@@ -15,14 +15,14 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from romaine.backends.base import LoadOptions
 from romaine.backends.torch import nomic
-from romaine.backends.torch.device import dtype_of, parse_device
-from romaine.backends.torch.quiet import quiet_loading
 from romaine.backends.torch.rotary import make_stateless
+from romaine.backends.torch.settings import DTYPES, parse_device, quiet_loading
 from romaine.backends.torch.weights import read_weights
-from romaine.errors import ModelFormatError, RomaineError, UnsafeModelError
+from romaine.errors import ModelFormatError, UnsafeModelError, one_line
 from romaine.models.card import ModelCard
 from romaine.models.files import LocalModel
-from romaine.models.tree import read_json, read_json_object
+from romaine.models.layouts import PLAIN_MODULES
+from romaine.models.tree import FileTree, read_json_object
 
 _DROPPED_CONFIG_KEYS = {
     "auto_map",
@@ -48,8 +48,6 @@ _HEADS = re.compile(
 )
 """Weights of a training head, or constants that older versions stored: not needed for token states."""
 
-_TRANSFORMER_ONLY = {"Transformer", "Pooling", "Normalize"}
-
 
 def load_module(model: LocalModel, card: ModelCard, options: LoadOptions) -> torch.nn.Module:
     """Loads a model as transformers' own module, in eval mode on the device asked for.
@@ -58,20 +56,23 @@ def load_module(model: LocalModel, card: ModelCard, options: LoadOptions) -> tor
     `card.pooling` with `romaine.backends.torch.pool`. A rotary embedding that depends on the length of its
     input is stateless here, and everything exports to ONNX with dynamic batch and length.
 
-    Args:
-        model: The model's files.
-        card: What is known about it.
-        options: `device`, `dtype`, `allow_pickle` and `trust_remote_code` apply.
+    Of `options`, `device`, `dtype`, `allow_pickle` and `trust_remote_code` apply.
 
     Raises:
         ModelFormatError: If files are missing, damaged or do not fit each other or transformers' class.
         UnsafeModelError: If loading would run code from the folder and that is not allowed.
         OptionError: If the device is not there.
     """
-    device, dtype = parse_device(options.device), dtype_of(options)
-    refuse_further_modules(model)
+    device, dtype = parse_device(options.device), DTYPES[options.dtype]
+    modules = FileTree.of_folder(model.folder).modules
+    further = sorted({module.kind for module in modules} - PLAIN_MODULES)
+    if further:
+        raise ModelFormatError(
+            f"{model.id} has the modules {', '.join(further)} besides its transformer, which this backend"
+            " would leave out. Use backend='sentence-transformers'."
+        )
     config_path = model.path("config")
-    config = read_config(config_path)
+    config = read_json_object(config_path)
     if _known_type(config) is None and options.trust_remote_code:
         module = _load_with_remote_code(config_path.parent, dtype, options)
     else:
@@ -86,42 +87,10 @@ def load_module(model: LocalModel, card: ModelCard, options: LoadOptions) -> tor
     return ready
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """Reads `config.json`.
-
-    Raises:
-        ModelFormatError: If it is not a JSON object.
-    """
-    return read_json_object(path)
-
-
-def refuse_further_modules(model: LocalModel) -> None:
-    """Refuses a sentence-transformers folder that does more than pool and normalise.
-
-    Raises:
-        ModelFormatError: Naming the modules that only sentence-transformers can run.
-    """
-    path = model.folder / "modules.json"
-    if not path.is_file():
-        return
-    try:
-        names = [str(module["type"]).rpartition(".")[2] for module in read_json(path)]
-    except (TypeError, KeyError) as error:
-        raise ModelFormatError(f"{path} is not a readable list of modules ({error})") from error
-    further = sorted(set(names) - _TRANSFORMER_ONLY)
-    if further:
-        raise ModelFormatError(
-            f"{model.id} has the modules {', '.join(further)} besides its transformer, which this backend"
-            " would leave out. Use backend='sentence-transformers'."
-        )
-
-
 def _known_type(config: Mapping[str, Any]) -> Any:
     """The config class transformers itself has for this config, or None."""
-    model_type = config.get("model_type")
-    return (
-        CONFIG_MAPPING[model_type] if isinstance(model_type, str) and model_type in CONFIG_MAPPING else None
-    )
+    name = config.get("model_type")
+    return CONFIG_MAPPING[name] if isinstance(name, str) and name in CONFIG_MAPPING else None
 
 
 def _build(
@@ -142,11 +111,11 @@ def _build(
                 config = config_class(**nomic.translate_config(raw, weights))
             else:
                 config = config_class.from_dict(_without_dropped(raw))
-    except RomaineError:
+    except ModelFormatError:
         raise
     except Exception as error:  # transformers' config classes raise many types for a bad value
         raise ModelFormatError(
-            f"{model_id} has a config that its class refuses: {_one_line(error)}"
+            f"{model_id} has a config that its class refuses: {one_line(error)}"
         ) from error
     if config.is_encoder_decoder or type(config) not in MODEL_MAPPING:
         raise ModelFormatError(
@@ -178,7 +147,7 @@ def _with_weights(
                 **extra,
             )
     except Exception as error:  # whatever transformers makes of a config and weights that do not fit
-        raise ModelFormatError(f"{model_id} cannot be built from its config: {_one_line(error)}") from error
+        raise ModelFormatError(f"{model_id} cannot be built from its config: {one_line(error)}") from error
     _refuse_misfits(model_id, report)
     return module
 
@@ -197,16 +166,15 @@ def _refuse_misfits(model_id: str, report: Mapping[str, Any]) -> None:
 
 
 def _unknown_architecture(model_id: str, raw: Mapping[str, Any]) -> ModelFormatError | UnsafeModelError:
-    model_type = raw.get("model_type")
+    problem = (
+        f"{model_id} has the architecture {raw.get('model_type')!r}, which transformers"
+        f" {transformers.__version__} does not have"
+    )
     if "auto_map" in raw:
         return UnsafeModelError(
-            f"{model_id} has the architecture {model_type!r}, which transformers {transformers.__version__}"
-            " does not have; its own code would have to run. Pass trust_remote_code=True if you trust it."
+            f"{problem}; its own code would have to run. Pass trust_remote_code=True if you trust it."
         )
-    return ModelFormatError(
-        f"{model_id} has the architecture {model_type!r}, which transformers {transformers.__version__}"
-        " does not have"
-    )
+    return ModelFormatError(problem)
 
 
 def _load_with_remote_code(folder: Path, dtype: torch.dtype, options: LoadOptions) -> Any:
@@ -220,16 +188,10 @@ def _load_with_remote_code(folder: Path, dtype: torch.dtype, options: LoadOption
                 dtype=dtype,
             )
     except Exception as error:  # anything: it is somebody else's code
-        raise ModelFormatError(
-            f"the code in {folder} failed to load its model: {_one_line(error)}"
-        ) from error
+        raise ModelFormatError(f"the code in {folder} failed to load its model: {one_line(error)}") from error
 
 
 def _without_dropped(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_dropped(item) for key, item in value.items() if key not in _DROPPED_CONFIG_KEYS}
     return value
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

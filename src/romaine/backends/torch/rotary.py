@@ -58,25 +58,16 @@ class DynamicRotary(nn.Module):
         return both_halves.cos().to(x.dtype), both_halves.sin().to(x.dtype)
 
 
-def make_stateless(module: Any) -> int | None:
-    """Replaces the rotary module of a transformers model where its scaling depends on the input's length.
-
-    Args:
-        module: A transformers model.
-
-    Returns:
-        The length above which a text's vector depends on the padded length of its batch, or None.
-    """
+def make_stateless(module: Any) -> None:
+    """Replaces the rotary module of a transformers model where its scaling depends on the input's length."""
     rotary = getattr(module, "rotary_emb", None)
     if getattr(rotary, "rope_type", None) != "dynamic":
-        return None
+        return
     config = module.config
     rope = config.rope_parameters
-    trained = int(rope.get("original_max_position_embeddings") or config.max_position_embeddings)
     module.rotary_emb = DynamicRotary(
         head_dim=int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads),
         base=float(rope["rope_theta"]),
         factor=float(rope["factor"]),
-        trained=trained,
+        trained=int(rope.get("original_max_position_embeddings") or config.max_position_embeddings),
     )
-    return trained

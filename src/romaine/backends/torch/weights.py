@@ -10,46 +10,27 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from romaine.errors import ModelFormatError, UnsafeModelError
+from romaine.errors import ModelFormatError, UnsafeModelError, one_line
 from romaine.models.files import LocalModel
 from romaine.models.layouts import is_pickle
 from romaine.models.tree import read_json_object
-
-_CANDIDATES = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
 
 
 def read_weights(model: LocalModel, *, allow_pickle: bool) -> dict[str, torch.Tensor]:
     """Reads all tensors of a model onto the CPU.
 
     Args:
-        model: The model; its "weights" file, or else the first of the usual names in its folder.
+        model: The model, with the file "weights".
         allow_pickle: Whether a .bin or .pt file may be opened. Even then nothing but tensors is unpickled.
 
     Raises:
         ModelFormatError: If there are no weights, or they are damaged.
         UnsafeModelError: If they are in a pickle that is not allowed, or that holds more than tensors.
     """
-    path = _weights_file(model)
     weights: dict[str, torch.Tensor] = {}
-    for part in _shards(path):
+    for part in _shards(model.path("weights")):
         weights.update(_read(part, allow_pickle=allow_pickle))
     return weights
-
-
-def _weights_file(model: LocalModel) -> Path:
-    named = model.files.get("weights")
-    if named is not None:
-        return named
-    folder = model.path("config").parent
-    for name in _CANDIDATES:
-        if (folder / name).is_file():
-            return folder / name
-    raise ModelFormatError(f"{model.id} has no weights in {folder}: looked for {', '.join(_CANDIDATES)}")
 
 
 def _shards(path: Path) -> list[Path]:
@@ -71,7 +52,7 @@ def _read(path: Path, *, allow_pickle: bool) -> Mapping[str, torch.Tensor]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError, LookupError, TypeError, MemoryError) as error:
         raise ModelFormatError(
-            f"{path} is not a complete safetensors file ({error}). Delete it and download it again."
+            f"{path} is not a complete safetensors file ({one_line(error)}). Delete it and download it again."
         ) from error
 
 
@@ -85,10 +66,10 @@ def _read_pickle(path: Path, *, allow_pickle: bool) -> Mapping[str, torch.Tensor
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UnsafeModelError(
-            f"{path} holds more than tensors, so it stays closed: {_first_line(error)}"
+            f"{path} holds more than tensors, so it stays closed: {one_line(error)}"
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise ModelFormatError(f"{path} is not a complete torch file ({_first_line(error)})") from error
+        raise ModelFormatError(f"{path} is not a complete torch file ({one_line(error)})") from error
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping) or not all(
@@ -96,7 +77,3 @@ def _read_pickle(path: Path, *, allow_pickle: bool) -> Mapping[str, torch.Tensor
     ):
         raise ModelFormatError(f"{path} is not a state dict: a mapping from names to tensors is needed")
     return content
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

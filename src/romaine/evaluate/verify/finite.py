@@ -97,9 +97,9 @@ def _is_finite(values: Any, kind: str) -> bool:
 
 def _tensors(path: Path) -> Iterator[tuple[str, str, int, int]]:
     """Name, type, first byte and end of each tensor of floats that is not empty."""
-    header, size = read_header(path, path.stat().st_size, "Download the model's files again.")
+    header, start = read_header(path, repair="Download the model's files again.")
     for name, entry in header.items():
-        if name != "__metadata__" and entry["dtype"] in _FLOATS:
-            begin, end = (8 + size + offset for offset in entry["data_offsets"])
+        if entry["dtype"] in _FLOATS:
+            begin, end = (start + offset for offset in entry["data_offsets"])
             if end > begin:
                 yield name, entry["dtype"], begin, end

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from romaine.models import catalog
 from romaine.models.card import Measure, ModelCard
-from romaine.models.quality import QualityRow, quality_rows
+from romaine.models.status import QualityRow, quality_rows
 
 
 def card(**more: tuple[Measure, ...]) -> ModelCard:
