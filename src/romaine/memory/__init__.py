@@ -16,6 +16,7 @@ from romaine.memory.query import Query
 from romaine.memory.ranking import Ranker, Ranking, Reranker, Signals, WeightedRanker, Weights
 from romaine.memory.records import Category, Hit, Kind, Memory, Role, Scope, Turn
 from romaine.memory.reembedding import reembed
+from romaine.memory.storage import Storage
 from romaine.memory.turns import TurnsAdded
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Signals",
     "Spread",
     "Stats",
+    "Storage",
     "Turn",
     "TurnsAdded",
     "WeightedRanker",
