@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from romaine.embedder import Embedder
 from romaine.errors import OptionError, TextTypeError, UnknownNameError
-from romaine.memory import RoleplayMemory, Scope
+from romaine.memory import Memory, RoleplayMemory, Scope, Turn
 
 from .conftest import CHAT, said
 
@@ -371,6 +372,22 @@ def test_where_is_not_asked_about_what_other_options_leave_out(memory: RoleplayM
     asked: list[str] = []
     memory.recall("who paints", scope, kinds=["fact"], where=lambda m: not asked.append(m.text))
     assert asked == ["Ana paints."]
+
+
+def test_a_slow_where_makes_no_other_recall_wait(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, [Turn("The key hangs by the door.", speaker="Tomas", role="character")])
+    asked, answered = threading.Event(), threading.Event()
+
+    def where(_: Memory) -> bool:
+        asked.set()
+        return answered.wait(10)
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(memory.recall, "key", scope, where=where)
+        assert asked.wait(10)
+        assert memory.recall("key", scope)
+        answered.set()
+        assert slow.result()
 
 
 def test_where_must_be_a_function(memory: RoleplayMemory, scope: Scope) -> None:

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from romaine.arrays import FloatArray, slice_dim
 from romaine.errors import DimensionError
 from romaine.memory.columns import Vectors
+from romaine.memory.locks import aside
 
 EXACT_ROWS = 16_384
 """Up to this many rows are scored with all components at once: a funnel would save nothing."""
 
 _vecdot = getattr(np, "vecdot", None)  # since numpy 2.0; twice as fast as einsum where rows are in the cache
+_ASIDE_ROWS = 512  # products of so many rows take longer than giving a turn away and waiting for the next
 _GATHER_COST = 6  # collecting a row from anywhere costs as much as comparing this many in a row
 
 FIRST_POOL = 256
@@ -191,6 +193,13 @@ def _dots(vectors: FloatArray, query: FloatArray) -> FloatArray:
     Not by `@`: BLAS would share so small a product among threads, and wait a scheduler's turn of several
     milliseconds for them whenever another process keeps the cores busy. Row by row it does not.
     """
+    if len(vectors) < _ASIDE_ROWS:
+        return _products_of_rows(vectors, query)
+    with aside():
+        return _products_of_rows(vectors, query)
+
+
+def _products_of_rows(vectors: FloatArray, query: FloatArray) -> FloatArray:
     if _vecdot is None:
         return np.asarray(np.einsum("ij,j->i", vectors, query), dtype=np.float32)
     return np.asarray(_vecdot(vectors, query), dtype=np.float32)

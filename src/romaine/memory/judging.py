@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from romaine.errors import OptionError, RankingError
 from romaine.memory.candidates import Candidates
 from romaine.memory.checks import check_count
+from romaine.memory.locks import aside
 from romaine.memory.query import Query
 from romaine.memory.ranking import DEFAULT_RANKER, Ranker, Ranking, Reranker, Signals, WeightedRanker
 from romaine.memory.records import Memory
@@ -60,7 +61,8 @@ class Judges:
             return self.ranker.rank(query, candidates, signals)
         who = f"ranker {type(self.ranker).__name__}"
         try:
-            ranking = self.ranker.rank(query, candidates, signals)
+            with aside():
+                ranking = self.ranker.rank(query, candidates, signals)
         except Exception as error:
             raise _failed(who, error) from error
         return _checked(who, ranking, len(candidates))
@@ -88,7 +90,8 @@ class Judges:
             return ranking
         who = f"reranker {type(self.reranker).__name__}"
         try:
-            answer = self.reranker.rerank(query, memories)
+            with aside():
+                answer = self.reranker.rerank(query, memories)
         except Exception as error:
             raise _failed(who, error) from error
         opinions = _numbers(who, "scores", answer, len(first))

@@ -1,7 +1,8 @@
-"""A lock that readers share."""
+"""A lock that readers share, and turns that threads take."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,3 +35,48 @@ class SharedLock:
             while self._sharing:
                 self._condition.wait()
             yield
+
+
+class Turns:
+    """Turns that threads take in what keeps the interpreter busy.
+
+    It runs one thread at a time. Threads that all compute by calls of microseconds, each of which lets go of
+    the interpreter, spend as much time waking each other as computing; one after the other they spend none.
+    What takes longer outside the interpreter, or may wait for something, is done `aside`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Waits for its turn; not to be taken by a thread that has one. Without a GIL nobody waits."""
+        if not _HAS_GIL:
+            yield
+            return
+        with self._lock:
+            _own.turn = self._lock
+            try:
+                yield
+            finally:
+                _own.turn = None
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """Gives the thread's turn away meanwhile, if it has one."""
+    lock: threading.Lock | None = getattr(_own, "turn", None)
+    if lock is None:
+        yield
+        return
+    _own.turn = None
+    lock.release()
+    try:
+        yield
+    finally:
+        lock.acquire()
+        _own.turn = lock
+
+
+_own = threading.local()
+_HAS_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
@@ -12,7 +13,9 @@ from romaine.memory.abstention import GENERIC, Calibration, calibration_for
 from romaine.memory.cache import IndexCache
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.hits import Explanation
+from romaine.memory.index import EXACT_ROWS
 from romaine.memory.judging import Judges
+from romaine.memory.locks import Turns
 from romaine.memory.options import RecallOptions
 from romaine.memory.query import build_query, query_vector
 from romaine.memory.records import Scope
@@ -44,6 +47,7 @@ class Recaller:
         self._store = store
         self._cache_bytes = cache_bytes
         self._judges = judges
+        self._turns = Turns()
         self._serving = self._serving_for(store.bound)
 
     def clear(self) -> None:
@@ -91,13 +95,17 @@ class Recaller:
                 with self._store.storage.read(scope.user) as snapshot:
                     self._store.check_embedder(snapshot, serving.bound)
                     self._store.check_analyzer(snapshot)
-                    with view.at(snapshot) as changed:
+                    with view.at(snapshot) as changed, self._turn(view):
                         if changed:
                             serving.views.note_growth(scope)
                         judges, calibration = self._judges, serving.calibration
                         return Search(judges, view, snapshot, asked, options, calibration).run()
             except StaleRead:  # another thread asked later and got a later state
                 continue
+
+    def _turn(self, view: ScopeView) -> AbstractContextManager[None]:
+        """A turn in a small scope; in a large one most time goes into numpy, where threads do not meet."""
+        return self._turns.taken() if len(view.index) <= EXACT_ROWS else nullcontext()
 
     def _current(self) -> _Serving:
         bound = self._store.bound

@@ -22,6 +22,7 @@ from romaine.memory.hits import (
     without_neighbour,
 )
 from romaine.memory.judging import Judges
+from romaine.memory.locks import aside
 from romaine.memory.notes import normalised
 from romaine.memory.options import AUTO, Masks, RecallOptions, masks_of, without_hits
 from romaine.memory.query import Query, named_speakers
@@ -92,11 +93,12 @@ class Search:
         rows = np.flatnonzero(masks.wanted)
         row_ids = self._view.index.ids[rows].tolist()
         memories = self._memories(row_ids)
-        kept = [
-            row
-            for row, row_id in zip(rows, row_ids, strict=True)
-            if row_id in memories and where(memories[row_id])
-        ]
+        with aside():  # it is the caller's, and may take its time
+            kept = [
+                row
+                for row, row_id in zip(rows, row_ids, strict=True)
+                if row_id in memories and where(memories[row_id])
+            ]
         wanted = np.zeros_like(masks.wanted)
         wanted[kept] = True
         return replace(masks, wanted=wanted)
