@@ -156,6 +156,7 @@ def open_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise FormatError(f"cannot read {os.fspath(path)!r}: embedded null byte; check the path")
     try:
         with Path(path).open("rb") as stream:
+            stream.seek(0)  # told of a pipe before a read waits for more than it will ever hold
             yield stream
     except OSError as error:
         why = error.strerror or error
