@@ -117,7 +117,10 @@ def kill_opening(path: Path, gem: Embedder, kills: int, nursery: Nursery, seed: 
         for stale in path.parent.glob(f"{path.name}*"):
             stale.unlink()
         shutil.copyfile(OLD_FILE, path)
-        result.acknowledged += len(nursery.raise_and_kill("open", path, seconds=chance.uniform(0, 0.25)))
+        done = nursery.raise_and_kill(
+            "open", path, after=int(result.kills % 5 == 4), seconds=chance.uniform(0, 0.25)
+        )
+        result.acknowledged += len(done)
         result.kills += 1
         with RoleplayMemory(path, embedder=gem) as memory:
             check_old_lists(memory)
