@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +113,19 @@ def test_beyond_a_turn_that_as_many_share_nothing_looks_back(memory: RoleplayMem
         view = view_of(snapshot, PARTY).with_everyone()
         after = {text: [f.memory.text for f in followers(snapshot, view, row)] for text, row in rows.items()}
     assert after == {"a": ["b"], "b": ["c"], "c": [], "d": ["e"], "e": []}
+
+
+def test_all_turns_of_the_next_position_look_back(memory: RoleplayMemory, path: Path) -> None:
+    memory.add_turns(PARTY, [said("a"), said("b"), said("c"), said("d")])
+    file = path.with_suffix(".jsonl")
+    memory.export_jsonl(file, PARTY)
+    file.write_text(file.read_text().replace('"position": 2', '"position": 1'))
+    memory.import_jsonl(file, scope=BRONA)
+    rows = rows_of(memory, BRONA)
+    with memory._store.storage.read() as snapshot:
+        view = view_of(snapshot, BRONA).with_everyone()
+        after = [row.memory.text for row in followers(snapshot, view, rows["a"])]
+    assert after == ["b", "c"]
 
 
 def test_whatever_looks_back_to_a_turn_is_among_its_followers(chat: RoleplayMemory) -> None:

@@ -59,13 +59,17 @@ def followers(snapshot: Snapshot, view: View, turn: StoredMemory) -> Iterator[St
     """
     if not turn.is_turn or turn.position is None:
         return
+    last: int | None = None
     for row in view.turns_after(snapshot, turn.position, in_chat=turn.in_chat):
+        if last is not None and row.position != last:
+            return
         if shares_with(turn, row):
             yield row
-        # beyond a turn that is shared with as many, nothing looks back to this one
+        # Beyond a turn that is shared with as many, nothing looks back to this one. What an import has put
+        # at that turn's own position does: of those, none stands before another.
         is_shared = not row.memory.known_by or shares_with(row, turn)
         if is_shared and row.scope.character in (None, turn.scope.character):
-            return
+            last = row.position
 
 
 def turn_before(snapshot: Snapshot, row: StoredMemory, root: int | None = None) -> StoredMemory | None:
