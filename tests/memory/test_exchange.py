@@ -60,6 +60,7 @@ def test_an_import_may_name_another_scope(
         '{"kind": "turn"}',
         '{"user": "", "kind": "turn", "text": "x"}',
         '{"user": "a", "kind": "x"}',
+        '{"user": "ana", "kind": "fact", "text": "x", "superseded_by": "the next"}',
         "[" * 99999,
     ],
 )

@@ -15,7 +15,7 @@ from romaine.bounded.parsing import check_cost, read_line
 from romaine.choice import Choice
 from romaine.errors import FormatError, OptionError, RomaineError
 from romaine.memory.change import Change
-from romaine.memory.checks import check_position
+from romaine.memory.checks import check_id, check_position
 from romaine.memory.codec import to_json_text
 from romaine.memory.encoder import Draft
 from romaine.memory.records import Kind, Memory, Scope
@@ -71,6 +71,8 @@ def from_json(record: object, *, scope: Scope | None = None, user: str | None = 
         raise FormatError(f"it is of user {scope.user!r} and not {user!r}; say whose scope it is to be in")
     memory = Memory(**values | {"scope": scope})
     check_position("position", memory.position, optional=True)
+    if memory.superseded_by is not None:
+        check_id(memory.superseded_by)
     return memory
 
 
