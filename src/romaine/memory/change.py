@@ -91,7 +91,7 @@ class Change(RowWriter):
                 space=spaces[memory.scope].row_id,
                 born=self.transaction.next_version(memory.scope.user),
                 retired=None,
-                memory=memory.with_checked(superseded_by=None),
+                memory=memory if memory.superseded_by is None else memory.with_checked(superseded_by=None),
             )
             for row_id, memory in zip(self.transaction.new_row_ids(len(memories)), memories, strict=True)
         ]

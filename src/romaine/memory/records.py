@@ -280,7 +280,7 @@ class Memory:
 
     def with_checked(self, **changes: Any) -> Memory:
         """The memory with other fields, which were checked before."""
-        return self.as_checked(**self.__dict__ | changes)
+        return self.as_checked(**{**self.__dict__, **changes})
 
 
 @dataclass(frozen=True, kw_only=True)
