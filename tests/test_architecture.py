@@ -139,3 +139,12 @@ def test_the_face():
         assert name in dir(romaine)
     with pytest.raises(AttributeError, match="no attribute 'Embeder'"):
         _ = romaine.Embeder
+
+
+def test_a_class_name_is_used_once():
+    named: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                named.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    assert {name: places for name, places in named.items() if len(places) > 1} == {}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from romaine.arrays import FloatArray
 from romaine.memory import columns
-from romaine.memory.columns import BLOCK_ROWS, Column, Table, Vectors
+from romaine.memory.columns import BLOCK_ROWS, Column, Columns, Vectors
 
 
 @settings(deadline=None)
@@ -38,7 +38,7 @@ def test_one_more_row_seldom_copies() -> None:
 
 def test_a_table_holds_its_columns_side_by_side() -> None:
     rows = np.array([(1, 0.5), (2, 1.5), (3, 2.5)], dtype=[("mark", "i4"), ("weight", "f8")])
-    table = Table(rows.dtype)
+    table = Columns(rows.dtype)
     table.append(rows[:2])
     table.append(rows[2:])
     table.replace(np.array([0]), rows[2:])

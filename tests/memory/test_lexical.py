@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from romaine.memory import lexical
-from romaine.memory.lexical import K1, B, LexicalIndex, Segment, holding
+from romaine.memory.lexical import K1, B, LexicalIndex, Postings, holding
 from romaine.memory.terms import TermIds
 
 documents = st.lists(st.lists(st.integers(0, 12), max_size=6), max_size=12)
@@ -113,7 +113,7 @@ def test_no_write_sorts_everything_again(monkeypatch: pytest.MonkeyPatch) -> Non
     sizes: list[int] = []
     merge = lexical.merge_segments
 
-    def noted(segments: Sequence[Segment]) -> Segment:
+    def noted(segments: Sequence[Postings]) -> Postings:
         merged = merge(segments)
         sizes.append(len(merged.rows))
         return merged

@@ -30,7 +30,7 @@ _FITS_NO_LAYOUT = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class Chosen:
     """A backend and the layout it will read.
 
     Attributes:
@@ -50,7 +50,7 @@ def choose(
     *,
     known_card: ModelCard | None,
     options: LoadOptions,
-) -> Choice:
+) -> Chosen:
     """Chooses what runs the model in `tree`.
 
     Args:
@@ -77,7 +77,7 @@ def choose(
             absent.append(backend)
             reason = f"not installed (pip install 'romaine[{backend.extra or 'all'}]')"
         elif match is not None:
-            return Choice(spec=backend, match=match, paths=_needed(match, tree, known_card, options))
+            return Chosen(spec=backend, match=match, paths=_needed(match, tree, known_card, options))
         reasons.append(f"{backend.name}: {reason}")
     if absent:
         raise MissingExtraError(f"{model_id} on backend {absent[0].name!r}", absent[0].extra or "all")

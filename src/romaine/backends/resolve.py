@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from romaine.backends.choice import Choice, choose
+from romaine.backends.choice import Chosen, choose
 from romaine.backends.options import DEFAULTS, LoadOptions
 from romaine.backends.spec import BackendSpec
 from romaine.errors import RejectedModelError, UnsafeModelError
@@ -107,10 +107,10 @@ class _Chooser:
             refuse(chooser.name.card, options)
         return chooser
 
-    def __call__(self, tree: FileTree) -> Choice:
+    def __call__(self, tree: FileTree) -> Chosen:
         return choose(self.name.id, tree, known_card=self.name.card, options=self.options)
 
-    def resolved(self, found: FoundModel, choice: Choice) -> ResolvedModel:
+    def resolved(self, found: FoundModel, choice: Chosen) -> ResolvedModel:
         card = self.name.card
         if card is None:
             card = card_from_files(

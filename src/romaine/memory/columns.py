@@ -54,7 +54,7 @@ class Column:
         self._length = len(self._array)
 
 
-class Table:
+class Columns:
     """Named columns of one length. Apart, for a query reads one column of a few rows, not rows as a whole.
 
     Args:

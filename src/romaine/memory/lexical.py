@@ -33,7 +33,7 @@ _NOWHERE = -1
 
 
 @dataclass(frozen=True)
-class Segment:
+class Postings:
     """Postings sorted by term, then row.
 
     Attributes:
@@ -66,15 +66,15 @@ class Segment:
         ends = at + (self.terms.take(at, mode="clip") == terms)
         return list(map(slice, self.starts[at].tolist(), self.starts[ends].tolist()))
 
-    def only(self, holds: NDArray[np.bool_]) -> Segment:
+    def only(self, holds: NDArray[np.bool_]) -> Postings:
         """The postings where `holds` (p,) is True."""
         before = np.zeros(len(holds) + 1, dtype=np.int32)
         np.cumsum(holds, out=before[1:])
         starts = before[self.starts].astype(np.int64)
-        return Segment(terms=self.terms, starts=starts, rows=self.rows[holds], counts=self.counts[holds])
+        return Postings(terms=self.terms, starts=starts, rows=self.rows[holds], counts=self.counts[holds])
 
 
-def build_segment(documents: Sequence[TermIds], rows: NDArray[np.int64]) -> Segment:
+def build_segment(documents: Sequence[TermIds], rows: NDArray[np.int64]) -> Postings:
     """Sorts the terms of documents into postings.
 
     Args:
@@ -91,7 +91,7 @@ def build_segment(documents: Sequence[TermIds], rows: NDArray[np.int64]) -> Segm
     return _segment(keys[first], np.minimum(counts, np.iinfo(np.uint16).max).astype(np.uint16))
 
 
-def merge_segments(segments: Sequence[Segment]) -> Segment:
+def merge_segments(segments: Sequence[Postings]) -> Postings:
     """Makes one segment of several that share no posting."""
     keys = np.concatenate([segment.keys for segment in segments])
     counts = np.concatenate([segment.counts for segment in segments])
@@ -113,10 +113,10 @@ def posting_keys(terms: TermIds, rows: NDArray[np.integer[Any]]) -> NDArray[np.u
     return terms.astype(np.uint64) << _ROW_BITS | rows.astype(np.uint64)
 
 
-def _segment(keys: NDArray[np.uint64], counts: NDArray[np.uint16]) -> Segment:
+def _segment(keys: NDArray[np.uint64], counts: NDArray[np.uint16]) -> Postings:
     terms = (keys >> _ROW_BITS).astype(np.uint32)
     starts = _run_starts(terms)
-    return Segment(
+    return Postings(
         terms=terms[starts],
         starts=np.append(starts, len(keys)),
         rows=(keys & _ROW_MASK).astype(np.int32),
@@ -160,11 +160,11 @@ class LexicalIndex:
         self._holders = Column(np.int32)  # number of the segment that holds the row
         self._documents = 0
         self._tokens = 0
-        self._segments: dict[int, Segment] = {}
+        self._segments: dict[int, Postings] = {}
         self._outdated: set[int] = set()  # segments with postings of rows they hold no more
         self._numbers = count()
         self._waiting: dict[int, TermIds] = {}
-        self._recent: Segment | None = _EMPTY
+        self._recent: Postings | None = _EMPTY
 
     def __len__(self) -> int:
         return len(self._lengths)
@@ -253,12 +253,12 @@ class LexicalIndex:
                 del self._segments[number]
             self._outdated.difference_update(small)
 
-    def _put(self, segment: Segment, rows: NDArray[np.int64]) -> None:
+    def _put(self, segment: Postings, rows: NDArray[np.int64]) -> None:
         number = next(self._numbers)
         self._segments[number] = segment
         self._holders.values[rows] = number
 
-    def _held_by(self, number: int) -> Segment:
+    def _held_by(self, number: int) -> Postings:
         """A segment without the postings of rows that it holds no more."""
         segment = self._segments[number]
         if number not in self._outdated:
@@ -321,7 +321,7 @@ class LexicalIndex:
             holds = among[rows] if holds is None else holds & among[rows]
         return (places, rows, counts) if holds is None else (places[holds], rows[holds], counts[holds])
 
-    def _searched(self) -> Iterator[tuple[int, Segment]]:
+    def _searched(self) -> Iterator[tuple[int, Postings]]:
         """All segments by number; rows that wait are held by none."""
         yield from self._segments.items()
         if self._recent is not None:

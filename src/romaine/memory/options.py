@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from romaine.errors import OptionError, UnknownNameError
 from romaine.memory.checks import as_utc, check_count, check_names, check_optional_name
 from romaine.memory.codec import encode_time
-from romaine.memory.columns import Table
+from romaine.memory.columns import Columns
 from romaine.memory.records import Kind, Memory
 from romaine.memory.scope_view import KINDS, ScopeView
 from romaine.memory.turn_order import NOWHERE
@@ -132,7 +132,7 @@ def _witnessed(view: ScopeView, character: str | None) -> NDArray[np.bool_]:
     return np.asarray(knows[view.index.attributes["witnesses"]], dtype=np.bool_)
 
 
-def _existing(attributes: Table, options: RecallOptions) -> NDArray[np.bool_]:
+def _existing(attributes: Columns, options: RecallOptions) -> NDArray[np.bool_]:
     """What was there at `as_of`, whether it holds then or not."""
     if isinstance(options.as_of, datetime):
         return np.asarray(attributes["created"] <= encode_time(options.as_of), dtype=np.bool_)
@@ -141,7 +141,7 @@ def _existing(attributes: Table, options: RecallOptions) -> NDArray[np.bool_]:
     return np.ones(len(attributes), dtype=np.bool_)
 
 
-def _in_time(attributes: Table, shown: NDArray[np.bool_], options: RecallOptions) -> NDArray[np.bool_]:
+def _in_time(attributes: Columns, shown: NDArray[np.bool_], options: RecallOptions) -> NDArray[np.bool_]:
     existing = _existing(attributes, options)
     now = options.as_of if isinstance(options.as_of, int) else _latest(attributes, shown & existing)
     if now is None or options.include_superseded:
@@ -151,7 +151,7 @@ def _in_time(attributes: Table, shown: NDArray[np.bool_], options: RecallOptions
     )
 
 
-def _latest(attributes: Table, rows: NDArray[np.bool_]) -> int | None:
+def _latest(attributes: Columns, rows: NDArray[np.bool_]) -> int | None:
     """The story's present: the last position among these rows."""
     positions = attributes["position"][rows]
     latest = int(positions.max()) if len(positions) else NOWHERE

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
 from romaine.memory.candidates import Candidates, Entries, Spread
-from romaine.memory.columns import BLOCK_ROWS, Column, Table
+from romaine.memory.columns import BLOCK_ROWS, Column, Columns
 from romaine.memory.index import EXACT_ROWS, VectorIndex
 from romaine.memory.lexical import LexicalIndex, holding
 from romaine.memory.query import Query
@@ -47,7 +47,7 @@ class ScopeIndex:
         self._vectors = VectorIndex(full_dim=full_dim, dim=dim)
         self._context = VectorIndex(full_dim=full_dim, dim=dim)
         self._lexical = LexicalIndex()
-        self._attributes = Table(attributes_dtype)
+        self._attributes = Columns(attributes_dtype)
         self._ids = Column(np.int64)
         self._alive = Column(np.bool_)
         self._previous_ids = Column(np.int64)  # as given, whether it is here or not
@@ -70,7 +70,7 @@ class ScopeIndex:
         return values
 
     @property
-    def attributes(self) -> Table:
+    def attributes(self) -> Columns:
         """Attributes of each row: columns by name, (rows,) each."""
         return self._attributes
 
@@ -87,7 +87,7 @@ class ScopeIndex:
         return held + self._vectors.nbytes + self._context.nbytes + self._lexical.nbytes
 
     @property
-    def _columns(self) -> tuple[Column | Table, ...]:
+    def _columns(self) -> tuple[Column | Columns, ...]:
         by_row = (self._attributes, self._ids, self._alive, self._previous_ids)
         return (*by_row, self._previous, self._next, self._asks)
 
