@@ -63,6 +63,7 @@ FILE: dict[str, Any] = {name: value for name, value in EMBEDDER.items() if name 
     "read_only": True,
     "ranker": WeightedRanker(Weights(lexical=0.9)),
     "rerank": 7,
+    "analyzer": "default",
 }
 SCOPE: dict[str, Any] = {"user": "ana", "character": "Cassian", "chat": "tavern"}
 RETRIEVER: dict[str, Any] = SCOPE | {

@@ -74,6 +74,7 @@ class RomaineMemoryFile:
         allow_pickle: bool = False,
         trust_remote_code: bool = False,
         vector_format: str | None = None,
+        analyzer: str | None = None,
         cache_bytes: int = 2 << 30,
         lock_timeout: float = 60.0,
         read_only: bool = False,
@@ -91,6 +92,7 @@ class RomaineMemoryFile:
         :param query_prompt: Prepended to queries; None for the model's own.
         :param document_prompt: Prepended to what is stored; None for the model's own.
         :param vector_format: "float32", "float16" or "int8" for a new file; an old file keeps its own.
+        :param analyzer: Name of what makes of texts the terms they are found by; None for the file's own.
         :param cache_bytes: How much the indexes of scopes may hold in memory together.
         :param lock_timeout: Seconds to wait for other processes.
         :param read_only: Never write; for files without write permission.
@@ -104,6 +106,7 @@ class RomaineMemoryFile:
             raise OptionError(f"path must be a str or Path, got {type(path).__name__}")
         self.path = os.fspath(path)
         self.vector_format = vector_format
+        self.analyzer = analyzer
         self.cache_bytes = cache_bytes
         self.lock_timeout = lock_timeout
         self.read_only = read_only
@@ -176,6 +179,7 @@ class RomaineMemoryFile:
             self,
             path=self.path,
             vector_format=self.vector_format,
+            analyzer=self.analyzer,
             cache_bytes=self.cache_bytes,
             lock_timeout=self.lock_timeout,
             read_only=self.read_only,
@@ -202,6 +206,7 @@ class RomaineMemoryFile:
             self.path,
             embedder=embedder.warm_up(),
             vector_format=self.vector_format,
+            analyzer=self.analyzer,
             cache_bytes=self.cache_bytes,
             lock_timeout=self.lock_timeout,
             read_only=self.read_only,
