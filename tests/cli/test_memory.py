@@ -151,6 +151,31 @@ def test_a_bad_file_among_good_ones_writes_nothing(db, tmp_path):
     assert str(tmp_path / "none") in Shell(db).fails(FormatError, "import", tmp_path / "none")
 
 
+def test_an_analyzer_of_another_package_is_named_once(db, tmp_path, install):
+    install("loud", "[romaine.analyzers]\nloud = loud:LOUD\n", LOUD_ANALYZER)
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"speaker": "Tomas", "role": "character", "text": "The key hangs by the door."}\n')
+    assert "'loud'" in Shell(db).fails(UnknownNameError, "import", path, "--analyzer", "lou")
+    Shell(db).run("import", path, "--analyzer", "loud")
+    with RoleplayMemory(db) as memory:
+        assert memory.analyzer.id == "loud"
+
+
+LOUD_ANALYZER = """
+from romaine.memory import Analyzer
+
+
+class Loud(Analyzer):
+    id, version = "loud", 1
+
+    def terms(self, text):
+        return text.upper().split()
+
+
+LOUD = Loud()
+"""
+
+
 def test_formats_of_other_packages_are_listed_and_read(db, tmp_path, install):
     install("theirs", "[romaine.formats]\nlog = theirs:LOG\n", THEIR_FORMAT)
     path = tmp_path / "a.log"

@@ -53,6 +53,10 @@ def import_(
     sync: Annotated[
         bool, typer.Option("--sync", help="Take out messages that a chat no longer holds.")
     ] = False,
+    analyzer: Annotated[
+        str | None,
+        typer.Option(help="What makes of texts the terms they are found by; the file's own if not given."),
+    ] = None,
     vector_format: Annotated[
         str | None, typer.Option(help="Of a new file: float32, float16 or int8.")
     ] = None,
@@ -63,7 +67,7 @@ def import_(
     sources = [read_source(path, whose.scope, names) for path in files]
     check_chats(sources)
     with (
-        whose.open(create=True, vector_format=vector_format) as memory,
+        whose.open(create=True, vector_format=vector_format, analyzer=analyzer) as memory,
         repeatable(),
         progress_bar("importing", sum(file.steps for file in sources)) as advance,
     ):

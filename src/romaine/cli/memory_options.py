@@ -40,7 +40,12 @@ class File:
     backend: options.Backend = "auto"
 
     def open(
-        self, *, dim: int | None = None, create: bool = False, vector_format: str | None = None
+        self,
+        *,
+        dim: int | None = None,
+        create: bool = False,
+        vector_format: str | None = None,
+        analyzer: str | None = None,
     ) -> RoleplayMemory:
         """Opens the file.
 
@@ -48,13 +53,16 @@ class File:
             dim: Components of the first stage of search; None for the usual ones.
             create: Whether a file that is not there is made; reading a mistyped name must not make one.
             vector_format: How a new file keeps vectors; None for float32.
+            analyzer: Name of what makes of texts their terms; None for the file's own.
 
         Raises:
             StorageError: If the file is not there and `create` is False.
         """
         if not create:
             self.check_exists()
-        return RoleplayMemory(self.db, embedder=self.embedder(dim), vector_format=vector_format)
+        return RoleplayMemory(
+            self.db, embedder=self.embedder(dim), vector_format=vector_format, analyzer=analyzer
+        )
 
     def embedder(self, dim: int | None = None) -> Embedder:
         """Loads the model; its `dim` is that of the first stage of search."""
