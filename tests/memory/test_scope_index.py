@@ -258,3 +258,25 @@ def test_an_empty_scope_has_no_candidates() -> None:
     assert len(index.search(ask("anything"))) == 0
     index.warm_up()
     assert index.nbytes >= 0
+
+
+@given(
+    words=st.lists(st.sampled_from(["key", "key key oak", "oak", "mill"]), min_size=1, max_size=30),
+    cuts=st.sets(st.integers(0, 29)),
+    hidden=st.sets(st.integers(0, 29)) | st.none(),
+    asked=st.sets(st.integers(0, 29), min_size=1),
+)
+@settings(max_examples=60, deadline=None)
+def test_words_nearby_count_the_same_whether_handed_on_or_asked_for(
+    words: list[str], cuts: set[int], hidden: set[int] | None, asked: set[int]
+) -> None:
+    ids = range(1, len(words) + 1)
+    index = ScopeIndex(full_dim=DIM, dim=4, attributes_dtype=ATTRIBUTES)
+    index.add(entries(ids, words, [-1 if i - 1 in cuts else i - 1 for i in ids]))
+    known = None if hidden is None else ~np.isin(np.arange(len(words)), list(hidden))
+    rows = np.array(
+        sorted(row for row in asked if row < len(words) and (known is None or known[row])), np.intp
+    )
+    lexical = index._lexical.match(ask("key oak").terms, among=known).scores
+    every = index._window(lexical, np.arange(len(words)), known)
+    np.testing.assert_array_equal(index._window(lexical, rows, known), every[rows])

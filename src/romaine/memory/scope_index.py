@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -252,7 +253,7 @@ class ScopeIndex:
             dense=dense,
             context=context,
             lexical=lexical[rows],
-            window=self._window(lexical, among)[rows],
+            window=self._window(lexical, rows, among),
             asks=self._asks.values[rows + 1],
             answers=self._answers(rows, among),
             dense_spread=self._spread(self._vectors, query, visible, dense),
@@ -272,7 +273,7 @@ class ScopeIndex:
         k: int,
         dim: int | None,
     ) -> NDArray[np.intp]:
-        wordy = np.flatnonzero(lexical)
+        wordy = np.flatnonzero(lexical > 0)
         if len(wordy) > LEXICAL_POOL:
             wordy = self._by_id(wordy)
             wordy = wordy[np.argpartition(lexical[wordy], len(wordy) - LEXICAL_POOL)[-LEXICAL_POOL:]]
@@ -290,25 +291,41 @@ class ScopeIndex:
         """Rows in the order of their ids, so that no choice depends on the order they came in."""
         return rows if self._ascending else rows[np.argsort(self.ids[rows])]
 
-    def _window(self, lexical: FloatArray, known: NDArray[np.bool_] | None) -> FloatArray:
-        """Weighted sum of the BM25 of each row's neighbours, float32 (rows,).
+    def _window(
+        self, lexical: FloatArray, rows: NDArray[np.intp], known: NDArray[np.bool_] | None
+    ) -> FloatArray:
+        """Weighted sum of the BM25 of the neighbours of `rows` (n,), float32 (n,).
 
-        It is handed on from the rows that have any, for they are few. A row that is not `known`, bool
-        (rows,), ends the chat as if there were nothing beyond.
+        It is handed on from the rows that have any, or asked for where fewer ask; both add up the same in the
+        same order. A row that is not `known`, bool (rows,), ends the chat as if there were nothing beyond.
         """
-        wordy = np.flatnonzero(lexical)
-        scores = lexical[wordy]
-        reached: list[NDArray[np.intp]] = []
-        for links in (self._next.values, self._previous.values):
-            at = wordy + 1
-            for _ in WINDOW:
-                at = links[at]
-                if known is not None:
-                    at = at * known[at - 1]
-                reached.append(at)
-        shares = np.outer((*WINDOW, *WINDOW), scores).ravel()
+        wordy = np.flatnonzero(lexical > 0)
+        if len(rows) < len(wordy):
+            scores = np.append(np.float32(0), lexical)
+            asked = np.zeros(len(rows))
+            for links in (self._previous.values, self._next.values):
+                for weight, at in zip(WINDOW, self._beside(rows + 1, links, known), strict=True):
+                    asked += weight * scores[at].astype(np.float64)
+            return asked.astype(np.float32)
+        reached = [
+            at
+            for links in (self._next.values, self._previous.values)
+            for at in self._beside(wordy + 1, links, known)
+        ]
+        shares = np.outer((*WINDOW, *WINDOW), lexical[wordy]).ravel()
         window = np.bincount(np.concatenate(reached), weights=shares, minlength=len(lexical) + 1)
-        return window[1:].astype(np.float32)
+        return window[1:].astype(np.float32)[rows]
+
+    @staticmethod
+    def _beside(
+        at: NDArray[np.intp], links: NDArray[np.intp], known: NDArray[np.bool_] | None
+    ) -> Iterator[NDArray[np.intp]]:
+        """Places that are one, two and more links away from `at`; 0 is none."""
+        for _ in WINDOW:
+            at = links[at]
+            if known is not None:
+                at = at * known[at - 1]
+            yield at
 
     def _answers(self, rows: NDArray[np.intp], known: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
         before = self._previous.values[rows + 1]
