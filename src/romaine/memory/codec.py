@@ -83,7 +83,7 @@ class VectorFormat(Choice):
             StorageCorruptError: If a blob has another length.
         """
         width = dim * self.dtype.itemsize
-        if any(len(blob) != width for blob in blobs):
+        if not {width}.issuperset(map(len, blobs)):
             raise StorageCorruptError(
                 f"a stored vector does not have the {width} bytes of {dim} {self.value}s"
             )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,9 @@ _BEGINNING = -1  # before every version
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
 _TURN = _KIND_CODES[Kind.TURN]
 _CATEGORY_CODES = {category: code for code, category in enumerate(CATEGORIES)}
+
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 class StaleRead(Exception):  # noqa: N818 - not an error: the recall begins anew
@@ -248,8 +251,8 @@ class ScopeView:
         columns = {
             "kind": [_KIND_CODES[kind] for kind in rows.kinds],
             "category": [_CATEGORY_CODES[category] for category in rows.categories],
-            "speaker": [self._speaker_code(speaker) for speaker in rows.speakers],
-            "witnesses": [self._witness_code(names) for names in rows.known_by],
+            "speaker": _coded(rows.speakers, self._speaker_codes, self.speakers),
+            "witnesses": _coded(rows.known_by, self._witness_codes, self.witnesses),
             "importance": rows.importance,
             "pinned": rows.pinned,
             "cold": rows.cold,
@@ -280,14 +283,10 @@ class ScopeView:
         self.damaged.update(batch.damaged)
         self._take_out(self._known.intersection(batch.damaged))
 
-    def _speaker_code(self, name: str | None) -> int:
-        code = self._speaker_codes.setdefault(name, len(self.speakers))
-        if code == len(self.speakers):
-            self.speakers.append(name)
-        return code
 
-    def _witness_code(self, names: frozenset[str]) -> int:
-        code = self._witness_codes.setdefault(names, len(self.witnesses))
-        if code == len(self.witnesses):
-            self.witnesses.append(names)
-        return code
+def _coded(names: Sequence[Name], codes: dict[Name, int], known: list[Name]) -> list[int]:
+    """The code of each name, which is its place among those known; new ones become known."""
+    for name in dict.fromkeys(names):
+        if codes.setdefault(name, len(known)) == len(known):
+            known.append(name)
+    return list(map(codes.__getitem__, names))
