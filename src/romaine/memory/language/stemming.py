@@ -31,7 +31,8 @@ def stem(algorithm: str, word: str) -> str:
 def _porter(word: str, published: Callable[[str], str]) -> str:
     """The Porter stemmer as its author and SQLite have it, which departs from what he published.
 
-    Words of up to two letters stay, and numbers do anyway; "logi" becomes "log" and "bli" "ble", where it has only "abli".
+    Words of up to two letters stay, as numbers would; "logi" becomes "log" and "bli" "ble", where it has only
+    "abli".
     """
     if len(word) <= 2 or word.isdigit():
         return word
