@@ -207,8 +207,8 @@ def test_what_is_no_document_is_left_alone(document_store: RomaineMemoryStore) -
 def test_there_is_no_store_without_a_user(memory_file: RomaineMemoryFile, user: object) -> None:
     with pytest.raises(OptionError, match="user"):
         RomaineMemoryStore(memory_file, user=user)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="user"):
-        RomaineMemoryStore(memory_file)  # type: ignore[call-arg]
+    with pytest.raises(OptionError, match="no user"):
+        RomaineMemoryStore(memory_file)
 
 
 def test_haystacks_own_components_take_it(
