@@ -57,6 +57,15 @@ def test_every_memory_comes_with_both_cosines_in_order() -> None:
     assert len(found) == 3
 
 
+def test_candidates_come_by_id_whenever_they_were_added() -> None:
+    index = chat("one", "two", first=5)
+    index.add(entries([1, 2], ["three", "four"]))
+    found = index.search(ask("two", number=6))
+    assert found.ids.tolist() == [1, 2, 5, 6]
+    assert by_id(found, found.dense)[6] == pytest.approx(1)
+    assert by_id(found, found.lexical)[6] > 0
+
+
 def test_words_count_for_three_turns_each_way_and_fade() -> None:
     index = chat(*["moss"] * 4, "silver key", *["moss"] * 4)
     found = index.search(ask("silver key"))
