@@ -92,7 +92,8 @@ def is_python(code: str) -> bool:
 
 def tests_of(module: str) -> list[str]:
     folder, _, name = module.rpartition("/")
-    return [str(ROOT / "tests" / folder / f"test_{test}.py") for test in (name, *TESTS[module])]
+    tests = (ROOT / "tests" / folder / f"test_{test}.py" for test in (name, *TESTS[module]))
+    return [str(test) for test in tests if test.exists()]
 
 
 def is_noticed(module: str, mutant: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from romaine.embedder import Embedder
-from romaine.errors import OptionError, TextTypeError, UnknownNameError
+from romaine.errors import DimensionError, OptionError, TextTypeError, UnknownNameError
 from romaine.memory import Memory, RoleplayMemory, Scope, Turn
 
 from .conftest import CHAT, said
@@ -353,6 +353,14 @@ def test_the_embedding_of_a_query_may_be_given(memory: RoleplayMemory, scope: Sc
     elsewhere = gem.with_dim(None).embed_query("The harbour master owes gold.")
     (hit,) = memory.recall("", scope, k=1, vector=elsewhere)
     assert hit.memory.source_id == "3"
+
+
+def test_the_first_stage_may_be_named_whole(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, CHAT)
+    whole = memory.recall("key", scope, dim=memory.embedder.dim)
+    assert whole == memory.recall("key", scope)
+    with pytest.raises(DimensionError, match=f"dim={memory.embedder.dim + 1}"):
+        memory.recall("key", scope, dim=memory.embedder.dim + 1)
 
 
 def test_where_is_asked_before_anything_is_ranked(memory: RoleplayMemory, scope: Scope) -> None:
