@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from romaine.embedder import Embedder
 from romaine.memory import RoleplayMemory, Scope
 from romaine.memory.forks import descendants, forks_that_see, seen_by_forks
 from romaine.memory.stored import StoredMemory
 from romaine.memory.views import view_of
+from tests.reliability.vectors import stale_vectors
 
 from .conftest import CHAT, said
 
@@ -139,3 +142,16 @@ def test_a_chat_is_a_fork_for_whom_it_was_made_from(memory: RoleplayMemory, char
         assert (snapshot.fork(space, "Brona") is None) == (character is not None)
         assert snapshot.fork(parent, "Cassian") is None
         assert snapshot.forks_of(parent) == [fork]
+
+
+def test_a_turn_of_all_before_a_forks_copy_is_its_context(
+    memory: RoleplayMemory, gem: Embedder, path: Path
+) -> None:
+    cassian = Scope(user="ana", character="Cassian", chat="tavern")
+    memory.add_turns(cassian, [said("one"), said("two"), said("three")])
+    fork = memory.branch(cassian, at=2, to_chat="other")
+    last = memory.list(fork)[-1]
+    memory.update(fork, last.id, text="three, otherwise")
+    memory.add_turns(replace(fork, character=None), [said("a"), said("b")])
+    memory.close()
+    assert stale_vectors(path, gem, path.parent) == []

@@ -108,14 +108,19 @@ class BothSides(Drawing):
 
     def _import(self, scope: Scope, target: Scope, lines: list[Any], stored: list[Memory]) -> None:
         new_ids: dict[str, str] = {}
-        by_text = {(m.text, m.kind, m.speaker, m.position): m for m in stored}
+        own = [m for m in stored if m.scope == target]
+        by_id = {m.id: m for m in own}
+        # of two lines of one text one may have kept its id and the other not: those come last
+        own.sort(key=lambda m: m.id not in {line["id"] for line in lines})
+        by_text = {(m.text, m.kind, m.speaker, m.position): m for m in own}
         seen = {m.id: m for m in self._seen(scope)}
         for line in lines:
             old = seen[line["id"]]
-            new = by_text.get((old.text, old.kind, old.speaker, old.position))
+            held = (target.user, old.id) in self.model.rooted
+            kept = None if held else by_id.get(old.id)
+            new = kept or by_text.get((old.text, old.kind, old.speaker, old.position))
             if new is None:
                 raise Mismatch(f"import into {target} lost {old}")
-            held = (target.user, old.id) in self.model.rooted
             if not held and new.id != old.id:
                 raise Mismatch(f"import renamed {old.id}, which {target.user} had not")
             new_ids[old.id] = new.id

@@ -242,9 +242,9 @@ class Checker:
                 raise Mismatch(f"{what}: {_differences(memory, true)}, of {true}")
 
     def _keeps_secrets(self, what: str, text: str, scope: Scope) -> None:
-        imported = {word for m in self.model.seen(scope) for word in m.text.split()}
+        imported = [repr((m.text, m.metadata)) for m in self.model.seen(scope)]
         for user, word in self._words.items():
-            if user != scope.user and word in text and word not in imported:
+            if user != scope.user and word in text and not any(word in shown for shown in imported):
                 raise Mismatch(f"{what} tells of another user: {text}")
 
 

@@ -16,7 +16,7 @@ from romaine.memory.records import Memory, Scope
 from romaine.memory.row_writer import RowWriter
 from romaine.memory.sequence import followers, previous_turn, shares_with, spoken, turn_before
 from romaine.memory.storage import Transaction
-from romaine.memory.stored import RowVectors, StoredMemory, Wanted
+from romaine.memory.stored import TURNS, RowVectors, Segment, StoredMemory, Wanted
 from romaine.memory.views import View, view_of
 
 
@@ -95,15 +95,22 @@ class Change(RowWriter):
             )
             for row_id, memory in zip(self.transaction.new_row_ids(len(memories)), memories, strict=True)
         ]
+        ends = {space: self._end_of(space.row_id) for space in set(spaces.values())}
         self._insert(rows)
-        for space in set(spaces.values()):
+        for space, end in ends.items():
             placed = [row for row in rows if row.space == space.row_id and row.position is not None]
             last = max((row.position or 0 for row in placed), default=-1)
             self.transaction.reserve_positions(space.row_id, last + 1)
             for row in placed:
-                if (row.position or 0) < space.next_position:  # not at the end
+                if (row.position or 0) < end:
                     self._open_gap(row.scope, row)
         return rows
+
+    def _end_of(self, space: int) -> int:
+        """Position of the last turn of a space; a fork's copies stand beyond what was given away there."""
+        everything = Segment(space, None, everyone=True)
+        turns = self.transaction.rows(everything, Wanted(kinds=TURNS, before=(1 << 60, 0)))
+        return next((row.position for row in turns if row.position is not None), -1)
 
     def replace(self, view: View, row: StoredMemory, memory: Memory) -> StoredMemory:
         """Gives a memory that a view sees other content; a fork gets a copy of what it inherited.
