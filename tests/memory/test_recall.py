@@ -363,6 +363,14 @@ def test_the_first_stage_may_be_named_whole(memory: RoleplayMemory, scope: Scope
         memory.recall("key", scope, dim=memory.embedder.dim + 1)
 
 
+def test_neighbours_end_with_the_position_asked_about(memory: RoleplayMemory, scope: Scope) -> None:
+    memory.add_turns(scope, [said("a cat"), said("the key"), said("a dog")])
+    (hit,) = memory.recall("key", scope, k=1, neighbours=1, as_of=1)
+    assert [near.text for near in hit.neighbours] == ["a cat"]
+    (hit,) = memory.recall("key", scope, k=1, neighbours=1, as_of=2)
+    assert [near.text for near in hit.neighbours] == ["a cat", "a dog"]
+
+
 def test_where_is_asked_before_anything_is_ranked(memory: RoleplayMemory, scope: Scope) -> None:
     for number in range(60):
         memory.add_fact(
