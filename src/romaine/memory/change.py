@@ -95,15 +95,17 @@ class Change(RowWriter):
             )
             for row_id, memory in zip(self.transaction.new_row_ids(len(memories)), memories, strict=True)
         ]
-        ends = {space: self._end_of(space.row_id) for space in set(spaces.values())}
+        turns = [row for row in rows if row.is_turn]
+        ends = {space: self._end_of(space) for space in {row.space for row in turns}}
         self._insert(rows)
-        for space, end in ends.items():
-            placed = [row for row in rows if row.space == space.row_id and row.position is not None]
-            last = max((row.position or 0 for row in placed), default=-1)
-            self.transaction.reserve_positions(space.row_id, last + 1)
-            for row in placed:
-                if (row.position or 0) < end:
-                    self._open_gap(row.scope, row)
+        for space in {space.row_id for space in spaces.values()}:
+            last = max(
+                (row.position for row in rows if row.space == space and row.position is not None), default=-1
+            )
+            self.transaction.reserve_positions(space, last + 1)
+        for row in turns:
+            if row.position is not None and row.position < ends[row.space]:
+                self._open_gap(row.scope, row)
         return rows
 
     def _end_of(self, space: int) -> int:
