@@ -20,11 +20,11 @@ from llama_index.core.bridge.pydantic import (
 )
 from llama_index.core.storage.kvstore.types import BaseKVStore
 from llama_index.embeddings.romaine.cache import GuardedCache, Namespace, Role
+from llama_index.embeddings.romaine.names import EMBEDDER_NAMES, check_setting_names
 from typing_extensions import Self
 
 from romaine import Embedder
 from romaine.embedder import DEFAULT_MODEL
-from romaine.errors import UnknownNameError
 from romaine.options import meanings
 
 T = TypeVar("T")
@@ -128,9 +128,8 @@ class RomaineEmbedding(BaseEmbedding):
     @classmethod
     def _refuse_unknown_names(cls, values: object) -> object:
         names = values.keys() if isinstance(values, dict) else ()
-        for name in names:
-            if name not in cls.model_fields:  # pydantic would refuse it without saying what there is
-                raise UnknownNameError("setting", name, cls.model_fields)
+        # pydantic would refuse it without saying what there is
+        check_setting_names(names, cls.model_fields, elsewhere=EMBEDDER_NAMES, of="RomaineEmbedding")
         return values
 
     @field_validator("model_name", "cache_folder", mode="before")
