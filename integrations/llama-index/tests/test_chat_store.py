@@ -256,12 +256,16 @@ def test_an_agent_remembers_across_conversations(reopened: Any) -> None:
             return [str(await agent.run(question, memory=window)) for question in questions]
 
     monday = ScriptedLLM(
-        steps=[f"{KEY} Tell nobody.", call("remember", text="Ana cannot eat honey."), "I shall not cook with it."]
+        steps=[
+            f"{KEY} Tell nobody.",
+            call("remember", text="Ana cannot eat honey."),
+            "I shall not cook with it.",
+        ]
     )
     told = asyncio.run(
         talk("monday", "ana", monday, "Where did you hide the key?", "I am allergic to honey.")
     )
-    assert told == [f"{KEY} Tell nobody.", "I shall not cook with it."]
+    assert told == [f"{KEY} Tell nobody.", "I shall cook without."]
 
     def from_prompt(prompt: list[ChatMessage]) -> str:
         lines = shown_in(prompt).splitlines()
@@ -281,7 +285,9 @@ def test_an_agent_remembers_across_conversations(reopened: Any) -> None:
 
     texts = stored(reopened())
     assert texts.count("Where is the key?") == 1
-    assert not any("What must Ana not eat?" in text for text in texts)  # tools' calls and answers are not said
+    assert not any(
+        "What must Ana not eat?" in text for text in texts
+    )  # tools' calls and answers are not said
 
 
 @pytest.mark.filterwarnings("ignore:.*deleted before being closed:ResourceWarning")  # one in every event loop

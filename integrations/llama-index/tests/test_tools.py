@@ -132,7 +132,7 @@ ATTEMPTS = [
 
 @pytest.mark.parametrize("workflow", [False, True])
 def test_an_agent_cannot_be_talked_into_the_memory_of_others(crowded: RoleplayMemory, workflow: bool) -> None:
-    """Every argument it could think of, beside the right ones and alone, in the words of the query as well."""
+    """Every argument it could think of, beside the right ones, alone, and in the words of the query."""
     query = "Where is the key? scope=Scope(user='ben') user: ben, character: Mira, chat: *"
     tries = [call("recall", query=query, top_k=1000)]
     tries += [call("recall", query="Where is the key?", **attempt) for attempt in ATTEMPTS]

@@ -103,6 +103,7 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
     neighbours: int = 0
     diversity: int | None = None
     dim: int | None = None
+    without_sources: Collection[str] | None = None
     where: Callable[[Memory], bool] | None = Field(default=None, exclude=True)
 
     _sessions: dict[str, SessionLog] = PrivateAttr(default_factory=dict)  # of those with a chat store
@@ -173,7 +174,7 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
         return self._sessions[session_id]
 
     async def aforget(self, session_id: str) -> int:
-        """Deletes what a session wrote for good, with what was made from it; returns how many memories went."""
+        """Deletes what a session wrote for good, and what was made from it; returns how many went."""
         stored = await self._stored(session_id)
         self._sessions.pop(session_id, None)
         return (await self.memory.aforget(self._whose, [memory.id for memory in stored])).memories
@@ -198,13 +199,12 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
         window = [message for message in messages or [] if message.role in self.roles and message.content]
         if not window:
             return []
-        log = self._sessions.get(session_id or "")
-        hits = await self.memory.arecall(
-            [message.content or "" for message in window[-_QUERY_MESSAGES:]],
-            self._whose,
-            without_sources=log.sources(self._turns(window, session_id)) if log else None,
-            **self._options(),
-        )
+        options, log = self._options(), self._sessions.get(session_id or "")
+        if log is not None:
+            in_window = log.sources(self._turns(window, session_id))
+            options["without_sources"] = {*(self.without_sources or ()), *in_window}
+        query = [message.content or "" for message in window[-_QUERY_MESSAGES:]]
+        hits = await self.memory.arecall(query, self._whose, **options)
         shown = await asyncio.to_thread(self._within_budget, hits)  # which counts the tokens of long texts
         return [TextBlock(text=line_of(memory)) for memory in sorted(shown, key=story_time)]
 

@@ -82,7 +82,7 @@ class SessionLog:
 
         Args:
             turns: In the order they were said.
-            only_new: Whether those that are there already are left out: of the same words as many as there are.
+            only_new: Whether those that are there already are left out, the same words as often as they are.
         """
         seen: Counter[tuple[Role, str]] = Counter()
         wanted = []

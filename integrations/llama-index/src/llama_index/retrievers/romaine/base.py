@@ -24,9 +24,9 @@ class RomaineMemoryRetriever(BaseRetriever):
     """Retrieves what one user's character remembers. Make one for each user and chat: that costs nothing.
 
     Words and names are looked for from the query's text. What is searched with by meaning is the mean of the
-    bundle's `custom_embedding_strs` (as a HyDE transform sets them) if it has any, else the query's text; both
-    are embedded by the memory's own model. A node's score is `Hit.confidence`, 0 to 1, as LlamaIndex expects
-    of a relevance; the ranker's score and its parts are in the metadata.
+    bundle's `custom_embedding_strs` (as a HyDE transform sets them) if it has any, else the query's text;
+    both are embedded by the memory's own model. A node's score is `Hit.confidence`, 0 to 1, as LlamaIndex
+    expects of a relevance; the ranker's score and its parts are in the metadata.
 
     Args:
         memory: The memory; many retrievers may share it.
@@ -47,10 +47,11 @@ class RomaineMemoryRetriever(BaseRetriever):
         order: As there.
         diversity: As there.
         dim: As there.
+        without_sources: As there.
         where: As there.
-        use_query_embedding: Whether to search by meaning with the bundle's `embedding` where it has one. It must
-            be of the memory's own model, with all dimensions. Other retrievers write those of their models into
-            a bundle that they share with this one, as in a fusion.
+        use_query_embedding: Whether to search by meaning with the bundle's `embedding` where it has one. It
+            must be of the memory's own model, with all dimensions. Other retrievers write those of their
+            models into a bundle that they share with this one, as in a fusion.
         callback_manager: LlamaIndex's.
         verbose: LlamaIndex's.
 
@@ -91,6 +92,7 @@ class RomaineMemoryRetriever(BaseRetriever):
         order: str = "score",
         diversity: int | None = None,
         dim: int | None = None,
+        without_sources: Collection[str] | None = None,
         where: Callable[[Memory], bool] | None = None,
         use_query_embedding: bool = False,
         callback_manager: CallbackManager | None = None,

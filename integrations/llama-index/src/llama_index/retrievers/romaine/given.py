@@ -19,7 +19,7 @@ SEARCH_NAMES: Mapping[str, str] = {
     "chat_id": "chat",
     "session_id": "chat",
     "path": "memory",
-    "similarity_cutoff": "min_score, in the ranker's unit; a SimilarityPostprocessor cuts by confidence, 0 to 1",
+    "similarity_cutoff": "min_score, in the ranker's unit; a SimilarityPostprocessor cuts by confidence",
 }
 """How others call the options of a search."""
 
@@ -34,7 +34,7 @@ def open_memory(memory: object) -> RoleplayMemory:
         return memory
     if isinstance(memory, (str, Path)):
         raise OptionError(
-            f"memory={str(memory)!r} is a path: give the open memory, RoleplayMemory({str(memory)!r}), which is"
-            " yours to close and may be shared by all components"
+            f"memory={str(memory)!r} is a path: give the open memory, RoleplayMemory({str(memory)!r}), which"
+            " is yours to close and may be shared by all components"
         )
     raise OptionError(f"memory={memory!r} must be a romaine.RoleplayMemory")

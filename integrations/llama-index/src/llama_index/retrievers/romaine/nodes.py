@@ -25,15 +25,15 @@ def node_of(hit: Hit) -> NodeWithScore:
         hit: What `recall` found.
 
     Returns:
-        The memory as a TextNode under the memory's id, with the hit's confidence, 0 to 1, as its score. What was
-        written as a node comes back as that one, under its id and with its metadata, beside the bookkeeping.
+        The memory as a TextNode under the memory's id, with the hit's confidence, 0 to 1, as its score. What
+        was written as a node comes back as that one, with its id and metadata, and the bookkeeping beside it.
     """
     metadata = hit_metadata(hit)
     written = written_node(hit.memory)
     if written is not None:
         del metadata["metadata"]  # the node's own, which stands in it
         hidden = [key for key in metadata if key not in written.metadata]
-        written.metadata = {**metadata, **written.metadata}
+        written.metadata = {**written.metadata, **{key: metadata[key] for key in hidden}}
         written.excluded_embed_metadata_keys = [*written.excluded_embed_metadata_keys, *hidden]
         written.excluded_llm_metadata_keys = [*written.excluded_llm_metadata_keys, *hidden]
         return NodeWithScore(node=written, score=hit.confidence)

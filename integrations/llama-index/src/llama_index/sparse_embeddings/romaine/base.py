@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from llama_index.core.base.embeddings.base_sparse import BaseSparseEmbedding, SparseEmbedding
-from llama_index.core.bridge.pydantic import ConfigDict, Field
+from llama_index.core.bridge.pydantic import ConfigDict, Field, field_serializer, field_validator
 
-from romaine.sparse import SparseEncoder, SparseVector
+from romaine.memory import SparseEncoder, SparseVector
 
 
 class RomaineSparseEmbedding(BaseSparseEmbedding):
     """The words of a text as the memory finds them: stems of many languages, weighed as BM25 weighs them.
 
     Stores that know how rare a word is, as Qdrant with `Modifier.IDF`, weigh queries by that themselves. For
-    others, give a `SparseEncoder` that was fitted to your texts.
+    others give `encoder=SparseEncoder().fit(texts)`.
 
     Examples:
         `pip install llama-index-embeddings-romaine llama-index-vector-stores-qdrant`
@@ -42,8 +43,17 @@ class RomaineSparseEmbedding(BaseSparseEmbedding):
 
     model_name: str = Field(default="romaine-bm25", description="For logs.")
     encoder: SparseEncoder = Field(
-        default_factory=SparseEncoder, exclude=True, description="Finds the words and weighs them."
+        default_factory=SparseEncoder, description="Finds the words and weighs them."
     )
+
+    @field_validator("encoder", mode="before")
+    @classmethod
+    def _from_dict(cls, encoder: object) -> object:
+        return SparseEncoder.from_dict(encoder) if isinstance(encoder, dict) else encoder
+
+    @field_serializer("encoder")
+    def _to_dict(self, encoder: SparseEncoder) -> dict[str, Any]:
+        return encoder.to_dict()
 
     @classmethod
     def class_name(cls) -> str:
@@ -51,7 +61,7 @@ class RomaineSparseEmbedding(BaseSparseEmbedding):
         return "RomaineSparseEmbedding"
 
     def sparse_doc_fn(self, texts: list[str]) -> tuple[list[list[int]], list[list[float]]]:
-        """Indices and weights of texts that are to be found, as `QdrantVectorStore(sparse_doc_fn=...)` asks."""
+        """Indices and weights of texts that are to be found, as `QdrantVectorStore` asks for them."""
         return _columns(self.encoder.encode_documents(texts))
 
     def sparse_query_fn(self, texts: list[str]) -> tuple[list[list[int]], list[list[float]]]:

@@ -31,8 +31,8 @@ class RomaineMemoryToolSpec(BaseToolSpec):
         user: The same by its names, in place of `scope`: whose memory it is.
         character: The character whose memory it is; None for what all characters of the user share.
         chat: The chat whose own memories are seen as well; None for what holds in every chat.
-        similarity_top_k: How many memories the model gets at most, however many it asks for. The options below
-            are those of `RoleplayMemory.recall`, and it says what each means.
+        similarity_top_k: How many memories the model gets at most, however many it asks for. The options
+            below are those of `RoleplayMemory.recall`, and it says what each means.
         token_budget: As there.
         min_score: As there.
         kinds: As there.
@@ -44,6 +44,7 @@ class RomaineMemoryToolSpec(BaseToolSpec):
         order: As there.
         diversity: As there.
         dim: As there.
+        without_sources: As there.
         where: As there.
 
     Raises:
@@ -61,7 +62,7 @@ class RomaineMemoryToolSpec(BaseToolSpec):
         ```
     """
 
-    spec_functions = [("recall", "arecall"), ("remember", "aremember")]
+    spec_functions = [("recall", "arecall"), ("remember", "aremember")]  # noqa: RUF012 - the framework's
 
     @other_names(SEARCH_NAMES)
     def __init__(
@@ -84,6 +85,7 @@ class RomaineMemoryToolSpec(BaseToolSpec):
         order: str = "score",
         diversity: int | None = None,
         dim: int | None = None,
+        without_sources: Collection[str] | None = None,
         where: Callable[[Memory], bool] | None = None,
     ) -> None:
         self._options = taken(RecallOptions, locals() | {"k": similarity_top_k, "explain": False})

@@ -23,6 +23,7 @@ from llama_index.retrievers.romaine.nodes import NODE_SOURCE, written_node
 from llama_index.vector_stores.romaine.filters import matches
 from typing_extensions import Self
 
+from romaine.arrays import FloatArray
 from romaine.errors import OptionError, UnknownNameError
 from romaine.memory import Hit, Kind, Memory, RoleplayMemory, Scope
 from romaine.memory.records import whole_scope
@@ -39,9 +40,10 @@ _NAMES = {"path": "memory", "user_id": "user", "collection_name": "chat", "clien
 class RomaineVectorStore(BasePydanticVectorStore):
     """Nodes in the file of a `romaine.RoleplayMemory`, in exactly one scope.
 
-    What is added is on the disk when `add` returns, and there is no other file. `RomaineMemoryRetriever` finds
-    it beside what was said, under the same ids and with the same metadata; no other user does. A node comes
-    back as it was written, but for its embedding: the memory embeds texts and queries with its own model.
+    What is added is on the disk when `add` returns, and there is no other file. `RomaineMemoryRetriever`
+    finds it beside what was said, under the same ids and with the same metadata; no other user does. A node
+    comes back as it was written, but for its embedding: the memory embeds texts and queries with its own
+    model.
 
     Modes: "default" and "hybrid" rank as the memory does, by meaning and words; "hybrid" with `alpha=1` by
     meaning alone, with `alpha=0` by words alone, as "sparse" and "text_search" do. A similarity is
@@ -115,9 +117,6 @@ class RomaineVectorStore(BasePydanticVectorStore):
 
         Returns:
             Their ids.
-
-        Raises:
-            OptionError: If a node's metadata is not what JSON can hold.
         """
         notes = {node.node_id: self._memory_of(node) for node in nodes}
         self.memory.add_notes(list(notes.values()), keep_twins=True)
@@ -139,7 +138,9 @@ class RomaineVectorStore(BasePydanticVectorStore):
             OptionError: If neither is given; `clear` deletes all.
         """
         if node_ids is None and filters is None:
-            raise OptionError("node_ids=None and filters=None: give one of them, or call clear() to delete all")
+            raise OptionError(
+                "node_ids=None and filters=None: give one of them, or call clear() to delete all"
+            )
         self._forget(self._stored(node_ids, filters))
 
     def clear(self) -> None:
@@ -167,12 +168,12 @@ class RomaineVectorStore(BasePydanticVectorStore):
         """
         if not query.query_str:
             raise OptionError(
-                "query_str=None: this store needs the text of a query, which it embeds with the memory's own model"
+                "query_str=None: this store embeds the text of a query, with the memory's own model"
             )
         k = query.similarity_top_k
         if query.mode is VectorStoreQueryMode.HYBRID and query.hybrid_top_k is not None:
             k = query.hybrid_top_k
-        hits = self._hits(*self._search(query), k=k, where=self._where(query))
+        hits = self._hits(*self._search(query), k=k, wanted=self._wanted(query))
         nodes = [_node(hit.memory) for hit in hits]
         return VectorStoreQueryResult(
             nodes=nodes, similarities=[hit.confidence for hit in hits], ids=[node.node_id for node in nodes]
@@ -245,7 +246,7 @@ class RomaineVectorStore(BasePydanticVectorStore):
         if ids:
             self.memory.forget(self._whose, ids)
 
-    def _search(self, query: VectorStoreQuery) -> tuple[str, np.ndarray[Any, Any] | None]:
+    def _search(self, query: VectorStoreQuery) -> tuple[str, FloatArray | None]:
         """The words to look for and the vector, or None for that of the words."""
         text, alpha = query.query_str or "", None
         if query.mode in _BY_WORDS:
@@ -256,48 +257,39 @@ class RomaineVectorStore(BasePydanticVectorStore):
             raise UnknownNameError("mode", query.mode.value, [mode.value for mode in (*_BY_BOTH, *_BY_WORDS)])
         if alpha not in (None, 0, 1):
             raise OptionError(
-                f"alpha={alpha!r} must be None for the memory's own ranking, 0 for words or 1 for meaning alone;"
-                " RoleplayMemory(path, ranker=WeightedRanker(Weights(...))) weighs them"
+                f"alpha={alpha!r} must be None for the memory's own ranking, 0 for words or 1 for meaning"
+                " alone; RoleplayMemory(path, ranker=WeightedRanker(Weights(...))) weighs them"
             )
         if alpha == 1:
-            return "", self.memory.embedder.with_dim(None).embed_query(text)
+            return "", self.memory.embedder.with_dim(None).embed_queries([text])[0]
         return text, None if alpha is None else np.zeros(self.memory.embedder.full_dim, dtype=np.float32)
 
-    def _where(self, query: VectorStoreQuery) -> Callable[[Memory], bool] | None:
-        """What all nodes are asked that are in the scope, if anything is to be asked."""
-        if query.filters is None and query.node_ids is None and query.doc_ids is None:
-            return None
-        sources = None if query.node_ids is None else {NODE_SOURCE + node_id for node_id in query.node_ids}
-        doc_ids = None if query.doc_ids is None else set(query.doc_ids)
+    def _wanted(self, query: VectorStoreQuery) -> Callable[[Memory], bool]:
+        """Tells which of the memories that the scope sees may be found."""
+        # an index over a store that keeps texts gives an empty list of ids, and means all
+        sources = {NODE_SOURCE + node_id for node_id in query.node_ids or ()}
+        doc_ids = set(query.doc_ids or ())
 
-        def asked(memory: Memory) -> bool:
+        def is_wanted(memory: Memory) -> bool:
             return (
                 self._is_own(memory)
-                and (sources is None or memory.source_id in sources)
-                and (doc_ids is None or memory.metadata["ref_doc_id"] in doc_ids)
+                and (not sources or memory.source_id in sources)
+                and (not doc_ids or memory.metadata["ref_doc_id"] in doc_ids)
                 and matches(query.filters, memory.metadata)
             )
 
-        return asked
+        return is_wanted
 
     def _hits(
-        self,
-        text: str,
-        vector: np.ndarray[Any, Any] | None,
-        *,
-        k: int,
-        where: Callable[[Memory], bool] | None,
+        self, text: str, vector: FloatArray | None, *, k: int, wanted: Callable[[Memory], bool]
     ) -> list[Hit]:
-        """The best k nodes. Other lore that the scope sees is asked for along, and left out."""
-        wanted = k
-        while True:
-            hits = self.memory.recall(
-                text, self._whose, k=wanted, kinds=[Kind.LORE], vector=vector, where=where
-            )
-            own = [hit for hit in hits if self._is_own(hit.memory)]
-            if len(own) >= k or len(hits) < wanted:
-                return own[:k]
-            wanted *= 4
+        """The best k that are wanted: sought among the best, for to ask all of them is to read all."""
+        for asked in (k, 8 * k, 64 * k):
+            hits = self.memory.recall(text, self._whose, k=asked, kinds=[Kind.LORE], vector=vector)
+            found = [hit for hit in hits if wanted(hit.memory)]
+            if len(found) >= k or len(hits) < asked:
+                return found[:k]
+        return self.memory.recall(text, self._whose, k=k, kinds=[Kind.LORE], vector=vector, where=wanted)
 
 
 def _node(memory: Memory) -> BaseNode:

@@ -23,9 +23,10 @@ def matches(filters: MetadataFilters | MetadataFilter | None, metadata: Mapping[
         try:
             return build_metadata_filter_fn(lambda _: metadata, MetadataFilters(filters=[filters]))("")
         except TypeError:
+            found = type(metadata.get(filters.key)).__name__
             raise OptionError(
-                f"metadata[{filters.key!r}] is {type(metadata.get(filters.key)).__name__} in one of the nodes, and"
-                f" {filters.operator.value!r} cannot compare it with {filters.value!r}"
+                f"metadata[{filters.key!r}] is {found} in one of the nodes, and {filters.operator.value!r}"
+                f" cannot compare it with {filters.value!r}"
             ) from None
     met = (matches(each, metadata) for each in filters.filters)
     if filters.condition is FilterCondition.OR:

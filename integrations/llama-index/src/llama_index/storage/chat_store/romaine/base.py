@@ -16,9 +16,9 @@ class RomaineChatStore(SQLAlchemyChatStore):
     """LlamaIndex's own store of a session's messages, which also writes them to a character's memory.
 
     The messages of a session, prompts and tool calls included, are kept as LlamaIndex keeps them: in this
-    process, or in a database. What user and assistant said is also written to the memory of the block, as soon
-    as it is said, and found in later sessions. The memory only grows by it: neither a reset of the session nor
-    what falls out of its window takes anything from there. `aforget` does.
+    process, or in a database. What user and assistant said is also written to the memory of the block, as
+    soon as it is said, and found in later sessions. The memory only grows by it: neither a reset of the
+    session nor what falls out of its window takes anything from there. `aforget` does.
 
     Args:
         block: Whose memory, and who speaks; give the same block as one of `memory_blocks`.
