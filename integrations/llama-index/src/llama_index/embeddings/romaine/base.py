@@ -20,11 +20,13 @@ from llama_index.core.bridge.pydantic import (
 )
 from llama_index.core.storage.kvstore.types import BaseKVStore
 from llama_index.embeddings.romaine.cache import GuardedCache, Namespace, Role
+from llama_index.embeddings.romaine.early import check_early
 from llama_index.embeddings.romaine.names import EMBEDDER_NAMES, check_setting_names
 from typing_extensions import Self
 
 from romaine import Embedder
 from romaine.embedder import DEFAULT_MODEL
+from romaine.embedder_options import EmbedderOptions
 from romaine.options import meanings
 
 T = TypeVar("T")
@@ -81,8 +83,9 @@ class RomaineEmbedding(BaseEmbedding):
         ```
 
     Raises:
-        ValidationError: If a name is unknown or a value not allowed; it says what is. Errors of the model
-            itself (`romaine.errors.ModelError`, `MissingExtraError`) come when it is first used.
+        ValidationError: If a name is unknown or a value not allowed, a model known by name cannot give `dim` or
+            the device is not there; it says what is. Errors of the model itself
+            (`romaine.errors.ModelError`, `MissingExtraError`) come when it is first used.
     """
 
     model_config = ConfigDict(
@@ -147,7 +150,10 @@ class RomaineEmbedding(BaseEmbedding):
         if self._handle is None:  # assigning to a field validates again
             options = {name: getattr(self, _NAMES.get(name, name)) for name in _MEANINGS}
             options["token"] = None if self.token is None else self.token.get_secret_value()
-            self._handle = _Handle(Embedder(**options))
+            embedder = Embedder(**options)
+            model = options.pop("model")
+            check_early(model, EmbedderOptions(**options))
+            self._handle = _Handle(embedder)
         return self
 
     @classmethod
