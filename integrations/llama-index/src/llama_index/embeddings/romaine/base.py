@@ -83,8 +83,8 @@ class RomaineEmbedding(BaseEmbedding):
         ```
 
     Raises:
-        ValidationError: If a name is unknown or a value not allowed, a model known by name cannot give `dim` or
-            the device is not there; it says what is. Errors of the model itself
+        ValidationError: If a name is unknown, a value not allowed, `dim` not one of a model that is known by
+            name, or the device not there; it says what is. Errors of the model itself
             (`romaine.errors.ModelError`, `MissingExtraError`) come when it is first used.
     """
 

@@ -25,9 +25,7 @@ def check_early(model: str, options: EmbedderOptions) -> None:
 
 
 def _check_device(device: str, options: LoadOptions) -> None:
-    from romaine.backends.onnx.session import (
-        parse_providers,
-    )  # both load a runtime: only if a GPU is asked for
+    from romaine.backends.onnx.session import parse_providers  # loads a runtime, as the other one does
 
     try:
         parse_providers(options)
