@@ -11,7 +11,6 @@ import pytest
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.chat_engine import SimpleChatEngine
-from llama_index.core.llms import MockLLM
 from llama_index.core.memory import Memory
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
 from llama_index.memory.romaine import RomaineMemoryBlock
@@ -259,7 +258,7 @@ def test_an_agent_remembers_across_conversations(reopened: Any) -> None:
         steps=[
             f"{KEY} Tell nobody.",
             call("remember", text="Ana cannot eat honey."),
-            "I shall not cook with it.",
+            "I shall cook without.",
         ]
     )
     told = asyncio.run(
@@ -295,9 +294,9 @@ def test_a_chat_engine_remembers(block: RomaineMemoryBlock, memory: RoleplayMemo
     """The engines without async, which run every call in an event loop of its own."""
     memory.add_turns(USER, [Turn(KEY, speaker="Cassian", role="character")])
     window = Memory(token_limit=4000, memory_blocks=[block], sql_store=RomaineChatStore(block))
-    engine = SimpleChatEngine.from_defaults(llm=MockLLM(is_chat_model=True), memory=window)
-    reply = str(engine.chat(QUESTION))
-    assert KEY in reply  # the mock model says its prompt
+    llm = ScriptedLLM(steps=[shown_in])  # it says what its prompt tells of the memory
+    engine = SimpleChatEngine.from_defaults(llm=llm, memory=window)
+    assert KEY in str(engine.chat(QUESTION))
     assert stored(memory)[1:2] == [QUESTION]
     assert len(stored(memory)) == 3
     del engine, window

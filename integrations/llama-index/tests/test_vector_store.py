@@ -192,7 +192,7 @@ def test_what_it_cannot_do_it_says(filled: RomaineVectorStore) -> None:
         (where("tags", "kitchen", FilterOperator.CONTAINS), {"soup"}),
         (where("tags", ["kitchen", "harbour"], FilterOperator.ANY), {"soup", "gold"}),
         (where("tags", ["story", "harbour"], FilterOperator.ALL), {"gold"}),
-        (where("place", "HOUSE", FilterOperator.TEXT_MATCH_INSENSITIVE), {"key", "bees"}),
+        (where("place", "hous", FilterOperator.TEXT_MATCH), {"key", "bees"}),
         (where("absent", None, FilterOperator.IS_EMPTY), set(DOCUMENTS)),
         (where("absent", "x"), set()),
         (where("ref_doc_id", "letter"), {"gold", "bees"}),
@@ -317,6 +317,7 @@ with RoleplayMemory(sys.argv[1]) as memory:
 """
 
 
+@pytest.mark.filterwarnings("ignore:Call to deprecated method get_doc_id:DeprecationWarning")  # older cores
 @pytest.mark.parametrize("dim", [64, 256, None])
 def test_an_index_goes_round_and_is_there_in_a_new_process(tmp_path: Path, dim: int | None) -> None:
     path = tmp_path / "index.db"
