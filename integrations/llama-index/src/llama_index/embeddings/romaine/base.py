@@ -20,8 +20,7 @@ from llama_index.core.bridge.pydantic import (
 )
 from llama_index.core.storage.kvstore.types import BaseKVStore
 from llama_index.embeddings.romaine.cache import GuardedCache, Namespace, Role
-from llama_index.embeddings.romaine.early import check_early
-from llama_index.embeddings.romaine.names import EMBEDDER_NAMES, check_setting_names
+from llama_index.embeddings.romaine.early import check_early, check_names
 from typing_extensions import Self
 
 from romaine import Embedder
@@ -129,10 +128,8 @@ class RomaineEmbedding(BaseEmbedding):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_unknown_names(cls, values: object) -> object:
-        names = values.keys() if isinstance(values, dict) else ()
-        # pydantic would refuse it without saying what there is
-        check_setting_names(names, cls.model_fields, elsewhere=EMBEDDER_NAMES, of="RomaineEmbedding")
+    def _check_names(cls, values: object) -> object:
+        check_names(cls, values)
         return values
 
     @field_validator("model_name", "cache_folder", mode="before")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from llama_index.core.bridge.pydantic import BaseModel
+
 from romaine.backends.options import LoadOptions
 from romaine.embedder_options import EmbedderOptions
-from romaine.errors import OptionError
+from romaine.errors import MisnamedOptionError, OptionError
 from romaine.models import catalog
+from romaine.options import misnamed
 
 
 def check_early(model: str, options: EmbedderOptions) -> None:
@@ -35,3 +38,14 @@ def _check_device(device: str, options: LoadOptions) -> None:
         from romaine.backends.torch.settings import parse_device
 
         parse_device(device)
+
+
+def check_names(model: type[BaseModel], given: object) -> None:
+    """Checks the names of a component's settings, before pydantic refuses one without saying what is meant.
+
+    Raises:
+        MisnamedOptionError: If there is none of a name; it says which one is meant, or those there are.
+    """
+    message = misnamed(model, given if isinstance(given, dict) else ())
+    if message is not None:
+        raise MisnamedOptionError(message)

@@ -12,9 +12,9 @@ from llama_index.core.base.llms.types import ChatMessage, ContentBlock, MessageR
 from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from llama_index.core.memory import BaseMemoryBlock
 from llama_index.core.utils import get_tokenizer
-from llama_index.embeddings.romaine.names import check_setting_names
+from llama_index.embeddings.romaine.early import check_names
 from llama_index.memory.romaine.turns import ROLES, SESSION_KEY, SessionLog, source_prefix, turn_of
-from llama_index.retrievers.romaine.given import SEARCH_NAMES, open_memory
+from llama_index.retrievers.romaine.given import open_memory
 from llama_index.retrievers.romaine.nodes import line_of
 from typing_extensions import Self
 
@@ -111,9 +111,7 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
     @model_validator(mode="before")
     @classmethod
     def _check_names(cls, values: object) -> object:
-        names = values.keys() if isinstance(values, dict) else ()
-        # pydantic would refuse it without saying what there is
-        check_setting_names(names, cls.model_fields, elsewhere=SEARCH_NAMES, of="RomaineMemoryBlock")
+        check_names(cls, values)
         return values
 
     @field_validator("memory", mode="before")

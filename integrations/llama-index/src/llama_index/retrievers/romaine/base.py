@@ -9,15 +9,14 @@ from datetime import datetime
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks.base import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle
-from llama_index.embeddings.romaine.names import other_names
-from llama_index.retrievers.romaine.given import SEARCH_NAMES, open_memory
+from llama_index.retrievers.romaine.given import open_memory
 from llama_index.retrievers.romaine.nodes import node_of
 
 from romaine.arrays import FloatArray
 from romaine.memory import Kind, Memory, RoleplayMemory, Scope
 from romaine.memory.options import RecallOptions
 from romaine.memory.records import whole_scope
-from romaine.options import keywords, taken
+from romaine.options import explains, keywords, taken
 
 
 class RomaineMemoryRetriever(BaseRetriever):
@@ -71,7 +70,7 @@ class RomaineMemoryRetriever(BaseRetriever):
         ```
     """
 
-    @other_names(SEARCH_NAMES)
+    @explains
     def __init__(
         self,
         memory: RoleplayMemory,

@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from romaine.errors import OptionError
 from romaine.memory import RoleplayMemory
-
-SEARCH_NAMES: Mapping[str, str] = {
-    "k": "similarity_top_k",
-    "top_k": "similarity_top_k",
-    "limit": "similarity_top_k",
-    "filter": "where",
-    "filters": "where",
-    "user_id": "user",
-    "character_id": "character",
-    "chat_id": "chat",
-    "session_id": "chat",
-    "path": "memory",
-    "similarity_cutoff": "min_score, in the ranker's unit; a SimilarityPostprocessor cuts by confidence",
-}
-"""How others call the options of a search."""
 
 
 def open_memory(memory: object) -> RoleplayMemory:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from llama_index.core.tools.tool_spec.base import BaseToolSpec
-from llama_index.embeddings.romaine.names import other_names
-from llama_index.retrievers.romaine.given import SEARCH_NAMES, open_memory
+from llama_index.retrievers.romaine.given import open_memory
 from llama_index.retrievers.romaine.nodes import line_of
 
 from romaine.memory import Hit, Kind, Memory, RoleplayMemory, Scope
@@ -16,7 +15,7 @@ from romaine.memory.checks import check_count
 from romaine.memory.hits import story_time
 from romaine.memory.options import RecallOptions
 from romaine.memory.records import whole_scope
-from romaine.options import keywords, taken
+from romaine.options import explains, keywords, taken
 
 
 class RomaineMemoryToolSpec(BaseToolSpec):
@@ -64,7 +63,7 @@ class RomaineMemoryToolSpec(BaseToolSpec):
 
     spec_functions = [("recall", "arecall"), ("remember", "aremember")]  # noqa: RUF012 - the framework's
 
-    @other_names(SEARCH_NAMES)
+    @explains
     def __init__(
         self,
         memory: RoleplayMemory,

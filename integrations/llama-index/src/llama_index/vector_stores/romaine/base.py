@@ -17,7 +17,7 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryResult,
 )
 from llama_index.core.vector_stores.utils import node_to_metadata_dict
-from llama_index.embeddings.romaine.names import check_setting_names
+from llama_index.embeddings.romaine.early import check_names
 from llama_index.retrievers.romaine.given import open_memory
 from llama_index.retrievers.romaine.nodes import NODE_SOURCE, written_node
 from llama_index.vector_stores.romaine.filters import matches
@@ -34,7 +34,6 @@ _BY_BOTH = (
     VectorStoreQueryMode.HYBRID,
     VectorStoreQueryMode.SEMANTIC_HYBRID,
 )
-_NAMES = {"path": "memory", "user_id": "user", "collection_name": "chat", "client": "memory"}
 
 
 class RomaineVectorStore(BasePydanticVectorStore):
@@ -83,8 +82,7 @@ class RomaineVectorStore(BasePydanticVectorStore):
     @model_validator(mode="before")
     @classmethod
     def _check_names(cls, values: object) -> object:
-        names = values.keys() if isinstance(values, dict) else ()
-        check_setting_names(names, cls.model_fields, elsewhere=_NAMES, of="RomaineVectorStore")
+        check_names(cls, values)
         return values
 
     @field_validator("memory", mode="before")
