@@ -246,11 +246,10 @@ TOOLS: dict[str, Callable[[RoleplayMemory, Path], dict[str, dict[str, Any]]]] = 
 def test_tools_show_the_model_nothing_of_whose_memory_it_is(framework, filled):
     with RoleplayMemory(filled) as memory:
         tools = TOOLS[framework](memory, filled)
-    assert {name: set(tool["parameters"]["properties"]) for name, tool in tools.items()} == {
-        "recall": {"query", "top_k"},
-        "remember": {"text"},
-    }
-    assert tools["recall"]["parameters"]["required"] == ["query"]
+    shown = {name: set(tool["parameters"]["properties"]) for name, tool in tools.items()}
+    assert shown.keys() == {"recall", "remember"}
+    assert {"query"} <= shown["recall"] <= {"query", "top_k"}
+    assert shown["remember"] == {"text"}
     everything = json.dumps(tools).lower()
     for word in (*vars(SCOPE).values(), *vars(SCOPE), "scope", "filter"):
         assert word.lower() not in everything, word
