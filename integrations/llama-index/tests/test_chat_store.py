@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,19 @@ def test_it_takes_what_llamaindex_s_store_takes(block: RomaineMemoryBlock) -> No
     assert keys == ["monday"]
     assert dumped["table_name"] == "chats"
     assert RomaineChatStore.class_name() == "RomaineChatStore"
+
+
+@pytest.mark.skipif(
+    "chat_store" not in signature(Memory.from_defaults).parameters, reason="of newer cores only"
+)
+def test_memory_takes_it_by_its_own_name(block: RomaineMemoryBlock, memory: RoleplayMemory) -> None:
+    async def chat() -> None:
+        async with storing(block) as store:
+            window = Memory.from_defaults(session_id="monday", chat_store=store, memory_blocks=[block])
+            await window.aput(said(QUESTION))
+
+    asyncio.run(chat())
+    assert stored(memory) == [QUESTION]
 
 
 # --- agents and engines ------------------------------------------------------------------------------------
