@@ -141,6 +141,18 @@ def test_a_message_with_an_id_is_kept_once_and_an_edit_replaces_it(
     assert [m.source_id for m in memory.list(USER)] == ["monday:1", "monday:2"]
 
 
+def test_many_write_at_once(block: RomaineMemoryBlock, memory: RoleplayMemory) -> None:
+    texts = [f"Turn {n}." for n in range(20)]
+
+    async def chat() -> None:
+        async with storing(block) as store:
+            await asyncio.gather(*[store.add_message("monday", said(text)) for text in texts])
+            await store.set_messages("monday", [said(text) for text in texts])
+
+    asyncio.run(chat())
+    assert sorted(stored(memory)) == sorted(texts)
+
+
 def test_sessions_with_names_alike_are_kept_apart(block: RomaineMemoryBlock, memory: RoleplayMemory) -> None:
     async def chat() -> int:
         async with storing(block) as store:
@@ -239,6 +251,24 @@ def test_memory_takes_it_by_its_own_name(block: RomaineMemoryBlock, memory: Role
 
 
 # --- agents and engines ------------------------------------------------------------------------------------
+
+
+def test_a_tool_finds_nothing_that_the_window_shows(
+    block: RomaineMemoryBlock, memory: RoleplayMemory
+) -> None:
+    """The question itself would be the best hit for it."""
+    memory.add_turns(USER, [Turn(KEY, speaker="Cassian", role="character")])
+    tools = RomaineMemoryToolSpec(memory, block=block, scope=USER).to_tool_list()
+    llm = ScriptedLLM(steps=[call("recall", query=QUESTION), lambda prompt: str(prompt[-1].content)])
+
+    async def chat() -> str:
+        async with opened(block) as window:
+            return str(await FunctionAgent(llm=llm, tools=tools).run(QUESTION, memory=window))
+
+    found = asyncio.run(chat())
+    assert KEY in found
+    assert QUESTION not in found
+    assert QUESTION in RomaineMemoryToolSpec(memory, scope=USER).recall(QUESTION)  # without the block
 
 
 @pytest.fixture

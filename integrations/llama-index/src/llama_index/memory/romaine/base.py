@@ -107,6 +107,7 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
     where: Callable[[Memory], bool] | None = Field(default=None, exclude=True)
 
     _sessions: dict[str, SessionLog] = PrivateAttr(default_factory=dict)  # of those with a chat store
+    _in_window: frozenset[str] = PrivateAttr(default=frozenset())
 
     @model_validator(mode="before")
     @classmethod
@@ -141,6 +142,11 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
         """The name in serialised components."""
         return "RomaineMemoryBlock"
 
+    @property
+    def in_window(self) -> frozenset[str]:
+        """Source ids of the turns that stood in the window when the block was last read."""
+        return self._in_window
+
     async def aput(
         self,
         messages: list[ChatMessage],
@@ -168,7 +174,8 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
     async def aopen_session(self, session_id: str) -> SessionLog:
         """Looks up, once, what of a session is in the memory."""
         if session_id not in self._sessions:
-            self._sessions[session_id] = SessionLog(session_id, await self._stored(session_id))
+            log = SessionLog(session_id, await self._stored(session_id))
+            self._sessions.setdefault(session_id, log)  # somebody else may have been faster
         return self._sessions[session_id]
 
     async def aforget(self, session_id: str) -> int:
@@ -199,8 +206,8 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
             return []
         options, log = self._options(), self._sessions.get(session_id or "")
         if log is not None:
-            in_window = log.sources(self._turns(window, session_id))
-            options["without_sources"] = {*(self.without_sources or ()), *in_window}
+            self._in_window = frozenset(log.sources(self._turns(window, session_id)))
+            options["without_sources"] = self._in_window.union(self.without_sources or ())
         query = [message.content or "" for message in window[-_QUERY_MESSAGES:]]
         hits = await self.memory.arecall(query, self._whose, **options)
         shown = await asyncio.to_thread(self._within_budget, hits)  # which counts the tokens of long texts

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from llama_index.core.tools.tool_spec.base import BaseToolSpec
+from llama_index.memory.romaine import RomaineMemoryBlock
 from llama_index.retrievers.romaine.given import open_memory
 from llama_index.retrievers.romaine.nodes import line_of
 
@@ -26,6 +27,7 @@ class RomaineMemoryToolSpec(BaseToolSpec):
 
     Args:
         memory: The memory; many tools may share it.
+        block: The block of the agent's `Memory`: what its window shows already is not found again.
         scope: Whose memory it is; nothing else is ever found or written.
         user: The same by its names, in place of `scope`: whose memory it is.
         character: The character whose memory it is; None for what all characters of the user share.
@@ -68,6 +70,7 @@ class RomaineMemoryToolSpec(BaseToolSpec):
         self,
         memory: RoleplayMemory,
         *,
+        block: RomaineMemoryBlock | None = None,
         scope: Scope | None = None,
         user: str | None = None,
         character: str | None = None,
@@ -89,6 +92,7 @@ class RomaineMemoryToolSpec(BaseToolSpec):
     ) -> None:
         self._options = taken(RecallOptions, locals() | {"k": similarity_top_k, "explain": False})
         self._memory = open_memory(memory)
+        self._block = block
         self._scope = whole_scope(scope, user=user, character=character, chat=chat)
 
     def recall(self, query: str, top_k: int = 5) -> str:
@@ -100,6 +104,8 @@ class RomaineMemoryToolSpec(BaseToolSpec):
         """
         check_count("top_k", top_k)
         options = keywords(self._options) | {"k": min(top_k, self._options.k)}
+        if self._block is not None:
+            options["without_sources"] = self._block.in_window.union(options["without_sources"] or ())
         hits = self._memory.recall(query, self._scope, **options)
         return "\n\n".join(map(_shown, hits)) or "Nothing is remembered of that."
 
