@@ -55,7 +55,7 @@ def test_a_memory_says_how_it_is_opened(kind: type, name: str) -> None:
 
 def test_a_retriever_says_which_name_is_meant() -> None:
     for name, meant in {"k": "top_k", "user_id": "user", "session_id": "chat"}.items():
-        with pytest.raises(TypeError, match=f"has no {name}=...; say {meant}=..."):
+        with pytest.raises(TypeError, match=rf"has no {name}=\.\.\.; say {meant}="):
             RomaineMemoryRetriever("memories.db", **{name: "x"})
     with pytest.raises(OptionError, match=r"scope='ana' is not a Scope; make one with Scope\(user="):
         RomaineMemoryRetriever("memories.db", scope="ana")  # type: ignore[arg-type]
@@ -75,7 +75,7 @@ def test_a_made_embedder_goes_into_the_memory() -> None:
 
 def test_sparse_embedders_have_no_model() -> None:
     for kind in (RomaineSparseTextEmbedder, RomaineSparseDocumentEmbedder):
-        with pytest.raises(TypeError, match="has no model=...; leave it out"):
+        with pytest.raises(TypeError, match=r"has no model=\.\.\.; leave it out"):
             kind(model="bm25")
 
 

@@ -29,6 +29,7 @@ from haystack_integrations.components.retrievers.romaine import RomaineMemoryRet
 from haystack_integrations.components.writers.romaine import RomaineMemoryWriter
 from haystack_integrations.document_stores.romaine import RomaineMemoryStore
 
+
 def said_in_a_tavern(memory: Memory) -> bool:
     """A condition that a pipeline can hold: a function of a module."""
     return memory.scope.chat == "tavern"

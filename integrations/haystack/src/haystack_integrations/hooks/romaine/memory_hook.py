@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,7 +133,8 @@ class RomaineMemoryHook:
 
         :returns: A dictionary that `from_dict` takes.
         """
-        return default_to_dict(self, retriever=self.retriever, writer=self.writer, prompt=self.prompt)
+        data = default_to_dict(self, retriever=self.retriever, writer=self.writer, prompt=self.prompt)
+        return deepcopy(data)  # it stands at two hook points, and YAML would write a shared list as an alias
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> RomaineMemoryHook:
