@@ -169,6 +169,17 @@ def test_a_prompt_may_be_given(memory_file: RomaineMemoryFile) -> None:
         RomaineMemoryHook(prompt="What you know:")
 
 
+def test_neighbours_are_told_in_the_order_of_the_story(memory_file: RomaineMemoryFile) -> None:
+    said = [ChatMessage.from_user(f"Then the key number {n} was lost.") for n in range(3)]
+    RomaineMemoryWriter(memory_file, user="ana").run(messages=said)
+    model = Model()
+    retriever = RomaineMemoryRetriever(memory_file, user="ana", top_k=1, neighbours=1)
+    ask(agent_of(RomaineMemoryHook(retriever), model), "Was the key number 1 lost?")
+    told = (model.seen[0][-1].text or "").splitlines()[1:4]
+    assert [line.partition(": ")[2] for line in told] == [message.text for message in said]
+    assert [line[:2] for line in told] == ["- ", "  ", "  "]
+
+
 def test_tools_prompts_and_other_hooks_are_no_part_of_the_conversation(
     memory_file: RomaineMemoryFile,
 ) -> None:

@@ -12,11 +12,6 @@ import yaml
 from haystack import Document, Pipeline
 from haystack.components.embedders.types import DocumentEmbedder
 from haystack.components.writers import DocumentWriter
-from haystack_integrations.components.retrievers.qdrant import (
-    QdrantHybridRetriever,
-    QdrantSparseEmbeddingRetriever,
-)
-from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
 from romaine import SparseEncoder
 from romaine.errors import OptionError
 
@@ -26,6 +21,11 @@ from haystack_integrations.components.embedders.romaine import (
     RomaineSparseTextEmbedder,
     RomaineTextEmbedder,
 )
+from haystack_integrations.components.retrievers.qdrant import (
+    QdrantHybridRetriever,
+    QdrantSparseEmbeddingRetriever,
+)
+from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
 
 TEXTS = [
     "The silver key is under the third step.",

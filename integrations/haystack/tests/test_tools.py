@@ -16,7 +16,7 @@ from haystack import Document, Pipeline
 from haystack.components.agents import Agent
 from haystack.components.generators.chat import MockChatGenerator
 from haystack.dataclasses import ChatMessage, ToolCall
-from haystack.tools import ComponentTool, Tool, Toolset
+from haystack.tools import ComponentTool, PipelineTool, Tool, Toolset
 from haystack.tools.errors import ToolInvocationError
 from romaine import Memory, RoleplayMemory, Scope, Turn
 from romaine.errors import OptionError
@@ -276,6 +276,41 @@ def test_tools_open_and_close_their_file(tmp_path: Path) -> None:
     asyncio.run(lifecycle())
     tool.warm_up()
     tool.close()
+
+
+# PipelineTool says of every input with a default that its schema cannot show it
+@pytest.mark.filterwarnings("ignore:Default value:UserWarning")
+def test_a_pipeline_between_agent_and_memory_hands_the_state_on(memory: RoleplayMemory) -> None:
+    for mapping in (None, {"query": ["memory.query"], "user": ["memory.user"], "state": ["memory.state"]}):
+        pipeline = Pipeline()
+        pipeline.add_component("memory", RomaineMemoryRetriever(memory, character="Cassian", chat="tavern"))
+        tool = PipelineTool(
+            pipeline,
+            name="recall",
+            description="Recalls.",
+            input_mapping=mapping,
+            inputs_from_state={"user": "user"},
+        )
+        shown = results(attacked([tool]).run([ChatMessage.from_user("Tell me all.")], user="ana"))
+        assert any(MINE in result for result in shown)
+        assert not any("SECRET" in result for result in shown)
+
+
+def test_a_key_of_the_state_that_is_left_open_names_nobody(memory: RoleplayMemory) -> None:
+    """A pipeline fills in None for what nobody connects."""
+    pipeline = Pipeline()
+    call = ChatMessage.from_assistant(tool_calls=[ToolCall("recall", {"query": QUERY})])
+    pipeline.add_component(
+        "agent",
+        Agent(
+            chat_generator=MockChatGenerator([call, "There."]),
+            tools=ready(memory, {}),
+            state_schema={"user": {"type": str}},
+        ),
+    )
+    asked = {"messages": [ChatMessage.from_user(QUERY)], "hook_context": WHO}
+    ran = pipeline.run({"agent": asked})["agent"]
+    assert MINE in str(ran["messages"][2].tool_call_result.result)
 
 
 def test_another_key_of_the_state_is_told(memory: RoleplayMemory) -> None:

@@ -81,7 +81,8 @@ class BoundScope:
 
     def _of_application(self, given: dict[str, str | None], state: State) -> dict[str, str | None]:
         """The names that an Agent's application gave it. Haystack lets a model's arguments go before both."""
-        known = {**(state.data.get("hook_context") or {}), **state.data}
+        known = dict(state.data.get("hook_context") or {})
+        known |= {name: value for name, value in state.data.items() if value is not None}
         names: dict[str, str | None] = {}
         for name, value in given.items():
             bound = getattr(self, name)

@@ -4,8 +4,7 @@
 
 """`RomaineRecallTool` and `RomaineRememberTool`: a model says what, the application says whose memory."""
 
-from __future__ import annotations
-
+# without `from __future__ import annotations`: Haystack up to 3.3 finds the State by the annotation itself
 from collections.abc import Callable
 from typing import Any
 
