@@ -20,8 +20,8 @@ from romaine import RoleplayMemory
 from romaine.embedder import DEFAULT_MODEL
 from romaine.errors import OptionError, UnknownNameError
 from romaine.memory import Ranker, Reranker, WeightedRanker, Weights
+from romaine.options import explains
 
-from haystack_integrations.common.romaine.names import OF_FILES, explained
 from haystack_integrations.common.romaine.settings import HUB_TOKEN, EmbedderSettings
 
 FIRST_STAGE = 64
@@ -47,7 +47,7 @@ class RomaineMemoryFile:
     ```
     """
 
-    @explained(OF_FILES)
+    @explains
     def __init__(
         self,
         path: str | Path,

@@ -17,9 +17,9 @@ from romaine import RoleplayMemory, Scope
 from romaine.checks import optional_str_tuple
 from romaine.errors import OptionError
 from romaine.memory.records import whole_scope
+from romaine.options import explains
 
 from haystack_integrations.common.romaine.memory_file import RomaineMemoryFile
-from haystack_integrations.common.romaine.names import OF_MEMORIES, explained
 from haystack_integrations.document_stores.romaine.documents import (
     matching,
     stored_documents,
@@ -47,7 +47,7 @@ class RomaineMemoryStore:
     ```
     """
 
-    @explained(OF_MEMORIES)
+    @explains
     def __init__(
         self,
         memory_file: RomaineMemoryFile | RoleplayMemory | str | Path,

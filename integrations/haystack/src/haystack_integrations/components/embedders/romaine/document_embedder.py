@@ -16,8 +16,8 @@ from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
 from romaine.checks import one_text, optional_str, optional_str_tuple
 from romaine.embedder import DEFAULT_MODEL
+from romaine.options import explains
 
-from haystack_integrations.common.romaine.names import OF_EMBEDDERS, explained
 from haystack_integrations.common.romaine.settings import (
     HUB_TOKEN,
     EmbedderSettings,
@@ -42,7 +42,7 @@ class RomaineDocumentEmbedder:
     ```
     """
 
-    @explained(OF_EMBEDDERS)
+    @explains
     def __init__(
         self,
         model: str | Path = DEFAULT_MODEL,

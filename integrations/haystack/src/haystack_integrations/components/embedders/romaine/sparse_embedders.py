@@ -17,8 +17,8 @@ from romaine import SparseEncoder
 from romaine.checks import one_text, optional_str_tuple
 from romaine.errors import OptionError
 from romaine.memory.sparse import SparseVector
+from romaine.options import explains
 
-from haystack_integrations.common.romaine.names import OF_SPARSE, explained
 from haystack_integrations.components.embedders.romaine.texts import document_texts, one_query
 
 
@@ -36,7 +36,7 @@ class RomaineSparseTextEmbedder:
     ```
     """
 
-    @explained(OF_SPARSE)
+    @explains
     def __init__(self, encoder: SparseEncoder | None = None) -> None:
         """Stores the encoder.
 
@@ -101,7 +101,7 @@ class RomaineSparseDocumentEmbedder:
     ```
     """
 
-    @explained(OF_SPARSE)
+    @explains
     def __init__(
         self,
         encoder: SparseEncoder | None = None,

@@ -15,8 +15,8 @@ from haystack import component, default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
 from romaine.checks import one_text, optional_str
 from romaine.embedder import DEFAULT_MODEL
+from romaine.options import explains
 
-from haystack_integrations.common.romaine.names import OF_EMBEDDERS, explained
 from haystack_integrations.common.romaine.settings import (
     HUB_TOKEN,
     EmbedderSettings,
@@ -39,7 +39,7 @@ class RomaineTextEmbedder:
     ```
     """
 
-    @explained(OF_EMBEDDERS)
+    @explains
     def __init__(
         self,
         model: str | Path = DEFAULT_MODEL,

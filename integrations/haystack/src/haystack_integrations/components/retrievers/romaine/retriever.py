@@ -23,10 +23,9 @@ from romaine.checks import positive_int
 from romaine.errors import OptionError
 from romaine.memory.options import RecallOptions
 from romaine.memory.plain import hit_metadata
-from romaine.options import keywords, taken
+from romaine.options import explains, keywords, taken
 
 from haystack_integrations.common.romaine.memory_file import RomaineMemoryFile
-from haystack_integrations.common.romaine.names import OF_MEMORIES, explained
 from haystack_integrations.common.romaine.scope import BoundScope
 from haystack_integrations.common.romaine.times import as_datetime
 from haystack_integrations.document_stores.romaine.documents import found_document, matching
@@ -57,7 +56,7 @@ class RomaineMemoryRetriever:
     ```
     """
 
-    @explained(OF_MEMORIES)
+    @explains
     def __init__(
         self,
         memory_file: RomaineMemoryFile | RoleplayMemory | str | Path,

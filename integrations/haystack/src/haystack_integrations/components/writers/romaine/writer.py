@@ -18,9 +18,9 @@ from haystack.document_stores.types import DuplicatePolicy
 from romaine import RoleplayMemory, Scope
 from romaine.checks import optional_str_tuple
 from romaine.errors import UnknownNameError
+from romaine.options import explains
 
 from haystack_integrations.common.romaine.memory_file import RomaineMemoryFile
-from haystack_integrations.common.romaine.names import OF_MEMORIES, explained
 from haystack_integrations.common.romaine.scope import BoundScope
 from haystack_integrations.components.writers.romaine.messages import check_messages, to_turns
 from haystack_integrations.document_stores.romaine.documents import write_documents
@@ -47,7 +47,7 @@ class RomaineMemoryWriter:
     ```
     """
 
-    @explained(OF_MEMORIES)
+    @explains
     def __init__(
         self,
         memory_file: RomaineMemoryFile | RoleplayMemory | str | Path,
