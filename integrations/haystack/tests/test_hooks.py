@@ -213,6 +213,17 @@ def test_reading_and_writing_may_be_had_alone(memory_file: RomaineMemoryFile) ->
     assert len(texts(memory_file, user="ana")) == 2
 
 
+def test_what_another_agent_was_told_stays_its_own(memory_file: RomaineMemoryFile) -> None:
+    """An Agent that only recalls gives back what its model read; one that also writes may go on from there."""
+    memory_file.open().add_fact(Scope(user="ana"), KEY)
+    reading = RomaineMemoryHook(RomaineMemoryRetriever(memory_file, user="ana"))
+    first = Agent(chat_generator=MockChatGenerator("Aye."), hooks={"before_run": [reading]})
+    messages = first.run([ChatMessage.from_user(QUESTION)])["messages"]
+    agent = agent_of(memory_of(memory_file, user="ana"), Model())
+    after = agent.run([*messages, ChatMessage.from_user("Sure?")])["messages"]
+    assert [message.text for message in after[:3]] == [*(message.text for message in messages), "Sure?"]
+
+
 def test_two_memories_do_not_see_each_others_words(memory_file: RomaineMemoryFile, tmp_path: Path) -> None:
     other = RomaineMemoryFile(tmp_path / "world.db")
     other.open().add_lore(Scope(user="world"), "Silver keys open the doors of the moon.")

@@ -176,7 +176,10 @@ class RomaineMemoryHook:
                 "RomaineMemoryHook is registered under 'after_run' alone and does not know what the run began"
                 " with; give Agent(hooks=hook.hooks), or the same hook under 'before_run' as well"
             )
-        messages = [started.said[-1] if _TOLD in m.meta else m for m in state.data["messages"]]
+        plain = {m.meta["source_id"]: m for m in started.said}
+        messages = [
+            plain.get(m.meta["source_id"], m) if _TOLD in m.meta else m for m in state.data["messages"]
+        ]
         messages = [_with_id(m) if _is_reply(m, started) else m for m in messages]
         _replace(state, messages)
         if self.writer is not None:
@@ -196,10 +199,8 @@ def _start(state: State) -> _Started:
         ]
         said = [m for m in messages[first_new:] if m.is_from(ChatRole.USER)]
         _replace(state, messages)
-        context = {
-            **context,
-            _STARTED: _Started(messages, said),
-        }  # the caller's own dictionary stays as it is
+        # a copy: the dictionary is the caller's, who may give it to the next run
+        context = {**context, _STARTED: _Started(messages, said)}
         state.set("hook_context", context)
     started: _Started = context[_STARTED]
     return started
