@@ -214,7 +214,7 @@ def test_reading_and_writing_may_be_had_alone(memory_file: RomaineMemoryFile) ->
 
 
 def test_what_another_agent_was_told_stays_its_own(memory_file: RomaineMemoryFile) -> None:
-    """An Agent that only recalls gives back what its model read; one that also writes may go on from there."""
+    """An Agent that only recalls gives back what its model read; one that writes may go on from there."""
     memory_file.open().add_fact(Scope(user="ana"), KEY)
     reading = RomaineMemoryHook(RomaineMemoryRetriever(memory_file, user="ana"))
     first = Agent(chat_generator=MockChatGenerator("Aye."), hooks={"before_run": [reading]})
