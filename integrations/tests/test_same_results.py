@@ -19,6 +19,8 @@ from haystack_integrations.components.embedders.romaine import RomaineDocumentEm
 from haystack_integrations.components.retrievers.romaine import (
     RomaineMemoryRetriever as HaystackRetriever,
 )
+from haystack_integrations.components.writers.romaine import RomaineMemoryWriter
+from haystack_integrations.tools.romaine import RomaineRecallTool, RomaineRememberTool
 from langchain_romaine import RomaineEmbeddings
 from langchain_romaine import RomaineMemoryRetriever as LangChainRetriever
 from llama_index.embeddings.romaine import RomaineEmbedding
@@ -213,7 +215,7 @@ def test_every_option_of_embedder_is_a_setting_everywhere():
         # the story's order, and a budget that the LLM's tokenizer counts
         (RomaineMemoryToolSpec.__init__, {}, {"k"}),  # there the most that a model may ask for
         (RomaineMemoryBlock, {"k": "similarity_top_k"}, {"order", "token_budget"}),
-        (HaystackRetriever.__init__, {"k": "top_k"}, {"where"}),  # filters say it
+        (HaystackRetriever.__init__, {"k": "top_k"}, {"without_sources"}),  # its hook knows the prompt
     ],
 )
 def test_every_option_of_recall_is_a_setting_everywhere(face, names, not_here):
@@ -231,13 +233,22 @@ def test_every_option_of_recall_is_a_setting_everywhere(face, names, not_here):
     assert {"scope", "user", "character", "chat"} <= offered.keys()
 
 
-def llama_index_tools(memory: RoleplayMemory, path: Path) -> dict[str, dict[str, Any]]:
+def llama_index_tools(memory: RoleplayMemory) -> dict[str, dict[str, Any]]:
     tools = RomaineMemoryToolSpec(memory, scope=SCOPE).to_tool_list()
     return {tool.metadata.get_name(): tool.metadata.to_openai_tool()["function"] for tool in tools}
 
 
-TOOLS: dict[str, Callable[[RoleplayMemory, Path], dict[str, dict[str, Any]]]] = {
+def haystack_tools(memory: RoleplayMemory) -> dict[str, dict[str, Any]]:
+    tools = (
+        RomaineRecallTool(HaystackRetriever(memory, scope=SCOPE)),
+        RomaineRememberTool(RomaineMemoryWriter(memory, scope=SCOPE)),
+    )
+    return {tool.name: tool.tool_spec for tool in tools}
+
+
+TOOLS: dict[str, Callable[[RoleplayMemory], dict[str, dict[str, Any]]]] = {
     "llama-index": llama_index_tools,
+    "haystack": haystack_tools,
 }
 """What a model is shown of each framework's tools by name: "description" and "parameters", a JSON schema."""
 
@@ -245,7 +256,7 @@ TOOLS: dict[str, Callable[[RoleplayMemory, Path], dict[str, dict[str, Any]]]] = 
 @pytest.mark.parametrize("framework", TOOLS)
 def test_tools_show_the_model_nothing_of_whose_memory_it_is(framework, filled):
     with RoleplayMemory(filled) as memory:
-        tools = TOOLS[framework](memory, filled)
+        tools = TOOLS[framework](memory)
     shown = {name: set(tool["parameters"]["properties"]) for name, tool in tools.items()}
     assert shown.keys() == {"recall", "remember"}
     assert {"query"} <= shown["recall"] <= {"query", "top_k"}
@@ -259,8 +270,14 @@ def llama_index_relevances(memory: RoleplayMemory, query: str) -> list[float | N
     return [node.score for node in LlamaIndexRetriever(memory, scope=SCOPE).retrieve(query)]
 
 
+def haystack_relevances(memory: RoleplayMemory, query: str) -> list[float | None]:
+    found = HaystackRetriever(memory, scope=SCOPE).run(query)["documents"]
+    return [document.score for document in found]
+
+
 RELEVANCES: dict[str, Callable[[RoleplayMemory, str], list[float | None]]] = {
     "llama-index": llama_index_relevances,
+    "haystack": haystack_relevances,
 }
 """What each framework is given as the relevance of the hits, best first, where it expects 0 to 1."""
 
@@ -307,8 +324,10 @@ def test_hits_are_those_of_the_memory(filled, query, options):
             "llama-index, async": [
                 (n.node_id, n.metadata["score"]) for n in asyncio.run(llama_index.aretrieve(query))
             ],
-            "haystack": [(d.id, d.score) for d in haystack.run(query)["documents"]],
-            "haystack, async": [(d.id, d.score) for d in asyncio.run(haystack.run_async(query))["documents"]],
+            "haystack": [(d.id, d.meta["score"]) for d in haystack.run(query)["documents"]],
+            "haystack, async": [
+                (d.id, d.meta["score"]) for d in asyncio.run(haystack.run_async(query))["documents"]
+            ],
         }
         metadata = [
             langchain.invoke(query)[0].metadata,
