@@ -7,20 +7,45 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.load.serializable import Serializable
+from langchain_core.stores import ByteStore
 from numpy.typing import NDArray
-from pydantic import ConfigDict, SecretStr, field_validator
+from pydantic import ConfigDict, SecretStr, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 from typing_extensions import Self
 
+from langchain_romaine.checks import check_keywords
 from romaine import Embedder
 from romaine.embedder import DEFAULT_MODEL
 from romaine.options import meanings
 
+if TYPE_CHECKING:
+    from langchain_classic.embeddings import CacheBackedEmbeddings
+
 _ROWS_AT_ONCE = 256  # at 768 components about 4 ms
+
+
+_REMEDIES = {
+    "model_name": "write model=...",
+    "model_id": "write model=...",
+    "model_path": "write model=...",
+    "repo_id": "write model=...",
+    "truncate_dim": "write dim=...",
+    "dimensions": "write dim=...",
+    "cache_dir": "write cache_folder=...",
+    "normalize_embeddings": "leave it out: vectors always have unit length",
+    "multi_process": "leave it out; threads=... says how many cores are used",
+    "query_instruction": "write query_prompt=...",
+    "embed_instruction": "write document_prompt=...",
+    "model_kwargs": "write its entries as settings of their own: device=..., revision=...,"
+    " trust_remote_code=..., and dim=... for truncate_dim",
+    "encode_kwargs": "write its entries as settings of their own: batch_size=..., document_prompt=... for"
+    " prompt; leave normalize_embeddings out, vectors always have unit length",
+    "query_encode_kwargs": "write query_prompt=... for its prompt",
+}
 
 
 class RomaineEmbeddings(Serializable, Embeddings):
@@ -74,6 +99,12 @@ class RomaineEmbeddings(Serializable, Embeddings):
     require_verified: bool = False
     allow_pickle: bool = False
     trust_remote_code: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_by_other_names(cls, given: Any) -> Any:
+        check_keywords(given if isinstance(given, dict) else (), _REMEDIES)
+        return given
 
     @field_validator("*", mode="before")
     @classmethod
@@ -155,6 +186,36 @@ class RomaineEmbeddings(Serializable, Embeddings):
     async def aembed_query(self, text: str) -> list[float]:
         """`embed_query` in a worker thread; the event loop stays free."""
         return await asyncio.to_thread(self.embed_query, text)
+
+    # --- caching -------------------------------------------------------------------------------------------
+
+    def cached(self, store: ByteStore, *, batch_size: int | None = None) -> CacheBackedEmbeddings:
+        """Wraps these embeddings in a cache that tells queries from documents and models from each other.
+
+        LangChain's own `CacheBackedEmbeddings.from_bytes_store(..., query_embedding_cache=True)` keeps both
+        under the text alone, and so gives a document's vector for a query where the model has two prompts.
+
+        Args:
+            store: Where vectors are kept, e.g. a `LocalFileStore`; embeddings of other models and sizes may
+                share it.
+            batch_size: How many documents are embedded between two writes to the store; None for all.
+
+        Raises:
+            ImportError: If langchain-classic, where LangChain has its cache, is not installed.
+            romaine.errors.RomaineError: As `warm_up`.
+        """
+        try:
+            from langchain_classic.embeddings import CacheBackedEmbeddings
+        except ModuleNotFoundError as error:
+            raise ImportError("a cache needs: pip install langchain-classic") from error
+        space = f"{self.embedder.fingerprint}-{self.embedder.dim}-{self.precision}-{self.truncate}"
+        documents, queries = (
+            CacheBackedEmbeddings.from_bytes_store(
+                self, store, namespace=f"{space}-{role}-", key_encoder="sha256"
+            ).document_embedding_store
+            for role in ("document", "query")
+        )
+        return CacheBackedEmbeddings(self, documents, batch_size=batch_size, query_embedding_store=queries)
 
     # --- serialising and copying ---------------------------------------------------------------------------
 

@@ -84,10 +84,12 @@ async def test_k_of_a_call_wins_and_other_words_are_refused(retriever: RomaineMe
     assert len(retriever.invoke(QUERY)) == 5
     assert len(retriever.invoke(QUERY, k=2)) == len(await retriever.ainvoke(QUERY, k=2)) == 2
     assert retriever.invoke(QUERY, k=0) == []
-    with pytest.raises(TypeError, match="top_k"):
+    with pytest.raises(OptionError, match=r"top_k=\.\.\. is not known here; write k=\.\.\."):
         retriever.invoke(QUERY, top_k=2)
-    with pytest.raises(TypeError, match="top_k"):
+    with pytest.raises(OptionError, match=r"write k=\.\.\."):
         await retriever.ainvoke(QUERY, top_k=2)
+    with pytest.raises(TypeError, match="kk"):
+        retriever.invoke(QUERY, kk=2)
     with pytest.raises(OptionError, match="k=-1"):
         retriever.invoke(QUERY, k=-1)
 
@@ -115,6 +117,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"diversity": 1},
     {"dim": 32},
     {"where": lambda memory: "key" in memory.text},
+    {"without_sources": ["1"]},
 ]
 
 
@@ -139,8 +142,16 @@ async def test_options_are_those_of_recall(cassian: RoleplayMemory, options: dic
         ({"dim": 0}, "must be at least 1"),
         ({"speakers": "Ana"}, "must be a collection of names"),
         ({"where": "key"}, "must be a function"),
-        ({"top_k": 3}, "Extra inputs are not permitted"),
-        ({"memory": "memories.db"}, "memory"),
+        ({"kk": 3}, "Extra inputs are not permitted"),
+        ({"top_k": 3}, r"top_k=\.\.\. is not known here; write k=\.\.\."),
+        ({"search_kwargs": {"k": 3}}, "write its entries as options of their own"),
+        ({"score_threshold": 0.5}, r"write min_score=\.\.\."),
+        ({"filter": {"page": 3}}, r"write where=\.\.\."),
+        ({"session_id": "monday"}, "without_session=True leaves out the one in config"),
+        ({"memory": "memories.db"}, r"is a path; .* memory=RoleplayMemory\('memories\.db'\)"),
+        ({"memory": 7}, r"must be a romaine\.RoleplayMemory"),
+        ({"scope": "ana"}, "an instance of Scope"),
+        ({"without_sources": "1"}, "must be a collection of names"),
         ({"user": ""}, "must be a non-empty str"),
     ],
 )
@@ -177,7 +188,7 @@ def test_a_scope_is_given_whole_or_by_its_names(cassian: RoleplayMemory) -> None
     by_names = RomaineMemoryRetriever(memory=cassian, user="ana", character="Cassian", chat="tavern")
     by_scope = RomaineMemoryRetriever(memory=cassian, scope=whole, scope_from_config=True)
     assert by_scope.invoke(QUERY) == by_names.invoke(QUERY)
-    with pytest.raises(OptionError, match="bound to"):  # what is bound, no call can change
+    with pytest.raises(OptionError, match="is bound here"):  # what is bound, no call can change
         by_scope.invoke(QUERY, {"configurable": {"user": "ben"}})
     with pytest.raises(ValidationError, match="leave out one or the other"):
         RomaineMemoryRetriever(memory=cassian, scope=whole, user="ana")
@@ -204,9 +215,9 @@ async def test_an_invocation_without_a_user_is_an_error(everyone: RomaineMemoryR
 
 async def test_a_config_that_names_another_user_is_an_error(retriever: RomaineMemoryRetriever) -> None:
     assert owners(retriever.invoke(QUERY, config(user="ana"))) == {"ana"}
-    with pytest.raises(OptionError, match="is not the user that this retriever is bound to"):
+    with pytest.raises(OptionError, match="is not the user that is bound here"):
         retriever.invoke(QUERY, config(user="ben"))
-    with pytest.raises(OptionError, match="is not the user that this retriever is bound to"):
+    with pytest.raises(OptionError, match="is not the user that is bound here"):
         await retriever.ainvoke(QUERY, config(user="ben"))
 
 

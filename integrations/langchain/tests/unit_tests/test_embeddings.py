@@ -66,9 +66,24 @@ def test_every_setting_reaches_the_embedder() -> None:
     assert (made.model, made._options) == (expected.model, expected._options)
 
 
-@pytest.mark.parametrize("name", ["dimm", "model_name", "normalize_embeddings"])
-def test_unknown_names_are_refused(name: str) -> None:
-    with pytest.raises(ValidationError, match=rf"{name}\n  Extra inputs are not permitted"):
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(ValidationError, match=r"dimm\n  Extra inputs are not permitted"):
+        RomaineEmbeddings(**dict[str, Any](dimm=64))
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("model_name", r"write model=\.\.\."),
+        ("model_kwargs", r"write its entries as settings of their own: device=\.\.\."),
+        ("encode_kwargs", r"batch_size=\.\.\., document_prompt=\.\.\."),
+        ("truncate_dim", r"write dim=\.\.\."),
+        ("normalize_embeddings", "vectors always have unit length"),
+        ("query_instruction", r"write query_prompt=\.\.\."),
+    ],
+)
+def test_names_of_other_classes_get_ours(name: str, remedy: str) -> None:
+    with pytest.raises(ValidationError, match=rf"{name}=\.\.\. is not known here; .*{remedy}"):
         RomaineEmbeddings(**dict[str, Any]({name: 64}))
 
 

@@ -1,0 +1,72 @@
+"""LangChain documents as memories and back, and notes that are found by ids of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from langchain_core.documents import Document
+
+from langchain_romaine.scopes import is_own
+from romaine import Hit, Memory, RoleplayMemory, Scope
+from romaine.errors import MemoryNotFoundError
+from romaine.memory.plain import hit_metadata
+from romaine.memory.records import Kind
+
+SOURCE = "langchain:"
+"""Begins the `source_id` of what a vector store keeps, so that no other entry is taken for a document."""
+
+
+def to_note(document: Document, document_id: str, scope: Scope) -> Memory:
+    """A document as a memory: a piece of lore, since documents do not fade.
+
+    Raises:
+        romaine.errors.OptionError: If its metadata are not what JSON can hold.
+    """
+    return Memory(
+        scope=scope,
+        kind=Kind.LORE,
+        text=document.page_content,
+        source_id=SOURCE + document_id,
+        metadata=document.metadata,
+    )
+
+
+def is_document(memory: Memory) -> bool:
+    """Whether a vector store keeps it."""
+    return memory.source_id is not None and memory.source_id.startswith(SOURCE)
+
+
+def to_document(memory: Memory) -> Document:
+    """The document that `to_note` made the memory of."""
+    return Document(
+        id=(memory.source_id or "").removeprefix(SOURCE),
+        page_content=memory.text,
+        metadata=dict(memory.metadata),
+    )
+
+
+def hit_document(hit: Hit) -> Document:
+    """What was recalled, as a document with all that is known of it.
+
+    What a vector store keeps has the id and the metadata it has there, with those of the memory beside them.
+    """
+    memory, shown = hit.memory, hit_metadata(hit)
+    if not is_document(memory):
+        return Document(id=memory.id, page_content=memory.text, metadata=shown)
+    kept = to_document(memory)
+    return Document(id=kept.id, page_content=kept.page_content, metadata={**kept.metadata, **shown})
+
+
+def stored_notes(memory: RoleplayMemory, scope: Scope, sources: Collection[str]) -> dict[str, Memory]:
+    """Notes of exactly one scope by their source ids; wider scopes, which recall sees too, have their own."""
+    found = memory.list(scope, kinds=[Kind.LORE], source_ids=set(sources))
+    return {note.source_id: note for note in found if is_own(note, scope) and note.source_id is not None}
+
+
+def erase_notes(memory: RoleplayMemory, scope: Scope, sources: Collection[str]) -> None:
+    """Deletes notes of exactly one scope for good; those that are not there are ignored."""
+    while doomed := stored_notes(memory, scope, sources):
+        try:
+            memory.forget(scope, [note.id for note in doomed.values()], derived=False)
+        except MemoryNotFoundError:  # somebody else was faster; look again
+            continue
