@@ -23,6 +23,8 @@ from langchain_romaine.vectorstores import RomaineVectorStore
 
 if TYPE_CHECKING:
     from langchain_romaine.middleware import RomaineMemoryMiddleware
+    from langchain_romaine.milvus_sparse import RomaineMilvusSparse
+    from langchain_romaine.qdrant_sparse import RomaineQdrantSparse
     from langchain_romaine.store import RomaineStore
 
 __version__ = "0.1.0"
@@ -33,6 +35,8 @@ __all__ = [
     "RomaineEmbeddings",
     "RomaineMemoryMiddleware",
     "RomaineMemoryRetriever",
+    "RomaineMilvusSparse",
+    "RomaineQdrantSparse",
     "RomaineStore",
     "RomaineVectorStore",
     "__version__",
@@ -40,7 +44,12 @@ __all__ = [
     "create_remember_tool",
 ]
 
-_WITH_EXTRA = {"RomaineMemoryMiddleware": ("middleware", "agents"), "RomaineStore": ("store", "agents")}
+_WITH_EXTRA = {
+    "RomaineMemoryMiddleware": ("middleware", "agents"),
+    "RomaineMilvusSparse": ("milvus_sparse", "milvus"),
+    "RomaineQdrantSparse": ("qdrant_sparse", "qdrant"),
+    "RomaineStore": ("store", "agents"),
+}
 """Classes that need more than langchain-core: their module and the extra that brings what they need."""
 
 
@@ -53,3 +62,7 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(f"{__name__}.{module}"), name)
     except ModuleNotFoundError as error:
         raise ImportError(f"{name} needs: pip install 'langchain-romaine[{extra}]'") from error
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

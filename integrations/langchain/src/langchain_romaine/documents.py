@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 
 from langchain_core.documents import Document
 
 from langchain_romaine.scopes import is_own
 from romaine import Hit, Memory, RoleplayMemory, Scope
 from romaine.errors import MemoryNotFoundError
+from romaine.memory.notes import normalised
 from romaine.memory.plain import hit_metadata
 from romaine.memory.records import Kind
 
@@ -61,6 +62,52 @@ def stored_notes(memory: RoleplayMemory, scope: Scope, sources: Collection[str])
     """Notes of exactly one scope by their source ids; wider scopes, which recall sees too, have their own."""
     found = memory.list(scope, kinds=[Kind.LORE], source_ids=set(sources))
     return {note.source_id: note for note in found if is_own(note, scope) and note.source_id is not None}
+
+
+def find_notes(
+    memory: RoleplayMemory,
+    scope: Scope,
+    query: str,
+    *,
+    k: int,
+    wanted: Callable[[Memory], bool],
+    all_wanted: bool,
+    vector: Sequence[float] | None = None,
+) -> list[tuple[Memory, float]]:
+    """Notes of exactly one scope that fit a query, the best first, each with its confidence.
+
+    A recall shows one of what says the same; here each id counts, so what stands for others brings them along.
+
+    Args:
+        memory: Where to look.
+        scope: Whose notes.
+        query: What to look for.
+        k: How many at most.
+        wanted: Which may be found.
+        all_wanted: Whether all notes of the scope probably are, so that they need not be asked one by one.
+        vector: Embedding of the query, where there is one.
+    """
+
+    def own(note: Memory) -> bool:
+        return is_own(note, scope) and wanted(note)
+
+    def found(where: Callable[[Memory], bool] | None) -> list[tuple[Memory, float]]:
+        told = memory.recall(query, scope, k=k, kinds=[Kind.LORE], vector=vector, where=where, explain=True)
+        doubles = [left.memory for left in told.rejected if left.reason == "duplicate"]
+        return [
+            (note, hit.confidence)
+            for hit in told.hits
+            for note in (
+                hit.memory,
+                *(d for d in doubles if normalised(d.text) == normalised(hit.memory.text)),
+            )
+        ][:k]
+
+    if all_wanted:
+        notes = found(None)
+        if all(own(note) for note, _ in notes):
+            return notes
+    return found(own)
 
 
 def erase_notes(memory: RoleplayMemory, scope: Scope, sources: Collection[str]) -> None:

@@ -207,7 +207,7 @@ class RomaineEmbeddings(Serializable, Embeddings):
         try:
             from langchain_classic.embeddings import CacheBackedEmbeddings
         except ModuleNotFoundError as error:
-            raise ImportError("a cache needs: pip install langchain-classic") from error
+            raise ImportError("a cache needs: pip install 'langchain-romaine[cache]'") from error
         space = f"{self.embedder.fingerprint}-{self.embedder.dim}-{self.precision}-{self.truncate}"
         documents, queries = (
             CacheBackedEmbeddings.from_bytes_store(

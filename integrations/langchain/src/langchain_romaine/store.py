@@ -22,11 +22,11 @@ from langgraph.store.base import (
 )
 
 from langchain_romaine.checks import check_memory
-from langchain_romaine.documents import erase_notes, stored_notes
+from langchain_romaine.documents import erase_notes, find_notes, stored_notes
 from langchain_romaine.filters import check_filter, matches
 from langchain_romaine.namespaces import NamespacePattern, fits, source_of, source_prefix
 from langchain_romaine.scopes import is_own
-from romaine import Hit, Memory, RoleplayMemory, Scope
+from romaine import Memory, RoleplayMemory, Scope
 from romaine.errors import OptionError
 from romaine.memory.records import Kind, scope_names, utc_now
 
@@ -163,16 +163,20 @@ class RomaineStore(BaseStore):
     def _found(self, op: SearchOp, query: str) -> list[SearchItem]:
         """Hits of each scope below the prefix; those of several are comparable by their confidence."""
         wanted = _wanted(op)
-        hits: list[Hit] = []
-        for scope in self._scopes_below(op.namespace_prefix):
-
-            def where(note: Memory, scope: Scope = scope) -> bool:
-                return bool(note.text) and is_own(note, scope) and wanted(note)
-
-            k = op.offset + op.limit
-            hits += self.memory.recall(query, scope, k=k, kinds=[Kind.LORE], where=where)
-        hits.sort(key=lambda hit: -hit.confidence)  # stable: of one scope they stay in their order
-        return [SearchItem(**_item(hit.memory), score=hit.confidence) for hit in hits]
+        found = [
+            (confidence, note)
+            for scope in self._scopes_below(op.namespace_prefix)
+            for note, confidence in find_notes(
+                self.memory,
+                scope,
+                query,
+                k=op.offset + op.limit,
+                wanted=lambda note: bool(note.text) and wanted(note),
+                all_wanted=not op.filter,
+            )
+        ]
+        found.sort(key=lambda pair: -pair[0])  # stable: of one scope they stay in their order
+        return [SearchItem(**_item(note), score=confidence) for confidence, note in found]
 
     def _namespaces(self, op: ListNamespacesOp) -> list[tuple[str, ...]]:
         conditions = op.match_conditions or ()

@@ -13,13 +13,20 @@ from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from langchain_romaine.checks import check_keywords, check_memory
-from langchain_romaine.documents import SOURCE, erase_notes, is_document, stored_notes, to_document, to_note
+from langchain_romaine.documents import (
+    SOURCE,
+    erase_notes,
+    find_notes,
+    is_document,
+    stored_notes,
+    to_document,
+    to_note,
+)
 from langchain_romaine.embeddings import RomaineEmbeddings
 from langchain_romaine.filters import check_filter, matches
-from langchain_romaine.scopes import is_own
 from romaine import Memory, RoleplayMemory, Scope
 from romaine.errors import OptionError
-from romaine.memory.records import Kind, whole_scope
+from romaine.memory.records import whole_scope
 
 Filter = Callable[[Document], bool] | Mapping[str, Any]
 """Which documents may be found: a function, or wanted metadata by name, e.g. ``{"page": {"$gte": 3}}``."""
@@ -199,8 +206,7 @@ class RomaineVectorStore(VectorStore):
         self, query: str, k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         """`similarity_search` with the confidence of each, 0 to 1; higher is better."""
-        hits = self.memory.recall(query, self.scope, k=k, **self._options(**kwargs))
-        return [(to_document(hit.memory), hit.confidence) for hit in hits]
+        return self._found(query, k, **kwargs)
 
     def similarity_search_by_vector(
         self, embedding: list[float], k: int = 4, **kwargs: Any
@@ -210,11 +216,7 @@ class RomaineVectorStore(VectorStore):
         Raises:
             romaine.errors.VectorError: If the vector is that of a smaller `dim` or of another model.
         """
-        options = self._options(**kwargs)
-        return [
-            to_document(h.memory)
-            for h in self.memory.recall("", self.scope, k=k, vector=embedding, **options)
-        ]
+        return [document for document, _ in self._found("", k, vector=embedding, **kwargs)]
 
     def max_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
@@ -238,19 +240,26 @@ class RomaineVectorStore(VectorStore):
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return lambda confidence: confidence
 
-    def _options(self, **kwargs: Any) -> dict[str, Any]:
-        wanted: Filter | None = kwargs.pop("filter", None)
+    def _found(
+        self, query: str, k: int, *, vector: list[float] | None = None, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        accepted: Filter | None = kwargs.pop("filter", None)
         _check_nothing_else(kwargs)
-        check_filter(wanted)
+        check_filter(accepted)
 
-        def where(memory: Memory) -> bool:
-            if not is_document(memory) or not is_own(memory, self.scope):
-                return False
-            if wanted is None or isinstance(wanted, Mapping):
-                return not wanted or matches(memory.metadata, wanted)
-            return wanted(to_document(memory))
+        def wanted(note: Memory) -> bool:
+            if not accepted or not is_document(note):
+                return is_document(note)
+            return (
+                matches(note.metadata, accepted)
+                if isinstance(accepted, Mapping)
+                else accepted(to_document(note))
+            )
 
-        return {"kinds": [Kind.LORE], "where": where}
+        found = find_notes(
+            self.memory, self.scope, query, k=k, wanted=wanted, all_wanted=not accepted, vector=vector
+        )
+        return [(to_document(note), confidence) for note, confidence in found]
 
 
 def _check_nothing_else(given: Mapping[str, Any]) -> None:

@@ -63,7 +63,9 @@ def test_what_does_not(wanted: dict[str, Any]) -> None:
     assert not matches(VALUE, wanted)
 
 
-@pytest.mark.parametrize("wanted", [{"page": {"$regex": "3"}}, {"$or": [{"page": 3}]}, {"a": {"b": {"$x": 1}}}])
+@pytest.mark.parametrize(
+    "wanted", [{"page": {"$regex": "3"}}, {"$or": [{"page": 3}]}, {"a": {"b": {"$x": 1}}}]
+)
 def test_unknown_operators_are_refused(wanted: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match=r"unknown operator '\$.*Allowed: '\$eq', '\$ne'"):
         check_filter(wanted)
