@@ -76,7 +76,7 @@ def find_notes(
 ) -> list[tuple[Memory, float]]:
     """Notes of exactly one scope that fit a query, the best first, each with its confidence.
 
-    A recall shows one of what says the same; here each id counts, so what stands for others brings them along.
+    A recall shows one of what says the same; here each id counts, so the one brings the others along.
 
     Args:
         memory: Where to look.

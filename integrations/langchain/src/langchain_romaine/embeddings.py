@@ -20,6 +20,8 @@ from typing_extensions import Self
 from langchain_romaine.checks import check_keywords
 from romaine import Embedder
 from romaine.embedder import DEFAULT_MODEL
+from romaine.errors import ModelNotFoundError
+from romaine.models.names import parse_name
 from romaine.options import meanings
 
 if TYPE_CHECKING:
@@ -54,9 +56,10 @@ class RomaineEmbeddings(Serializable, Embeddings):
     Its settings are the options of `romaine.Embedder`, which says what each means; so do the descriptions of
     its fields.
 
-    Every setting is checked when the object is made; the model is loaded at first use or by `warm_up`. The
-    object is frozen: settings cannot drift away from the model in use. Vectors are lists of Python floats of
-    unit length, in the order of the texts, and texts are never altered.
+    Every setting is checked when the object is made, `dim` too if the model is one that `romaine models` lists.
+    What depends on files, packages or the machine comes up when the model is loaded: at first use, or at once
+    by `warm_up`. The object is frozen: settings cannot drift away from the model in use. Vectors are lists of
+    Python floats of unit length, in the order of the texts, and texts are never altered.
 
     Example:
         from langchain_core.vectorstores import InMemoryVectorStore
@@ -128,6 +131,16 @@ class RomaineEmbeddings(Serializable, Embeddings):
     @classmethod
     def _unchanging(cls, value: Sequence[str] | None) -> tuple[str, ...] | None:
         return None if value is None else tuple(value)
+
+    @model_validator(mode="after")
+    def _dim_of_a_known_model(self) -> Self:
+        """What is known of a model without its files is not left for its first text."""
+        name = None
+        with suppress(ModelNotFoundError):  # which comes up when it is loaded; until then it may be there
+            name = parse_name(self.model)
+        if name is not None and name.card is not None:
+            name.card.check_dim(self.dim, allow_untrained=self.allow_untrained_dim)
+        return self
 
     def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 - pydantic's signature
         """Makes the embedder at once: two threads that made it at first use could load two models."""

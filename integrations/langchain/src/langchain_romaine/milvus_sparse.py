@@ -7,7 +7,7 @@ from langchain_milvus.utils.sparse import BaseSparseEmbedding
 from romaine import SparseEncoder
 
 
-class RomaineMilvusSparse(BaseSparseEmbedding):
+class RomaineMilvusSparse(BaseSparseEmbedding):  # type: ignore[misc]  # whose types are not looked at
     """The memory's words as sparse embeddings for `langchain_milvus.Milvus`.
 
     Dot products with them are BM25, and words are found in any form and language that the memory knows.

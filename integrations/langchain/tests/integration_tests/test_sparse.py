@@ -63,6 +63,7 @@ def test_qdrant_finds_words(mode: RetrievalMode) -> None:
     assert len(found) == (1 if mode is RetrievalMode.SPARSE else 4)
 
 
+@pytest.mark.filterwarnings("ignore:The 'ranker_type'")  # Milvus Lite has no rankers of the newer kind
 def test_milvus_finds_words(tmp_path: Path) -> None:
     store = Milvus.from_texts(
         TEXTS,
@@ -76,6 +77,6 @@ def test_milvus_finds_words(tmp_path: Path) -> None:
     )
     # Milvus Lite takes no default parameters of a sparse search
     parameters = [{"metric_type": "COSINE"}, {"metric_type": "IP", "params": {}}]
-    found = store.similarity_search(QUERY, k=4, param=parameters)
+    found = store.similarity_search(QUERY, k=4, ranker_type="rrf", param=parameters)
     assert found[0].page_content == TEXTS[0]
     assert len(found) == 4

@@ -1,4 +1,4 @@
-"""`RomaineVectorStore`: documents beside what was said, in one scope; LangChain's suite is in test_standard."""
+"""`RomaineVectorStore`: documents beside what was said. LangChain's own suite is in test_standard."""
 
 from __future__ import annotations
 

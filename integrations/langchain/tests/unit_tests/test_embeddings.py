@@ -112,6 +112,16 @@ def test_wrong_values_are_refused_at_once(setting: str, value: Any, message: str
         RomaineEmbeddings(**{setting: value})
 
 
+@pytest.mark.parametrize("model", ["little-gem", "nomic-ai/modernbert-embed-base"])
+def test_a_dimension_that_a_known_model_cannot_give_is_refused_at_once(model: str) -> None:
+    with pytest.raises(ValidationError, match="was not trained for dim=100; it was for .* allow_untrained_dim"):
+        RomaineEmbeddings(model=model, dim=100)
+    with pytest.raises(ValidationError, match="dim=5000 is not possible"):
+        RomaineEmbeddings(model=model, dim=5000, allow_untrained_dim=True)
+    assert RomaineEmbeddings(model=model, dim=100, allow_untrained_dim=True).dim == 100
+    assert RomaineEmbeddings(model="./unknown", dim=100).dim == 100  # comes up when it is loaded
+
+
 def test_settings_cannot_change_under_a_loaded_model() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         RomaineEmbeddings().dim = 64

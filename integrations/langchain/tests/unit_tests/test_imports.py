@@ -11,21 +11,24 @@ import pytest
 WITHOUT_EXTRAS = """
 import importlib.abc, sys
 
+EXTRAS = {"langchain", "langgraph", "langchain_classic", "langchain_qdrant", "langchain_milvus"}
+
 class Missing(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"langchain", "langgraph", "langchain_classic", "langchain_qdrant", "langchain_milvus"}:
+        if name.split(".")[0] in EXTRAS:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Missing())
 import langchain_romaine
-from langchain_romaine import RomaineEmbeddings, RomaineMemoryRetriever, RomaineVectorStore, create_recall_tool
+from langchain_romaine import RomaineEmbeddings, RomaineMemoryRetriever, RomaineVectorStore
+from langchain_romaine import create_recall_tool
 from romaine import RoleplayMemory, Scope, Turn
 
 with RoleplayMemory(":memory:") as memory:
     memory.add_turns(Scope(user="ana"), [Turn("The key is in the well.", speaker="ana", role="user")])
     print(create_recall_tool(memory).invoke({"query": "key"}, {"configurable": {"user": "ana"}}))
     RomaineVectorStore(memory, user="ana").add_texts(["The key is gone."])
-    print(len(RomaineMemoryRetriever(memory=memory, scope_from_config=True).invoke("key", {"configurable": {"user": "ana"}})))
+    print(len(RomaineMemoryRetriever(memory=memory, user="ana").invoke("key")))
 for name, use in langchain_romaine._WITH_EXTRA.items():
     try:
         getattr(langchain_romaine, name)
