@@ -89,7 +89,9 @@ async def test_one_store_may_serve_models_and_sizes(tmp_path: Path, minilm_int8:
         store = LocalFileStore(tmp_path)
         for embeddings in several:
             cached = embeddings.cached(store, batch_size=2)
-            assert cached.embed_documents([TEXT, "key", TEXT]) == embeddings.embed_documents([TEXT, "key", TEXT])
+            assert cached.embed_documents([TEXT, "key", TEXT]) == embeddings.embed_documents(
+                [TEXT, "key", TEXT]
+            )
             assert await cached.aembed_query(TEXT) == embeddings.embed_query(TEXT)
     assert len(list(tmp_path.iterdir())) == 3 * len(several)
 

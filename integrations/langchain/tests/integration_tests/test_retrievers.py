@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
+from langchain_core.messages import HumanMessage
 from langchain_core.runnables import (
     ConfigurableField,
     Runnable,
@@ -18,7 +19,7 @@ from langchain_core.runnables import (
     RunnableParallel,
     RunnablePassthrough,
 )
-from langchain_romaine import RomaineMemoryRetriever
+from langchain_romaine import RomaineChatMessageHistory, RomaineMemoryRetriever
 from pydantic import ValidationError
 
 from romaine import RoleplayMemory, Scope, Turn
@@ -72,6 +73,7 @@ def test_metadata_say_who_when_and_why(retriever: RomaineMemoryRetriever) -> Non
     assert (metadata["speaker"], metadata["role"], metadata["position"]) == ("Cassian", "character", 0)
     assert metadata["created_at"].startswith("20")
     assert sum(metadata["parts"].values()) == pytest.approx(metadata["score"])
+    assert 0 <= metadata["confidence"] <= 1
 
 
 async def test_async_equals_sync(retriever: RomaineMemoryRetriever) -> None:
@@ -178,6 +180,38 @@ async def test_an_event_loop_is_never_blocked(retriever: RomaineMemoryRetriever)
         await asyncio.gather(*(retriever.ainvoke(QUERY) for _ in range(32)))
 
     assert await shortest_of(5, several) <= LIMIT
+
+
+# --- the running conversation --------------------------------------------------------------------------
+
+
+async def test_the_running_conversation_is_left_out(cassian: RoleplayMemory) -> None:
+    def talk(session: str) -> RomaineChatMessageHistory:
+        return RomaineChatMessageHistory(session, memory=cassian, user="ana", character="Cassian")
+
+    talk("monday").add_messages([HumanMessage("Is the golden key in the well?")])
+    talk("tuesday").add_messages([HumanMessage("Is the golden key in the mill?")])
+    names = {"user": "ana", "character": "Cassian"}
+    retriever = RomaineMemoryRetriever(memory=cassian, **names, without_session=True, k=20)
+    for told in ({"session_id": "tuesday"}, {"thread_id": "tuesday"}):
+        for found in (
+            retriever.invoke(QUERY, config(**told)),
+            await retriever.ainvoke(QUERY, config(**told)),
+        ):
+            said = {document.page_content for document in found}
+            assert "Is the golden key in the well?" in said
+            assert "Is the golden key in the mill?" not in said
+            assert "I left the silver key under the third step." in said
+    with pytest.raises(OptionError, match="nothing says which conversation is running"):
+        retriever.invoke(QUERY)
+    everything = RomaineMemoryRetriever(memory=cassian, **names, k=20)
+    shown = everything.invoke(QUERY, config(session_id="tuesday"))
+    assert "Is the golden key in the mill?" in {document.page_content for document in shown}
+    sources = [found.source_id for found in cassian.list(ANA) if found.source_id is not None]
+    both = RomaineMemoryRetriever(
+        memory=cassian, **names, k=20, without_sources=sources, without_session=True
+    )
+    assert len(both.invoke(QUERY, config(session_id="friday"))) == len(shown) - 2
 
 
 # --- whose memory --------------------------------------------------------------------------------------

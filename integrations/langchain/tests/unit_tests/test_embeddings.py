@@ -114,7 +114,9 @@ def test_wrong_values_are_refused_at_once(setting: str, value: Any, message: str
 
 @pytest.mark.parametrize("model", ["little-gem", "nomic-ai/modernbert-embed-base"])
 def test_a_dimension_that_a_known_model_cannot_give_is_refused_at_once(model: str) -> None:
-    with pytest.raises(ValidationError, match="was not trained for dim=100; it was for .* allow_untrained_dim"):
+    with pytest.raises(
+        ValidationError, match="was not trained for dim=100; it was for .* allow_untrained_dim"
+    ):
         RomaineEmbeddings(model=model, dim=100)
     with pytest.raises(ValidationError, match="dim=5000 is not possible"):
         RomaineEmbeddings(model=model, dim=5000, allow_untrained_dim=True)
