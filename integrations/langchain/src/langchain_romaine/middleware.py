@@ -26,7 +26,7 @@ PROMPT = "You remember from earlier:\n{memories}"
 """What the model reads after its system prompt, where anything is remembered."""
 
 
-class RomaineMemoryMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
+class RomaineMemoryMiddleware(AgentMiddleware[AgentState[Any], Any]):
     """Gives an agent of `langchain.agents.create_agent` a memory across conversations.
 
     Before each call of the model it recalls what fits the latest messages and shows it after the system
@@ -187,11 +187,12 @@ def _sources(
     what was said before a message, with itself, is the same whenever it is given again.
     """
     configurable = config.get("configurable", {})
-    thread = runtime.execution_info.thread_id if runtime.execution_info is not None else None
+    running = getattr(runtime, "execution_info", None)  # which LangGraph 1.0 has not
+    thread = configurable.get("thread_id") or (running.thread_id if running is not None else None)
     kept = thread is not None and (
         not config or any(isinstance(value, BaseCheckpointSaver) for value in configurable.values())
     )
-    session, before = thread or "", ""
+    session, before = str(thread or ""), ""
     sources: dict[str | None, str] = {}
     for message in messages:
         if is_said(message):

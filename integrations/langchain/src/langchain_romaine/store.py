@@ -18,7 +18,6 @@ from langgraph.store.base import (
     SearchItem,
     SearchOp,
     get_text_at_path,
-    validate_op_namespace,
 )
 
 from langchain_romaine.checks import check_memory
@@ -95,8 +94,6 @@ class RomaineStore(BaseStore):
             romaine.errors.StorageError: If something cannot be written.
         """
         given = list(ops)
-        for op in given:
-            validate_op_namespace(op)
         results = [self._read(op) for op in given]
         self._write({(op.namespace, op.key): op for op in given if isinstance(op, PutOp)}.values())
         return results
@@ -172,7 +169,6 @@ class RomaineStore(BaseStore):
                 query,
                 k=op.offset + op.limit,
                 wanted=lambda note: bool(note.text) and wanted(note),
-                all_wanted=not op.filter,
             )
         ]
         found.sort(key=lambda pair: -pair[0])  # stable: of one scope they stay in their order

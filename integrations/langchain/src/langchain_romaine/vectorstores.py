@@ -256,9 +256,7 @@ class RomaineVectorStore(VectorStore):
                 else accepted(to_document(note))
             )
 
-        found = find_notes(
-            self.memory, self.scope, query, k=k, wanted=wanted, all_wanted=not accepted, vector=vector
-        )
+        found = find_notes(self.memory, self.scope, query, k=k, wanted=wanted, vector=vector)
         return [(to_document(note), confidence) for note, confidence in found]
 
 

@@ -267,7 +267,7 @@ async def test_what_cannot_be_is_refused(store: RomaineStore, memory: RoleplayMe
     with pytest.raises(OptionError, match="what JSON can hold"):
         await store.aput(FACTS, "key", {"text": math.nan})
     with pytest.raises(InvalidNamespaceError):
-        store.batch([PutOp(("a.b",), "key", {"text": "x"})])
+        store.put(("a.b",), "key", {"text": "x"})
     with pytest.raises(OptionError, match="not an operation that a store knows"):
         store.batch(["get"])  # type: ignore[list-item]
     with pytest.raises(OptionError, match=r"memory=RoleplayMemory\('x\.db'\)"):
