@@ -15,6 +15,7 @@ from romaine import Memory, RoleplayMemory, Scope
 from romaine.errors import MemoryNotFoundError, OptionError
 from romaine.memory.checks import check_names
 from romaine.memory.records import Kind, whole_scope
+from romaine.options import explains
 
 
 class RomaineChatMessageHistory(BaseChatMessageHistory):
@@ -42,6 +43,7 @@ class RomaineChatMessageHistory(BaseChatMessageHistory):
         romaine.errors.OptionError: If a name is empty or no str, or `known_by` leaves the character out.
     """
 
+    @explains
     def __init__(
         self,
         session_id: str,

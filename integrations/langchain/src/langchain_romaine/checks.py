@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from romaine import RoleplayMemory
 from romaine.errors import OptionError
+from romaine.options import misnamed
 
 
 def check_memory(memory: object) -> RoleplayMemory:
@@ -27,12 +30,23 @@ def check_memory(memory: object) -> RoleplayMemory:
     )
 
 
-def check_keywords(given: Iterable[object], remedies: Mapping[str, str]) -> None:
-    """Says what to write in place of names that other classes have.
+def check_keywords(
+    face: Callable[..., Any], given: object, remedies: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Says what to write in place of names that a class does not have.
+
+    Args:
+        face: The class, or a function.
+        given: What it was called with, by name.
+        remedies: What to do instead of names that other classes have, where there is more to say.
 
     Raises:
-        OptionError: If one of these names is given.
+        OptionError: If a name is unknown.
     """
+    if not isinstance(given, Mapping):
+        return
     for name in given:
-        if isinstance(name, str) and name in remedies:
+        if name in remedies:
             raise OptionError(f"{name}=... is not known here; {remedies[name]}")
+    if (wrong := misnamed(face, given)) is not None:
+        raise OptionError(wrong)

@@ -14,7 +14,7 @@ from romaine.memory.notes import normalised
 from romaine.memory.plain import hit_metadata
 from romaine.memory.records import Kind
 
-_LOOKS = (1, 8, 64, 512)  # times k: asking `where` of each note reads all of them, at 20,000 for 2 seconds
+_LOOKS = (64, 512)  # hits in which to look for what a filter leaves; `where` reads all there is
 
 SOURCE = "langchain:"
 """Begins the `source_id` of what a vector store keeps, so that no other entry is taken for a document."""
@@ -97,10 +97,10 @@ def find_notes(
             query, scope, k=count, kinds=[Kind.LORE], vector=vector, where=where, explain=True
         )
 
-    for factor in _LOOKS:
-        told = recall(k * factor)
+    for count in (k, *(count for count in _LOOKS if count > k)):
+        told = recall(count)
         notes = [(note, confidence) for note, confidence in _each(told) if own(note)]
-        if len(notes) >= k or len(told.hits) < k * factor:
+        if len(notes) >= k or len(told.hits) < count:
             return notes[:k]
     return _each(recall(k, own))[:k]
 

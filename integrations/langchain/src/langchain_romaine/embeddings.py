@@ -31,16 +31,8 @@ _ROWS_AT_ONCE = 256  # at 768 components about 4 ms
 
 
 _REMEDIES = {
-    "model_name": "write model=...",
-    "model_id": "write model=...",
-    "model_path": "write model=...",
-    "repo_id": "write model=...",
-    "truncate_dim": "write dim=...",
-    "dimensions": "write dim=...",
-    "cache_dir": "write cache_folder=...",
     "normalize_embeddings": "leave it out: vectors always have unit length",
     "multi_process": "leave it out; threads=... says how many cores are used",
-    "query_instruction": "write query_prompt=...",
     "embed_instruction": "write document_prompt=...",
     "model_kwargs": "write its entries as settings of their own: device=..., revision=...,"
     " trust_remote_code=..., and dim=... for truncate_dim",
@@ -56,10 +48,10 @@ class RomaineEmbeddings(Serializable, Embeddings):
     Its settings are the options of `romaine.Embedder`, which says what each means; so do the descriptions of
     its fields.
 
-    Every setting is checked when the object is made, `dim` too if the model is one that `romaine models` lists.
-    What depends on files, packages or the machine comes up when the model is loaded: at first use, or at once
-    by `warm_up`. The object is frozen: settings cannot drift away from the model in use. Vectors are lists of
-    Python floats of unit length, in the order of the texts, and texts are never altered.
+    Every setting is checked when the object is made, `dim` too if the model is one that `romaine models`
+    lists. What depends on files, packages or the machine comes up when the model is loaded: at first use, or
+    at once by `warm_up`. The object is frozen: settings cannot drift away from the model in use. Vectors are
+    lists of Python floats of unit length, in the order of the texts, and texts are never altered.
 
     Example:
         from langchain_core.vectorstores import InMemoryVectorStore
@@ -70,7 +62,8 @@ class RomaineEmbeddings(Serializable, Embeddings):
         store.similarity_search("Where is the key?", k=1)
 
     Raises:
-        pydantic.ValidationError: If a setting is unknown or its value is not allowed.
+        romaine.errors.OptionError: If a setting is unknown; the message says which is meant.
+        pydantic.ValidationError: If a value is not allowed.
     """
 
     # Inputs stay out of validation errors: a token may be among them. romaine's own messages name values.
@@ -103,11 +96,10 @@ class RomaineEmbeddings(Serializable, Embeddings):
     allow_pickle: bool = False
     trust_remote_code: bool = False
 
-    @model_validator(mode="before")
-    @classmethod
-    def _known_by_other_names(cls, given: Any) -> Any:
-        check_keywords(given if isinstance(given, dict) else (), _REMEDIES)
-        return given
+    def __init__(self, **settings: Any) -> None:
+        # not by a validator: what pydantic tells of its error would hold all settings, a token among them
+        check_keywords(type(self), settings, _REMEDIES)
+        super().__init__(**settings)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -20,7 +20,7 @@ from romaine import Hit, RoleplayMemory, Scope, Turn
 from romaine.errors import OptionError
 from romaine.memory.checks import check_names
 from romaine.memory.options import RecallOptions
-from romaine.options import keywords
+from romaine.options import explains, keywords
 
 PROMPT = "You remember from earlier:\n{memories}"
 """What the model reads after its system prompt, where anything is remembered."""
@@ -59,6 +59,7 @@ class RomaineMemoryMiddleware(AgentMiddleware[AgentState[Any], Any]):
         romaine.errors.OptionError: If a value is not allowed.
     """
 
+    @explains
     def __init__(
         self,
         memory: RoleplayMemory,

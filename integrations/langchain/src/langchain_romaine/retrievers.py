@@ -27,15 +27,16 @@ from romaine.memory.records import Kind
 from romaine.options import meanings
 
 _REMEDIES = {
-    "top_k": "write k=...",
     "search_kwargs": "write its entries as options of their own, e.g. k=3",
     "search_type": 'leave it out; diversity=... and min_score="auto" are options of their own',
-    "score_threshold": 'write min_score=..., "auto" for the model\'s own',
-    "filter": "write where=..., a function of a romaine.Memory",
     "session_id": 'without_session=True leaves out the one in config={"configurable": {"session_id": ...}}',
 }
 
 _OPTIONS = tuple(field.name for field in fields(RecallOptions) if field.name != "explain")
+
+
+def _per_call(*, k: int | None = None) -> None:
+    """What a single call may say."""
 
 
 class RomaineMemoryRetriever(BaseRetriever):
@@ -109,7 +110,7 @@ class RomaineMemoryRetriever(BaseRetriever):
     @model_validator(mode="before")
     @classmethod
     def _known_by_other_names(cls, given: Any) -> Any:
-        check_keywords(given if isinstance(given, dict) else (), _REMEDIES)
+        check_keywords(cls, given, _REMEDIES)
         return given
 
     @field_validator("memory", mode="before")
@@ -162,7 +163,7 @@ class RomaineMemoryRetriever(BaseRetriever):
                 `without_session`, no conversation.
             romaine.errors.RomaineError: As `RoleplayMemory.recall`.
         """
-        check_keywords(kwargs, _REMEDIES)
+        check_keywords(_per_call, kwargs)
         with current_config(config):
             return super().invoke(input, config, **kwargs)
 
@@ -173,7 +174,7 @@ class RomaineMemoryRetriever(BaseRetriever):
         **kwargs: Any,
     ) -> list[Document]:
         """`invoke`, with the work in a worker thread; the event loop stays free."""
-        check_keywords(kwargs, _REMEDIES)
+        check_keywords(_per_call, kwargs)
         with current_config(config):
             return await super().ainvoke(input, config, **kwargs)
 

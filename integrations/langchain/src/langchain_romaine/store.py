@@ -28,6 +28,7 @@ from langchain_romaine.scopes import is_own
 from romaine import Memory, RoleplayMemory, Scope
 from romaine.errors import OptionError
 from romaine.memory.records import Kind, scope_names, utc_now
+from romaine.options import explains
 
 KEY = "langgraph"
 """Under this key a memory's metadata holds what its text does not say of an item."""
@@ -63,6 +64,7 @@ class RomaineStore(BaseStore):
 
     __slots__ = ("_fields", "_pattern", "memory")
 
+    @explains
     def __init__(
         self,
         memory: RoleplayMemory,

@@ -13,6 +13,7 @@ from langchain_romaine.messages import as_lines
 from langchain_romaine.scopes import ScopeBinding, ScopeFunction
 from romaine import Hit, RoleplayMemory, Scope
 from romaine.memory import NoteAdded
+from romaine.options import explains
 
 NOTHING = "Nothing is remembered about this."
 
@@ -34,6 +35,7 @@ class RememberInput(BaseModel):
     text: str = Field(min_length=1, description="One fact, in a sentence that can be understood by itself.")
 
 
+@explains
 def create_recall_tool(
     memory: RoleplayMemory,
     *,
@@ -83,6 +85,7 @@ def create_recall_tool(
     )
 
 
+@explains
 def create_remember_tool(
     memory: RoleplayMemory,
     *,

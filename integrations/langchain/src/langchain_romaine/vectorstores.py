@@ -27,17 +27,20 @@ from langchain_romaine.filters import check_filter, matches
 from romaine import Memory, RoleplayMemory, Scope
 from romaine.errors import OptionError
 from romaine.memory.records import whole_scope
+from romaine.options import explains
 
 Filter = Callable[[Document], bool] | Mapping[str, Any]
 """Which documents may be found: a function, or wanted metadata by name, e.g. ``{"page": {"$gte": 3}}``."""
 
 _REMEDIES = {
-    "top_k": "write k=...",
-    "where": "write filter=..., a function of a Document or a mapping of metadata",
     "min_score": "write score_threshold=... and search with similarity_search_with_relevance_scores",
     "scope": "the scope is the store's own; make another store for another scope",
     "namespace": "the scope is the store's own; make another store for another scope",
 }
+
+
+def _search(*, k: int = 4, filter: Filter | None = None) -> None:  # noqa: A002 - LangChain's name
+    """What a search may say."""
 
 
 class RomaineVectorStore(VectorStore):
@@ -69,6 +72,7 @@ class RomaineVectorStore(VectorStore):
         romaine.errors.OptionError: If there is no user or a value is not allowed.
     """
 
+    @explains
     def __init__(
         self,
         memory: RoleplayMemory,
@@ -113,7 +117,7 @@ class RomaineVectorStore(VectorStore):
         Raises:
             romaine.errors.OptionError: If `memory` is missing, or `embedding` is of another model.
         """
-        _check_nothing_else(kwargs)
+        check_keywords(cls, kwargs)
         store = cls(check_memory(memory), scope=scope, user=user, character=character, chat=chat)
         own = store.memory.embedder
         if embedding is not None and not (
@@ -151,7 +155,7 @@ class RomaineVectorStore(VectorStore):
             romaine.errors.OptionError: If there are more or fewer metadata or ids than texts.
             romaine.errors.StorageError: If it cannot be written; nothing is, then.
         """
-        _check_nothing_else(kwargs)
+        check_keywords(self.add_texts, kwargs)
         given = list(texts)
         for name, values in (("metadatas", metadatas), ("ids", ids)):
             if values is not None and len(values) != len(given):
@@ -172,7 +176,7 @@ class RomaineVectorStore(VectorStore):
         Raises:
             romaine.errors.OptionError: If `ids` is None: all of them are never deleted by leaving that out.
         """
-        _check_nothing_else(kwargs)
+        check_keywords(self.delete, kwargs)
         if ids is None:
             raise OptionError("ids=None is not allowed: name the documents to delete")
         erase_notes(self.memory, self.scope, [SOURCE + id_ for id_ in ids])
@@ -243,8 +247,8 @@ class RomaineVectorStore(VectorStore):
     def _found(
         self, query: str, k: int, *, vector: list[float] | None = None, **kwargs: Any
     ) -> list[tuple[Document, float]]:
-        accepted: Filter | None = kwargs.pop("filter", None)
-        _check_nothing_else(kwargs)
+        check_keywords(_search, kwargs, _REMEDIES)
+        accepted: Filter | None = kwargs.get("filter")
         check_filter(accepted)
 
         def wanted(note: Memory) -> bool:
@@ -258,9 +262,3 @@ class RomaineVectorStore(VectorStore):
 
         found = find_notes(self.memory, self.scope, query, k=k, wanted=wanted, vector=vector)
         return [(to_document(note), confidence) for note, confidence in found]
-
-
-def _check_nothing_else(given: Mapping[str, Any]) -> None:
-    check_keywords(given, _REMEDIES)
-    if given:
-        raise OptionError(f"unknown options: {', '.join(given)}. A search takes k and filter")

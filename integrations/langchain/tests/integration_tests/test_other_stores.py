@@ -98,7 +98,7 @@ def _assert_relevance(store: VectorStore, embeddings: RomaineEmbeddings) -> None
     assert len(found) == 3
     for document, relevance in found:
         assert relevance == pytest.approx((1 + cosines[document.page_content]) / 2, abs=1e-4)
-    options = {"k": 3, "score_threshold": (found[0][1] + found[1][1]) / 2}
+    options = {"k": 3, "score_threshold": float(found[0][1] + found[1][1]) / 2}
     retriever = store.as_retriever(search_type="similarity_score_threshold", search_kwargs=options)
     assert [document.page_content for document in retriever.invoke(QUERY)] == [THREE[0]]
 

@@ -17,7 +17,7 @@ PAGES = [page for page in (PACKAGE / "README.md", PAGE) if page.exists()]  # the
 def test_examples_print_what_they_say(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All of a page in one go, as somebody types it in; and again the next day, with the files still there."""
+    """All of a page in one go; and again the next day, with the files still there."""
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"(<!-- not run: .*\n)?```python\n([^`]*)```", page.read_text(encoding="utf-8"))
     shown = "\n".join(code for not_run, code in blocks if not not_run)
