@@ -56,7 +56,8 @@ $(VENV)/.installed: $(PY) pyproject.toml
 
 # constraints.txt pins torch: a newer one brings gigabytes of CUDA along
 $(VENV)/.installed-test: $(PY) pyproject.toml constraints.txt $(FRAMEWORKS:%=integrations/%/pyproject.toml)
-	$(PY) $(PIP_INSTALL) -c constraints.txt -e '.[test]' $(FRAMEWORKS:%=-e integrations/%)
+	$(PY) $(PIP_INSTALL) -c constraints.txt -e '.[test]' -e 'integrations/langchain[agents,cache,qdrant]' \
+		-e integrations/llama-index -e integrations/haystack
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-bench: $(VENV)/.installed-test

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from uuid import uuid4
 
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
 
-from langchain_romaine.messages import Speakers, to_message, to_turn
+from langchain_romaine.checks import check_memory
+from langchain_romaine.messages import Speakers, session_prefix, source_id, to_message, to_turn
+from langchain_romaine.scopes import is_own
 from romaine import Memory, RoleplayMemory, Scope
 from romaine.errors import MemoryNotFoundError, OptionError
 from romaine.memory.checks import check_names
 from romaine.memory.records import Kind, whole_scope
+from romaine.options import explains
 
 
 class RomaineChatMessageHistory(BaseChatMessageHistory):
@@ -41,6 +43,7 @@ class RomaineChatMessageHistory(BaseChatMessageHistory):
         romaine.errors.OptionError: If a name is empty or no str, or `known_by` leaves the character out.
     """
 
+    @explains
     def __init__(
         self,
         session_id: str,
@@ -57,8 +60,6 @@ class RomaineChatMessageHistory(BaseChatMessageHistory):
         super().__init__()
         if not isinstance(session_id, str) or not session_id:
             raise OptionError(f"session_id={session_id!r} must be a non-empty str: the conversation's name")
-        if not isinstance(memory, RoleplayMemory):
-            raise OptionError(f"memory={memory!r} must be a romaine.RoleplayMemory")
         self.scope = whole_scope(scope, user=user, character=character, chat=chat)
         whose = self.scope.character
         witnesses = check_names("known_by", known_by)
@@ -68,11 +69,9 @@ class RomaineChatMessageHistory(BaseChatMessageHistory):
                 " add the character, or give none"
             )
         self.session_id = session_id
-        self.memory = memory
+        self.memory = check_memory(memory)
         self.known_by = witnesses
         self._speakers = Speakers(human=human_name or self.scope.user, ai=ai_name or whose or "AI")
-        # a JSON list of two, so that no session's prefix is that of another
-        self._prefix = json.dumps([session_id])[:-1] + ", "
 
     def __repr__(self) -> str:
         return f"RomaineChatMessageHistory({self.session_id!r}, memory={self.memory!r}, scope={self.scope!r})"
@@ -95,7 +94,8 @@ class RomaineChatMessageHistory(BaseChatMessageHistory):
         if not isinstance(messages, Sequence) or not all(isinstance(m, BaseMessage) for m in messages):
             raise OptionError("messages must be a sequence of BaseMessage, e.g. [HumanMessage(text)]")
         turns = [
-            to_turn(message, self._speakers, source_id=self._source_id(message.id)) for message in messages
+            to_turn(message, self._speakers, source_id=source_id(self.session_id, message.id or str(uuid4())))
+            for message in messages
         ]
         self.memory.add_turns(self.scope, turns, known_by=self.known_by)
 
@@ -113,12 +113,5 @@ class RomaineChatMessageHistory(BaseChatMessageHistory):
 
     def _turns(self) -> list[Memory]:
         """The turns of this conversation, those a fork has from its parent included."""
-        return [
-            turn
-            for turn in self.memory.list(self.scope, kinds=[Kind.TURN], source_prefix=self._prefix)
-            if turn.scope.character == self.scope.character
-            and (turn.scope.chat is None) == (self.scope.chat is None)
-        ]
-
-    def _source_id(self, message_id: str | None) -> str:
-        return json.dumps([self.session_id, message_id or str(uuid4())])
+        said = self.memory.list(self.scope, kinds=[Kind.TURN], source_prefix=session_prefix(self.session_id))
+        return [turn for turn in said if is_own(turn, self.scope)]

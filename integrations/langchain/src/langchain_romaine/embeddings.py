@@ -7,20 +7,39 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.load.serializable import Serializable
+from langchain_core.stores import ByteStore
 from numpy.typing import NDArray
-from pydantic import ConfigDict, SecretStr, field_validator
+from pydantic import ConfigDict, SecretStr, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 from typing_extensions import Self
 
+from langchain_romaine.checks import check_keywords
 from romaine import Embedder
 from romaine.embedder import DEFAULT_MODEL
+from romaine.errors import ModelNotFoundError
+from romaine.models.names import parse_name
 from romaine.options import meanings
 
+if TYPE_CHECKING:
+    from langchain_classic.embeddings import CacheBackedEmbeddings
+
 _ROWS_AT_ONCE = 256  # at 768 components about 4 ms
+
+
+_REMEDIES = {
+    "normalize_embeddings": "leave it out: vectors always have unit length",
+    "multi_process": "leave it out; threads=... says how many cores are used",
+    "embed_instruction": "write document_prompt=...",
+    "model_kwargs": "write its entries as settings of their own: device=..., revision=...,"
+    " trust_remote_code=..., and dim=... for truncate_dim",
+    "encode_kwargs": "write its entries as settings of their own: batch_size=..., document_prompt=... for"
+    " prompt; leave normalize_embeddings out, vectors always have unit length",
+    "query_encode_kwargs": "write query_prompt=... for its prompt",
+}
 
 
 class RomaineEmbeddings(Serializable, Embeddings):
@@ -29,9 +48,10 @@ class RomaineEmbeddings(Serializable, Embeddings):
     Its settings are the options of `romaine.Embedder`, which says what each means; so do the descriptions of
     its fields.
 
-    Every setting is checked when the object is made; the model is loaded at first use or by `warm_up`. The
-    object is frozen: settings cannot drift away from the model in use. Vectors are lists of Python floats of
-    unit length, in the order of the texts, and texts are never altered.
+    Every setting is checked when the object is made, `dim` too if the model is one that `romaine models`
+    lists. What depends on files, packages or the machine comes up when the model is loaded: at first use, or
+    at once by `warm_up`. The object is frozen: settings cannot drift away from the model in use. Vectors are
+    lists of Python floats of unit length, in the order of the texts, and texts are never altered.
 
     Example:
         from langchain_core.vectorstores import InMemoryVectorStore
@@ -42,7 +62,8 @@ class RomaineEmbeddings(Serializable, Embeddings):
         store.similarity_search("Where is the key?", k=1)
 
     Raises:
-        pydantic.ValidationError: If a setting is unknown or its value is not allowed.
+        romaine.errors.OptionError: If a setting is unknown; the message says which is meant.
+        pydantic.ValidationError: If a value is not allowed.
     """
 
     # Inputs stay out of validation errors: a token may be among them. romaine's own messages name values.
@@ -75,6 +96,11 @@ class RomaineEmbeddings(Serializable, Embeddings):
     allow_pickle: bool = False
     trust_remote_code: bool = False
 
+    def __init__(self, **settings: Any) -> None:
+        # not by a validator: what pydantic tells of its error would hold all settings, a token among them
+        check_keywords(type(self), settings, _REMEDIES)
+        super().__init__(**settings)
+
     @field_validator("*", mode="before")
     @classmethod
     def _checked_by_romaine(cls, value: object, info: ValidationInfo) -> object:
@@ -97,6 +123,16 @@ class RomaineEmbeddings(Serializable, Embeddings):
     @classmethod
     def _unchanging(cls, value: Sequence[str] | None) -> tuple[str, ...] | None:
         return None if value is None else tuple(value)
+
+    @model_validator(mode="after")
+    def _dim_of_a_known_model(self) -> Self:
+        """What is known of a model without its files is not left for its first text."""
+        name = None
+        with suppress(ModelNotFoundError):  # which comes up when it is loaded; until then it may be there
+            name = parse_name(self.model)
+        if name is not None and name.card is not None:
+            name.card.check_dim(self.dim, allow_untrained=self.allow_untrained_dim)
+        return self
 
     def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 - pydantic's signature
         """Makes the embedder at once: two threads that made it at first use could load two models."""
@@ -155,6 +191,36 @@ class RomaineEmbeddings(Serializable, Embeddings):
     async def aembed_query(self, text: str) -> list[float]:
         """`embed_query` in a worker thread; the event loop stays free."""
         return await asyncio.to_thread(self.embed_query, text)
+
+    # --- caching -------------------------------------------------------------------------------------------
+
+    def cached(self, store: ByteStore, *, batch_size: int | None = None) -> CacheBackedEmbeddings:
+        """Wraps these embeddings in a cache that tells queries from documents and models from each other.
+
+        LangChain's own `CacheBackedEmbeddings.from_bytes_store(..., query_embedding_cache=True)` keeps both
+        under the text alone, and so gives a document's vector for a query where the model has two prompts.
+
+        Args:
+            store: Where vectors are kept, e.g. a `LocalFileStore`; embeddings of other models and sizes may
+                share it.
+            batch_size: How many documents are embedded between two writes to the store; None for all.
+
+        Raises:
+            ImportError: If langchain-classic, where LangChain has its cache, is not installed.
+            romaine.errors.RomaineError: As `warm_up`.
+        """
+        try:
+            from langchain_classic.embeddings import CacheBackedEmbeddings
+        except ModuleNotFoundError as error:
+            raise ImportError("a cache needs: pip install 'langchain-romaine[cache]'") from error
+        space = f"{self.embedder.fingerprint}-{self.embedder.dim}-{self.precision}-{self.truncate}"
+        documents, queries = (
+            CacheBackedEmbeddings.from_bytes_store(
+                self, store, namespace=f"{space}-{role}-", key_encoder="sha256"
+            ).document_embedding_store
+            for role in ("document", "query")
+        )
+        return CacheBackedEmbeddings(self, documents, batch_size=batch_size, query_embedding_store=queries)
 
     # --- serialising and copying ---------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +19,7 @@ from langchain_core.messages import (
 )
 from pydantic_core import to_jsonable_python
 
-from romaine import Memory, Turn
+from romaine import Hit, Memory, Turn
 from romaine.memory.records import Role
 
 MESSAGE_KEY = "langchain"
@@ -49,6 +51,25 @@ class Speakers:
         if isinstance(message, ChatMessage):
             return _chat_role(message.role), message.name or message.role or "chat"
         return Role.SYSTEM, message.name or message.type
+
+
+def session_prefix(session: str) -> str:
+    """What the source ids of a conversation's turns begin with; no conversation's is that of another."""
+    return json.dumps([session])[:-1] + ", "
+
+
+def source_id(session: str, message_id: str) -> str:
+    """The id under which a conversation's message is stored."""
+    return json.dumps([session, message_id])
+
+
+def is_said(message: BaseMessage) -> bool:
+    """Whether a message is part of what was said: not a tool's or the system's, not a summary, not empty."""
+    return (
+        isinstance(message, (HumanMessage, AIMessage))
+        and message.additional_kwargs.get("lc_source") != "summarization"
+        and bool(str(message.text).strip())
+    )
 
 
 def to_turn(message: BaseMessage, speakers: Speakers, *, source_id: str) -> Turn:
@@ -85,6 +106,14 @@ def to_message(memory: Memory) -> BaseMessage:
     if memory.role is Role.SYSTEM:
         return SystemMessage(memory.text)
     return AIMessage(memory.text, name=memory.speaker)
+
+
+def as_lines(hits: Sequence[Hit]) -> str:
+    """What was recalled, as a model reads it: one memory a line, with who said it."""
+    found = (hit.memory for hit in hits)
+    return "\n".join(
+        f"- {memory.speaker}: {memory.text}" if memory.speaker else f"- {memory.text}" for memory in found
+    )
 
 
 def _beside_text(message: BaseMessage) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from langchain_classic.embeddings import CacheBackedEmbeddings
+from langchain_classic.storage import LocalFileStore
+from langchain_core.stores import InMemoryByteStore
 from langchain_romaine import RomaineEmbeddings
 
 from romaine import Embedder, TruncationWarning
@@ -46,9 +49,62 @@ def test_what_is_no_text_is_refused(embeddings: RomaineEmbeddings) -> None:
         embeddings.embed_query(["the key"])  # type: ignore[arg-type]
 
 
-def test_a_dimension_the_model_cannot_give_is_refused() -> None:
-    with pytest.raises(DimensionError, match="100"):
-        RomaineEmbeddings(dim=100).warm_up()
+def test_a_dimension_the_model_cannot_give_is_refused(minilm_int8: Path) -> None:
+    with pytest.raises(DimensionError, match="not trained for dim=100"):
+        RomaineEmbeddings(model=minilm_int8, dim=100).warm_up()
+
+
+# --- LangChain's cache ---------------------------------------------------------------------------------
+
+PROMPTS = {"query_prompt": "query: ", "document_prompt": "passage: "}
+TEXT = "Where is the silver key?"
+
+
+def test_a_cache_tells_queries_from_documents() -> None:
+    """Which LangChain's own way to make one does not."""
+    embeddings = RomaineEmbeddings(**PROMPTS)
+    query, (document,) = embeddings.embed_query(TEXT), embeddings.embed_documents([TEXT])
+    assert query != document
+    mixed = CacheBackedEmbeddings.from_bytes_store(
+        embeddings, InMemoryByteStore(), query_embedding_cache=True, key_encoder="sha256"
+    )
+    assert mixed.embed_documents([TEXT]) == [document] == [mixed.embed_query(TEXT)]
+    for _ in range(2):
+        cached = embeddings.cached(InMemoryByteStore())
+        for _ in range(2):
+            assert cached.embed_documents([TEXT]) == [document]
+            assert cached.embed_query(TEXT) == query
+
+
+async def test_one_store_may_serve_models_and_sizes(tmp_path: Path, minilm_int8: Path) -> None:
+    several = [
+        RomaineEmbeddings(),
+        RomaineEmbeddings(dim=64),
+        RomaineEmbeddings(**PROMPTS),
+        RomaineEmbeddings(precision="int8", dim=64),
+        RomaineEmbeddings(model=minilm_int8),
+        RomaineEmbeddings(model=minilm_int8, truncate="pool"),
+    ]
+    for _ in range(2):
+        store = LocalFileStore(tmp_path)
+        for embeddings in several:
+            cached = embeddings.cached(store, batch_size=2)
+            assert cached.embed_documents([TEXT, "key", TEXT]) == embeddings.embed_documents(
+                [TEXT, "key", TEXT]
+            )
+            assert await cached.aembed_query(TEXT) == embeddings.embed_query(TEXT)
+    assert len(list(tmp_path.iterdir())) == 3 * len(several)
+
+
+def test_what_is_cached_is_not_embedded_again(tmp_path: Path) -> None:
+    stored = RomaineEmbeddings(dim=64)
+    expected = stored.cached(LocalFileStore(tmp_path)).embed_documents([TEXT])
+    again = RomaineEmbeddings(dim=64, show_progress=True)  # no part of what tells vectors apart
+    cached = again.cached(LocalFileStore(tmp_path))
+    assert cached.embed_documents([TEXT]) == expected
+    for file in tmp_path.iterdir():
+        file.write_text("[1.0]", encoding="utf-8")
+    assert cached.embed_documents([TEXT]) == [[1.0]]
 
 
 def test_truncation_is_passed_on(minilm_int8: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
+from langchain_core.messages import HumanMessage
 from langchain_core.runnables import (
     ConfigurableField,
     Runnable,
@@ -18,7 +19,7 @@ from langchain_core.runnables import (
     RunnableParallel,
     RunnablePassthrough,
 )
-from langchain_romaine import RomaineMemoryRetriever
+from langchain_romaine import RomaineChatMessageHistory, RomaineMemoryRetriever
 from pydantic import ValidationError
 
 from romaine import RoleplayMemory, Scope, Turn
@@ -72,6 +73,7 @@ def test_metadata_say_who_when_and_why(retriever: RomaineMemoryRetriever) -> Non
     assert (metadata["speaker"], metadata["role"], metadata["position"]) == ("Cassian", "character", 0)
     assert metadata["created_at"].startswith("20")
     assert sum(metadata["parts"].values()) == pytest.approx(metadata["score"])
+    assert 0 <= metadata["confidence"] <= 1
 
 
 async def test_async_equals_sync(retriever: RomaineMemoryRetriever) -> None:
@@ -84,10 +86,12 @@ async def test_k_of_a_call_wins_and_other_words_are_refused(retriever: RomaineMe
     assert len(retriever.invoke(QUERY)) == 5
     assert len(retriever.invoke(QUERY, k=2)) == len(await retriever.ainvoke(QUERY, k=2)) == 2
     assert retriever.invoke(QUERY, k=0) == []
-    with pytest.raises(TypeError, match="top_k"):
+    with pytest.raises(OptionError, match=r"no option top_k=\. Did you mean k="):
         retriever.invoke(QUERY, top_k=2)
-    with pytest.raises(TypeError, match="top_k"):
+    with pytest.raises(OptionError, match="Did you mean k="):
         await retriever.ainvoke(QUERY, top_k=2)
+    with pytest.raises(OptionError, match=r"no option min_score=\. It takes k"):
+        retriever.invoke(QUERY, min_score=2)
     with pytest.raises(OptionError, match="k=-1"):
         retriever.invoke(QUERY, k=-1)
 
@@ -115,6 +119,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"diversity": 1},
     {"dim": 32},
     {"where": lambda memory: "key" in memory.text},
+    {"without_sources": ["1"]},
 ]
 
 
@@ -139,8 +144,16 @@ async def test_options_are_those_of_recall(cassian: RoleplayMemory, options: dic
         ({"dim": 0}, "must be at least 1"),
         ({"speakers": "Ana"}, "must be a collection of names"),
         ({"where": "key"}, "must be a function"),
-        ({"top_k": 3}, "Extra inputs are not permitted"),
-        ({"memory": "memories.db"}, "memory"),
+        ({"tokens": 3}, r"RomaineMemoryRetriever has no option tokens=\."),
+        ({"top_k": 3}, "has no option top_k=. Did you mean k="),
+        ({"search_kwargs": {"k": 3}}, "write its entries as options of their own"),
+        ({"score_threshold": 0.5}, "Did you mean min_score="),
+        ({"filter": {"page": 3}}, "Did you mean where="),
+        ({"session_id": "monday"}, "without_session=True leaves out the one in config"),
+        ({"memory": "memories.db"}, r"is a path; .* memory=RoleplayMemory\('memories\.db'\)"),
+        ({"memory": 7}, r"must be a romaine\.RoleplayMemory"),
+        ({"scope": "ana"}, "an instance of Scope"),
+        ({"without_sources": "1"}, "must be a collection of names"),
         ({"user": ""}, "must be a non-empty str"),
     ],
 )
@@ -169,6 +182,38 @@ async def test_an_event_loop_is_never_blocked(retriever: RomaineMemoryRetriever)
     assert await shortest_of(5, several) <= LIMIT
 
 
+# --- the running conversation --------------------------------------------------------------------------
+
+
+async def test_the_running_conversation_is_left_out(cassian: RoleplayMemory) -> None:
+    def talk(session: str) -> RomaineChatMessageHistory:
+        return RomaineChatMessageHistory(session, memory=cassian, user="ana", character="Cassian")
+
+    talk("monday").add_messages([HumanMessage("Is the golden key in the well?")])
+    talk("tuesday").add_messages([HumanMessage("Is the golden key in the mill?")])
+    names = {"user": "ana", "character": "Cassian"}
+    retriever = RomaineMemoryRetriever(memory=cassian, **names, without_session=True, k=20)
+    for told in ({"session_id": "tuesday"}, {"thread_id": "tuesday"}):
+        for found in (
+            retriever.invoke(QUERY, config(**told)),
+            await retriever.ainvoke(QUERY, config(**told)),
+        ):
+            said = {document.page_content for document in found}
+            assert "Is the golden key in the well?" in said
+            assert "Is the golden key in the mill?" not in said
+            assert "I left the silver key under the third step." in said
+    with pytest.raises(OptionError, match="nothing says which conversation is running"):
+        retriever.invoke(QUERY)
+    everything = RomaineMemoryRetriever(memory=cassian, **names, k=20)
+    shown = everything.invoke(QUERY, config(session_id="tuesday"))
+    assert "Is the golden key in the mill?" in {document.page_content for document in shown}
+    sources = [found.source_id for found in cassian.list(ANA) if found.source_id is not None]
+    both = RomaineMemoryRetriever(
+        memory=cassian, **names, k=20, without_sources=sources, without_session=True
+    )
+    assert len(both.invoke(QUERY, config(session_id="friday"))) == len(shown) - 2
+
+
 # --- whose memory --------------------------------------------------------------------------------------
 
 
@@ -177,7 +222,7 @@ def test_a_scope_is_given_whole_or_by_its_names(cassian: RoleplayMemory) -> None
     by_names = RomaineMemoryRetriever(memory=cassian, user="ana", character="Cassian", chat="tavern")
     by_scope = RomaineMemoryRetriever(memory=cassian, scope=whole, scope_from_config=True)
     assert by_scope.invoke(QUERY) == by_names.invoke(QUERY)
-    with pytest.raises(OptionError, match="bound to"):  # what is bound, no call can change
+    with pytest.raises(OptionError, match="is bound here"):  # what is bound, no call can change
         by_scope.invoke(QUERY, {"configurable": {"user": "ben"}})
     with pytest.raises(ValidationError, match="leave out one or the other"):
         RomaineMemoryRetriever(memory=cassian, scope=whole, user="ana")
@@ -204,9 +249,9 @@ async def test_an_invocation_without_a_user_is_an_error(everyone: RomaineMemoryR
 
 async def test_a_config_that_names_another_user_is_an_error(retriever: RomaineMemoryRetriever) -> None:
     assert owners(retriever.invoke(QUERY, config(user="ana"))) == {"ana"}
-    with pytest.raises(OptionError, match="is not the user that this retriever is bound to"):
+    with pytest.raises(OptionError, match="is not the user that is bound here"):
         retriever.invoke(QUERY, config(user="ben"))
-    with pytest.raises(OptionError, match="is not the user that this retriever is bound to"):
+    with pytest.raises(OptionError, match="is not the user that is bound here"):
         await retriever.ainvoke(QUERY, config(user="ben"))
 
 

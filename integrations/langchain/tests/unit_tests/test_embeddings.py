@@ -16,7 +16,7 @@ from langchain_romaine import RomaineEmbeddings
 from pydantic import SecretStr, ValidationError
 
 from romaine import Embedder
-from romaine.errors import MissingExtraError
+from romaine.errors import MissingExtraError, OptionError
 
 EVERY_SETTING: dict[str, Any] = {
     "model": "nomic-ai/modernbert-embed-base",
@@ -66,9 +66,24 @@ def test_every_setting_reaches_the_embedder() -> None:
     assert (made.model, made._options) == (expected.model, expected._options)
 
 
-@pytest.mark.parametrize("name", ["dimm", "model_name", "normalize_embeddings"])
-def test_unknown_names_are_refused(name: str) -> None:
-    with pytest.raises(ValidationError, match=rf"{name}\n  Extra inputs are not permitted"):
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(OptionError, match=r"RomaineEmbeddings has no option dimm=\. Did you mean dim="):
+        RomaineEmbeddings(**dict[str, Any](dimm=64))
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("model_name", "Did you mean model="),
+        ("model_kwargs", r"write its entries as settings of their own: device=\.\.\."),
+        ("encode_kwargs", r"batch_size=\.\.\., document_prompt=\.\.\."),
+        ("truncate_dim", "Did you mean dim="),
+        ("normalize_embeddings", "vectors always have unit length"),
+        ("query_instruction", "Did you mean query_prompt="),
+    ],
+)
+def test_names_of_other_classes_get_ours(name: str, remedy: str) -> None:
+    with pytest.raises(OptionError, match=rf"{name}=.*{remedy}"):
         RomaineEmbeddings(**dict[str, Any]({name: 64}))
 
 
@@ -95,6 +110,18 @@ def test_unknown_names_are_refused(name: str) -> None:
 def test_wrong_values_are_refused_at_once(setting: str, value: Any, message: str) -> None:
     with pytest.raises(ValidationError, match=message.replace("?", r"\?")):
         RomaineEmbeddings(**{setting: value})
+
+
+@pytest.mark.parametrize("model", ["little-gem", "nomic-ai/modernbert-embed-base"])
+def test_a_dimension_that_a_known_model_cannot_give_is_refused_at_once(model: str) -> None:
+    with pytest.raises(
+        ValidationError, match=r"was not trained for dim=100; it was for .* allow_untrained_dim"
+    ):
+        RomaineEmbeddings(model=model, dim=100)
+    with pytest.raises(ValidationError, match="dim=5000 is not possible"):
+        RomaineEmbeddings(model=model, dim=5000, allow_untrained_dim=True)
+    assert RomaineEmbeddings(model=model, dim=100, allow_untrained_dim=True).dim == 100
+    assert RomaineEmbeddings(model="./unknown", dim=100).dim == 100  # comes up when it is loaded
 
 
 def test_settings_cannot_change_under_a_loaded_model() -> None:
@@ -142,8 +169,11 @@ def test_the_token_shows_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = [repr(embeddings), str(embeddings), dumps(embeddings), repr(embeddings.embedder)]
     shown.append(embeddings.model_dump_json())
     with pytest.raises(ValidationError) as error:
-        RomaineEmbeddings(**EVERY_SETTING | {"dim": 0, "dimm": 3})
+        RomaineEmbeddings(**EVERY_SETTING | {"dim": 0})
     shown += [str(error.value), repr(error.value.errors())]
+    with pytest.raises(OptionError) as unknown:
+        RomaineEmbeddings(**EVERY_SETTING | {"model_kwargs": {}})
+    shown += [str(unknown.value), repr(unknown.value)]
     assert not any("hf_secret" in text for text in shown)
     assert dumpd(embeddings)["kwargs"]["token"] == {"lc": 1, "type": "secret", "id": ["HF_TOKEN"]}
     assert revived(dumpd(embeddings)).token is None

@@ -16,9 +16,18 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
-from langchain_romaine.messages import MESSAGE_KEY, Speakers, to_message, to_turn
+from langchain_romaine.messages import (
+    MESSAGE_KEY,
+    Speakers,
+    as_lines,
+    is_said,
+    session_prefix,
+    source_id,
+    to_message,
+    to_turn,
+)
 
-from romaine import Memory, Scope, Turn
+from romaine import Hit, Memory, Scope, Turn
 
 SPEAKERS = Speakers(human="ana", ai="Cassian")
 USAGE = {"input_tokens": 3, "output_tokens": 5, "total_tokens": 8}
@@ -119,6 +128,39 @@ def test_what_json_cannot_hold_is_kept_as_text() -> None:
     assert again.response_metadata["day"].startswith("2026-01-02T00:00:00")
     assert again.response_metadata["probability"] is None
     assert isinstance(again.response_metadata["kind"], str)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (HumanMessage("Hm."), True),
+        (AIMessage("Hm.", tool_calls=[CALL]), True),
+        (AIMessage([{"type": "reasoning", "reasoning": "x"}, {"type": "text", "text": "Hm."}]), True),
+        (AIMessage("", tool_calls=[CALL]), False),
+        (HumanMessage(" "), False),
+        (HumanMessage([PICTURE]), False),
+        (HumanMessage("They talked.", additional_kwargs={"lc_source": "summarization"}), False),
+        (ToolMessage("Hm.", tool_call_id="1"), False),
+        (SystemMessage("Hm."), False),
+        (RemoveMessage(id="1"), False),
+    ],
+)
+def test_what_is_said(message: BaseMessage, said: bool) -> None:
+    assert is_said(message) == said
+
+
+@given(session=st.text(min_size=1), other=st.text(min_size=1), message_id=st.text(min_size=1))
+def test_source_ids_tell_conversations_apart(session: str, other: str, message_id: str) -> None:
+    assert source_id(session, message_id).startswith(session_prefix(session))
+    assert source_id(session, message_id).startswith(session_prefix(other)) == (session == other)
+
+
+def test_hits_as_lines() -> None:
+    fact = Memory(scope=Scope(user="ana"), kind="fact", text="Ana likes tea.")  # type: ignore[arg-type]
+    said = stored(to_turn(HumanMessage("Where is {it}?"), SPEAKERS, source_id="1"))
+    lines = as_lines([Hit(memory=memory, score=1.0) for memory in (said, fact)])
+    assert lines == "- ana: Where is {it}?\n- Ana likes tea."
+    assert as_lines([]) == ""
 
 
 @pytest.mark.parametrize(

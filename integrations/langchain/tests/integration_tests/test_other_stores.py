@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +62,45 @@ async def test_stores_search_off_the_event_loop_too(fill: Fill, texts: list[str]
     with fill(texts, RomaineEmbeddings(dim=64)) as store:
         alone = store.similarity_search(QUERIES[0], k=5)
         assert await store.asimilarity_search(QUERIES[0], k=5) == alone
+
+
+QUERY, THREE = "Where is the key?", ["I left the silver key under the third step.", "Leek soup.", "Bees."]
+
+
+def test_faiss_gives_a_relevance_with_the_function_that_the_page_names() -> None:
+    from langchain_community.vectorstores import FAISS
+
+    embeddings = RomaineEmbeddings(dim=64)
+    store = FAISS.from_texts(THREE, embeddings, relevance_score_fn=lambda squared: 1 - squared / 4)
+    _assert_relevance(store, embeddings)
+
+
+def test_qdrant_gives_a_relevance_as_it_is() -> None:
+    embeddings = RomaineEmbeddings(dim=64)
+    with qdrant(THREE, embeddings) as store:
+        _assert_relevance(store, embeddings)
+
+
+def test_milvus_gives_a_relevance_as_it_is(tmp_path: Path) -> None:
+    from langchain_milvus import Milvus
+
+    embeddings = RomaineEmbeddings(dim=64)
+    uri = {"uri": str(tmp_path / "milvus.db")}
+    _assert_relevance(Milvus.from_texts(THREE, embeddings, connection_args=uri), embeddings)
+
+
+def _assert_relevance(store: VectorStore, embeddings: RomaineEmbeddings) -> None:
+    """From 0 for opposite to 1 for the same, which is what a threshold is compared with."""
+    cosines = dict(
+        zip(THREE, np.array(embeddings.embed_documents(THREE)) @ embeddings.embed_query(QUERY), strict=True)
+    )
+    found = store.similarity_search_with_relevance_scores(QUERY, k=3)
+    assert len(found) == 3
+    for document, relevance in found:
+        assert relevance == pytest.approx((1 + cosines[document.page_content]) / 2, abs=1e-4)
+    options = {"k": 3, "score_threshold": float(found[0][1] + found[1][1]) / 2}
+    retriever = store.as_retriever(search_type="similarity_score_threshold", search_kwargs=options)
+    assert [document.page_content for document in retriever.invoke(QUERY)] == [THREE[0]]
 
 
 def test_retrievers_of_stores_come_for_free(texts: list[str]) -> None:
