@@ -195,7 +195,11 @@ class Search:
                 continue
             if item.memory.id in shown:  # stands beside a better hit already
                 hits = [without_neighbour(hit, item.memory.id) for hit in hits]
-            around = self._neighbours(item.memory, shown | chosen_ids)
+            around = tuple(
+                near
+                for near in self._neighbours(item.memory)
+                if near.id not in shown and near.id not in chosen_ids
+            )
             if budget is not None:
                 cost = item.memory.token_count
                 if cost > budget:
@@ -235,10 +239,10 @@ class Search:
                 kept.append(item)
         return kept
 
-    def _neighbours(self, memory: Memory, taken: set[str]) -> tuple[Memory, ...]:
+    def _neighbours(self, memory: Memory) -> list[Memory]:
         count = self._options.neighbours
         if not count or memory.kind is not Kind.TURN or memory.position is None:
-            return ()
+            return []
         view, snapshot, in_chat = self._seen, self._snapshot, memory.scope.chat is not None
         before = view.turns_before(snapshot, memory.position, in_chat=in_chat)
         after = view.turns_after(snapshot, memory.position, in_chat=in_chat)
@@ -247,7 +251,7 @@ class Search:
             *islice(filter(view.witnessed, after), count),
         ]
         around = view.memories(snapshot, rows, self._view.superseders).values()
-        return tuple(near for near in around if near.id not in taken and self._may_show(near))
+        return [near for near in around if self._may_show(near)]
 
     def _may_show(self, memory: Memory) -> bool:
         """Whether a neighbour is what `as_character` witnessed, by `as_of`, and not in the prompt."""
