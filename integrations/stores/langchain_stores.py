@@ -13,6 +13,7 @@ from contract import Found, Item, Kind, Place
 from langchain_chroma import Chroma
 from langchain_community.docstore.in_memory import InMemoryDocstore
 from langchain_community.vectorstores import FAISS
+from langchain_community.vectorstores.utils import DistanceStrategy
 from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
 from langchain_milvus import Milvus
@@ -74,10 +75,15 @@ class LangChainFaiss(LangChainStore):
     def __init__(self, place: Place, name: str, dim: int) -> None:
         self.folder = str(place.folder / "faiss" / name)
         embeddings = RomaineEmbeddings(dim=dim)
+        # not kept in the folder, so that both ways to open it need them
+        cosine: dict[str, Any] = {
+            "distance_strategy": DistanceStrategy.MAX_INNER_PRODUCT,
+            "relevance_score_fn": lambda score: min(max(float(score), 0.0), 1.0),
+        }
         if Path(self.folder).exists():
-            store = FAISS.load_local(self.folder, embeddings, allow_dangerous_deserialization=True)
+            store = FAISS.load_local(self.folder, embeddings, allow_dangerous_deserialization=True, **cosine)
         else:
-            store = FAISS(embeddings, faiss.IndexFlatL2(dim), InMemoryDocstore(), {})
+            store = FAISS(embeddings, faiss.IndexFlatIP(dim), InMemoryDocstore(), {}, **cosine)
         super().__init__(store)
 
     def replace(self, item: Item) -> None:
@@ -85,7 +91,7 @@ class LangChainFaiss(LangChainStore):
         self.add([item])
 
     def where(self, speaker: str) -> dict[str, Any]:
-        return {"filter": {"speaker": speaker}, "fetch_k": self.store.index.ntotal}
+        return {"filter": {"speaker": speaker}, "fetch_k": self.store.index.ntotal}  # it filters afterwards
 
     def close(self) -> None:
         self.store.save_local(self.folder)
@@ -154,7 +160,7 @@ class LangChainPostgres(LangChainStore):
 
 KINDS = {
     "chroma": Kind(open=LangChainChroma, cosine=lambda distance: 1 - distance),
-    "faiss": Kind(open=LangChainFaiss, cosine=lambda squared: 1 - squared / 2),
+    "faiss": Kind(open=LangChainFaiss, cosine=lambda score: score),
     "qdrant": Kind(open=LangChainQdrant, cosine=lambda score: score),
     "milvus": Kind(open=LangChainMilvus, cosine=lambda score: score),
     "pgvector": Kind(open=LangChainPostgres, cosine=lambda distance: 1 - distance),
