@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 FRAMEWORKS := langchain llama-index haystack
 
-.PHONY: demo test test-core lint types examples bench mutants clean $(FRAMEWORKS:%=test-%)
+.PHONY: demo test test-core lint types examples bench mutants clean test-stores $(FRAMEWORKS:%=test-%) $(FRAMEWORKS:%=test-stores-%)
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/romaine demo
@@ -19,6 +19,12 @@ test-core: $(VENV)/.installed-test
 
 $(FRAMEWORKS:%=test-%): test-%: .venv-%/.installed
 	cd integrations/$* && ../../.venv-$*/bin/python -m pytest
+
+# Chroma, FAISS, Qdrant, Milvus and pgvector. Not part of `test`: they bring a hundred packages to each framework
+test-stores: $(FRAMEWORKS:%=test-stores-%)
+
+$(FRAMEWORKS:%=test-stores-%): test-stores-%: .venv-stores-%/.installed
+	cd integrations/stores && ../../.venv-stores-$*/bin/python -m pytest --framework $*
 
 lint: $(VENV)/.installed-test
 	$(PY) -m ruff check .
@@ -69,6 +75,13 @@ $(VENV)/.installed-bench: $(VENV)/.installed-test
 	.venv-$*/bin/python $(PIP_INSTALL) -c constraints.txt -e . -e 'integrations/$*[test]'
 	@touch $@
 
+.venv-stores-%/.installed: integrations/stores/requirements.txt integrations/stores/requirements-%.txt \
+		integrations/%/pyproject.toml pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-stores-$*
+	.venv-stores-$*/bin/python $(PIP_INSTALL) -c constraints.txt -e . -e integrations/$* \
+		-r integrations/stores/requirements.txt -r integrations/stores/requirements-$*.txt
+	@touch $@
+
 # sentence-transformers' ONNX backend needs optimum, which does not install beside transformers 5
 .venv-st-onnx/.installed:
 	$(PYTHON) -m venv .venv-st-onnx
@@ -77,5 +90,5 @@ $(VENV)/.installed-bench: $(VENV)/.installed-test
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(FRAMEWORKS:%=.venv-%) .venv-st-onnx dist build
+	rm -rf $(VENV) $(FRAMEWORKS:%=.venv-%) $(FRAMEWORKS:%=.venv-stores-%) .venv-st-onnx dist build
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -37,6 +37,7 @@ def test_prints_json(files: list[str]) -> None:
     assert figures["questions"] == 6
     assert figures["dim"] == 64
     assert figures["mode"] == "dense"
+    assert 0 < figures["turns"]["threshold"] < 1
 
 
 @pytest.mark.parametrize("extra", [[], ["--json"]])

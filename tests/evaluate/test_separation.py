@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from romaine import Embedder
 from romaine.errors import OptionError
-from romaine.evaluate.separation import Separation, separation_of_pairs, separation_of_questions
+from romaine.evaluate.separation import (
+    Separation,
+    separation_of_pairs,
+    separation_of_questions,
+    separation_of_turns,
+)
 from romaine.evaluate.sts import ScoredPairs
 from romaine.formats.locomo import read_conversations
 from romaine.memory.abstention import calibration_for
@@ -40,6 +45,23 @@ def test_a_threshold_tells_what_lies_below() -> None:
 def test_scores_are_needed(bad: list[float]) -> None:
     with pytest.raises(OptionError, match="other needs"):
         separation([1.0], bad)
+
+
+def test_cosines_of_questions_and_turns(files: list[Path]) -> None:
+    conversations = [each for file in files for each in read_conversations(file)]
+    embedder = Embedder(dim=64)
+    found = separation_of_turns(conversations, embedder)
+    questions = [(chat, question) for chat in conversations for question in chat.questions]
+    assert len(found.matching) == sum(len(question.evidence) for _, question in questions)
+    assert len(found.matching) + len(found.other) == sum(len(chat.turns) for chat, _ in questions)
+    chat, question = questions[0]
+    turn = next(turn for turn in chat.turns if turn.source_id == question.evidence[0])
+    answer = embedder.embed_documents([f"{turn.speaker}: {turn.text}"])[0]
+    cosine = answer @ embedder.embed_query(question.text)
+    assert np.isclose(found.matching, cosine, atol=1e-6).any()
+    assert found.threshold in found.matching
+    assert found.below is not None
+    assert found.below[0] <= 0.5 < found.below[1]
 
 
 def test_questions_are_put_to_their_own_and_to_other_chats(files: list[Path]) -> None:

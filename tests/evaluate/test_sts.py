@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from romaine import Embedder
 from romaine.cli.evaluate import app
 from romaine.errors import DimensionError, InputFileError, OptionError, VectorError
-from romaine.evaluate.sts import evaluate_sts, iter_scored_pairs, read_scored_pairs, spearman
+from romaine.evaluate.sts import best_threshold, evaluate_sts, iter_scored_pairs, read_scored_pairs, spearman
 
 ROWS = (
     '"the dog barks, loudly",the hound barks,4.5\n'
@@ -67,6 +67,32 @@ def test_measures_each_dimension_on_its_slice(file):
     small = embedder.with_dim(32)
     cosines = (small.embed_queries(pairs.left) * small.embed_queries(pairs.right)).sum(axis=1)
     assert report.spearman[32] == pytest.approx(spearman(cosines, pairs.scores))
+
+
+def test_tells_the_cosine_that_parts_alike_from_unlike(file, tmp_path):
+    report = evaluate_sts(file, dims=[32, 384])
+    pairs = read_scored_pairs(file)
+    for dim, found in report.thresholds.items():
+        small = Embedder(dim=dim)
+        cosines = (small.embed_queries(pairs.left) * small.embed_queries(pairs.right)).sum(axis=1)
+        assert found.cosine == pytest.approx(cosines[pairs.scores >= 4].min(), abs=1e-6)
+        assert (found.kept, found.dropped) == (1, 1)
+    lone = tmp_path / "lone.csv"
+    lone.write_text("a b,a c,5\nb,c d,4\nc,a,3\n", encoding="utf-8")
+    assert set(evaluate_sts(lone, dims=[32]).thresholds.values()) == {None}
+
+
+@given(
+    st.lists(st.integers(-4, 4), min_size=1, max_size=12),
+    st.lists(st.integers(-4, 4), min_size=1, max_size=12),
+)
+def test_no_threshold_parts_better(matching, other):
+    above, below = np.array(matching, dtype=float), np.array(other, dtype=float)
+    found = best_threshold(above, below)
+    assert found.kept == pytest.approx((above >= found.cosine).mean())
+    assert found.dropped == pytest.approx((below < found.cosine).mean())
+    tried = [(above >= t).mean() + (below < t).mean() for t in range(-5, 6)]
+    assert found.kept + found.dropped == pytest.approx(max(tried))
 
 
 def test_all_trained_dimensions_by_default(file):
@@ -137,11 +163,13 @@ def test_command_line_prints_json(file, dims):
     assert result.exit_code == 0, result.output
     figures = json.loads(result.output)
     assert figures["model"] == "little-gem"
-    assert list(figures["spearman"]) == ["384", "64"]
+    assert list(figures["spearman"]) == list(figures["thresholds"]) == ["384", "64"]
+    assert list(figures["thresholds"]["64"]) == ["cosine", "kept", "dropped"]
 
 
 def test_command_line_prints_a_table(file):
     result = CliRunner().invoke(app, ["sts", str(file)])
     assert result.exit_code == 0
     assert "Spearman" in result.output
+    assert "alike from" in result.output
     assert "384" in result.output

@@ -11,17 +11,14 @@ from numpy.typing import NDArray
 
 from romaine.errors import OptionError
 from romaine.evaluate.calibration import confidences, gather
+from romaine.evaluate.sts import ALIKE, UNLIKE, best_threshold
 from romaine.formats.locomo import Conversation
 from romaine.memory.abstention import calibration_for
+from romaine.memory.terms import document_text
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
     from romaine.evaluate.sts import ScoredPairs
-
-ALIKE = 4.0
-"""STS score from which two sentences say nearly the same."""
-UNLIKE = 2.0
-"""STS score up to which two sentences say something else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +100,37 @@ def separation_of_questions(conversations: Sequence[Conversation], embedder: Emb
         other_name="about another chat",
         threshold=calibration.threshold,
         threshold_name='min_score="auto" says nothing below',
+    )
+
+
+def separation_of_turns(conversations: Sequence[Conversation], embedder: Embedder) -> Separation:
+    """Cosines of questions and the turns of their chat, as a vector store compares them.
+
+    The threshold is the cosine that best parts the turns that answer a question from all others.
+
+    Raises:
+        OptionError: If no turn answers a question, or all do.
+    """
+    matching, other = [], []
+    for conversation in conversations:
+        number = {turn.source_id: row for row, turn in enumerate(conversation.turns)}
+        turns = embedder.embed_documents([document_text(t.text, t.speaker) for t in conversation.turns])
+        cosines = embedder.embed_queries([question.text for question in conversation.questions]) @ turns.T
+        answers = np.zeros(cosines.shape, dtype=np.bool_)
+        for row, question in enumerate(conversation.questions):
+            answers[row, [number[source_id] for source_id in question.evidence]] = True
+        matching.append(cosines[answers])
+        other.append(cosines[~answers])
+    best = best_threshold(np.concatenate(matching), np.concatenate(other))
+    return Separation(
+        title="Questions and turns",
+        score="cosine",
+        matching=np.concatenate(matching).astype(np.float64),
+        other=np.concatenate(other).astype(np.float64),
+        matching_name="answers the question",
+        other_name="another turn of that chat",
+        threshold=None if best is None else best.cosine,
+        threshold_name="parts them best",
     )
 
 

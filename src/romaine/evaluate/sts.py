@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from romaine.arrays import FloatArray, slice_dim
+from romaine.arrays import slice_dim
 from romaine.errors import InputFileError, VectorError
 from romaine.evaluate.matryoshka import check_float32, wanted_dims
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
+
+ALIKE = 4.0
+"""Score from which two sentences say nearly the same."""
+UNLIKE = 2.0
+"""Score up to which two sentences say something else."""
 
 _COLUMNS = ("sentence1", "sentence2", "score")
 _FEWEST = 3
@@ -40,6 +45,21 @@ class ScoredPairs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """A cosine that parts what belongs together from what does not.
+
+    Attributes:
+        cosine: What belongs together is at or above it.
+        kept: Share of what belongs together that is, 0 to 1.
+        dropped: Share of the rest that is below, 0 to 1.
+    """
+
+    cosine: float
+    kept: float
+    dropped: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class StsReport:
     """What was measured.
 
@@ -48,12 +68,15 @@ class StsReport:
         backend: What ran it.
         pairs: How many pairs were ranked.
         spearman: Rank correlation of cosine and score by dimension, the largest first.
+        thresholds: What best parts pairs scored `ALIKE` or more from those scored `UNLIKE` or less, by
+            dimension; None where the file has not both.
     """
 
     model: str
     backend: str
     pairs: int
     spearman: dict[int, float]
+    thresholds: dict[int, Threshold | None]
 
     def to_json(self) -> dict[str, Any]:
         """Returns the figures with dimensions as strings, as JSON has them."""
@@ -62,6 +85,7 @@ class StsReport:
             "backend": self.backend,
             "pairs": self.pairs,
             "spearman": {str(dim): value for dim, value in self.spearman.items()},
+            "thresholds": {str(dim): found and vars(found) for dim, found in self.thresholds.items()},
         }
 
 
@@ -96,12 +120,37 @@ def evaluate_sts(
     wanted = wanted_dims(embedder, dims)[::-1]
     whole = embedder.with_dim(wanted[0])
     left, right = whole.embed_queries(pairs.left), whole.embed_queries(pairs.right)
+    cosines = {
+        dim: np.einsum("ij,ij->i", slice_dim(left, dim), slice_dim(right, dim)).astype(np.float64)
+        for dim in wanted
+    }
+    alike, unlike = pairs.scores >= ALIKE, pairs.scores <= UNLIKE
     return StsReport(
         model=embedder.card.id,
         backend=embedder.backend,
         pairs=len(pairs.scores),
-        spearman={dim: _correlation(left, right, pairs.scores, dim) for dim in wanted},
+        spearman={dim: _correlation(found, pairs.scores, dim) for dim, found in cosines.items()},
+        thresholds={dim: best_threshold(found[alike], found[unlike]) for dim, found in cosines.items()},
     )
+
+
+def best_threshold(matching: NDArray[np.float64], other: NDArray[np.float64]) -> Threshold | None:
+    """The threshold at which `kept` and `dropped` have the highest mean; the highest of those where it is.
+
+    Args:
+        matching: Cosines of what belongs together, (n,).
+        other: Cosines of what does not, (m,).
+
+    Returns:
+        None if there are none of one kind.
+    """
+    if not (len(matching) and len(other)):
+        return None
+    tried = np.unique(matching)[::-1]
+    kept = 1 - np.searchsorted(np.sort(matching), tried, side="left") / len(matching)
+    dropped = np.searchsorted(np.sort(other), tried, side="left") / len(other)
+    best = int(np.argmax(kept + dropped))
+    return Threshold(cosine=float(tried[best]), kept=float(kept[best]), dropped=float(dropped[best]))
 
 
 def read_scored_pairs(path: str | os.PathLike[str]) -> ScoredPairs:
@@ -177,8 +226,7 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((last - (counts - 1) / 2)[places], dtype=np.float64)
 
 
-def _correlation(left: FloatArray, right: FloatArray, scores: NDArray[np.float64], dim: int) -> float:
-    cosines = np.einsum("ij,ij->i", slice_dim(left, dim), slice_dim(right, dim))
+def _correlation(cosines: NDArray[np.float64], scores: NDArray[np.float64], dim: int) -> float:
     value = spearman(cosines, scores)
     if math.isnan(value):
         constant = "scores" if np.ptp(scores) == 0 else f"cosines at {dim} components"

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from romaine.evaluate.report import Cell
     from romaine.evaluate.separation import Separation
 
+_NOTE = (
+    "Answers from: the cosine that best parts the turns that answer a question, of which it keeps that share,"
+    " from the others of the chat, of which it drops that share."
+)
 Files = Annotated[list[Path], typer.Argument(help="LoCoMo or REALTALK files.", show_default=False)]
 
 
@@ -44,6 +48,12 @@ def memory(
         ("queries/s", f"{found.queries_per_second:,.0f}"),
         ("index MB", f"{found.index_bytes / 1e6:.1f}"),
     )
+    turns = None
+    if chosen is Mode.DENSE:
+        turns = _turns(files, embedder if dim is None else embedder.with_dim(dim))
+    if turns and turns.threshold is not None and turns.below:
+        kept, dropped = 1 - turns.below[0], turns.below[1]
+        figures += (("answers from", turns.threshold), ("keeps", kept), ("drops", dropped))
     title = f"{found.mode.value}, {found.model}, dim {found.dim}"
     answer.give(
         Report(
@@ -55,11 +65,24 @@ def memory(
                 "Conversations": str(found.conversations),
                 "Questions": f"{found.questions:,}",
             },
-            tables=(Table(title=title, columns=("", "value"), rows=figures),),
-            separations=_separations(files, embedder) if answer.out and found.conversations > 1 else (),
+            tables=(Table(title=title, columns=("", "value"), rows=figures, note=_NOTE if turns else ""),),
+            separations=(
+                *((turns,) if turns else ()),
+                *(_separations(files, embedder) if answer.out and found.conversations > 1 else ()),
+            ),
         ),
-        found.to_json(),
+        found.to_json() | ({"turns": turns.to_json()} if turns else {}),
     )
+
+
+def _turns(files: list[Path], embedder: Embedder) -> Separation | None:
+    from romaine.evaluate.separation import separation_of_turns
+    from romaine.formats.locomo import read_conversations
+
+    try:
+        return separation_of_turns([each for file in files for each in read_conversations(file)], embedder)
+    except OptionError:  # every turn is an answer
+        return None
 
 
 def _separations(files: list[Path], embedder: Embedder) -> tuple[Separation, ...]:

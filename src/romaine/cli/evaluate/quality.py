@@ -15,7 +15,7 @@ from romaine.errors import OptionError
 if TYPE_CHECKING:
     from romaine.evaluate.retrieval import RetrievalReport
     from romaine.evaluate.separation import Separation
-    from romaine.evaluate.sts import ScoredPairs
+    from romaine.evaluate.sts import ScoredPairs, Threshold
 
 Dims = Annotated[
     list[int] | None,
@@ -38,15 +38,21 @@ def sts(
     """Measure Spearman's correlation of cosines with the similarity that people gave to pairs of texts."""
     answer.prepare()
     from romaine.evaluate.report import Report, Table
-    from romaine.evaluate.sts import evaluate_sts, read_scored_pairs
+    from romaine.evaluate.sts import ALIKE, UNLIKE, evaluate_sts, read_scored_pairs
 
     embedder = measured.embedder()
     pairs = read_scored_pairs(file)
     found = evaluate_sts(pairs, embedder=embedder, dims=dims or None)
     table = Table(
         title=f"{found.model} ({found.backend}), {found.pairs:,} pairs",
-        columns=("dim", "bytes", "Spearman"),
-        rows=tuple((dim, 4 * dim, value) for dim, value in found.spearman.items()),
+        columns=("dim", "bytes", "Spearman", "alike from", "keeps", "drops"),
+        rows=tuple(
+            (dim, 4 * dim, value, *_cells(found.thresholds[dim])) for dim, value in found.spearman.items()
+        ),
+        note=(
+            f"Alike from: the cosine that best parts pairs scored {ALIKE:g} or more, of which it keeps that"
+            f" share, from those scored {UNLIKE:g} or less, of which it drops that share."
+        ),
     )
     answer.give(
         Report(
@@ -58,6 +64,10 @@ def sts(
         ),
         found.to_json(),
     )
+
+
+def _cells(threshold: Threshold | None) -> tuple[float | str, ...]:
+    return ("", "", "") if threshold is None else (threshold.cosine, threshold.kept, threshold.dropped)
 
 
 def _separations(pairs: ScoredPairs, embedder: Embedder) -> tuple[Separation, ...]:
