@@ -5,6 +5,10 @@ from __future__ import annotations
 from langchain_milvus.utils.sparse import BaseSparseEmbedding
 
 from romaine import SparseEncoder
+from romaine.memory.sparse import SPARSE_DIM, SparseVector
+
+_NO_WORDS = SPARSE_DIM  # Milvus refuses a vector without components; no term has these
+_NO_QUERY = SPARSE_DIM + 1
 
 
 class RomaineMilvusSparse(BaseSparseEmbedding):  # type: ignore[misc]  # whose types are not looked at
@@ -27,10 +31,12 @@ class RomaineMilvusSparse(BaseSparseEmbedding):  # type: ignore[misc]  # whose t
         Raises:
             romaine.errors.TextTypeError: If `texts` is not a list of str.
         """
-        found = self.encoder.encode_documents(texts)
-        return [dict(zip(v.indices.tolist(), v.values.tolist(), strict=True)) for v in found]
+        return [_as_dict(vector, _NO_WORDS) for vector in self.encoder.encode_documents(texts)]
 
     def embed_query(self, query: str) -> dict[int, float]:
         """Embeds one text that searches. Raises as `embed_documents`."""
-        vector = self.encoder.encode_query(query)
-        return dict(zip(vector.indices.tolist(), vector.values.tolist(), strict=True))
+        return _as_dict(self.encoder.encode_query(query), _NO_QUERY)
+
+
+def _as_dict(vector: SparseVector, where_none: int) -> dict[int, float]:
+    return dict(zip(vector.indices.tolist(), vector.values.tolist(), strict=True)) or {where_none: 1.0}

@@ -64,9 +64,9 @@ def test_qdrant_finds_words(mode: RetrievalMode) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The 'ranker_type'")  # Milvus Lite has no rankers of the newer kind
-def test_milvus_finds_words(tmp_path: Path) -> None:
+def test_milvus_finds_words_and_takes_texts_without(tmp_path: Path) -> None:
     store = Milvus.from_texts(
-        TEXTS,
+        [*TEXTS, "", "…"],
         [RomaineEmbeddings(dim=64), RomaineMilvusSparse(SparseEncoder().fit(TEXTS))],
         vector_field=["dense", "sparse"],
         index_params=[
@@ -80,3 +80,4 @@ def test_milvus_finds_words(tmp_path: Path) -> None:
     found = store.similarity_search(QUERY, k=4, ranker_type="rrf", param=parameters)
     assert found[0].page_content == TEXTS[0]
     assert len(found) == 4
+    assert store.similarity_search("…", ranker_type="rrf", param=parameters)[0].page_content == "…"
