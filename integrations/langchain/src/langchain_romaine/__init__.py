@@ -1,5 +1,6 @@
 """romaine for LangChain: local embeddings and a character's long memory.
 
+```python
 from langchain_romaine import RomaineEmbeddings, RomaineMemoryRetriever
 from romaine import RoleplayMemory
 
@@ -7,6 +8,7 @@ embeddings = RomaineEmbeddings(dim=64)
 memory = RoleplayMemory("memories.db", embedder=embeddings.embedder)
 retriever = RomaineMemoryRetriever(memory=memory, user="ana", character="Cassian")
 documents = retriever.invoke("Where is the key?")
+```
 """
 
 from __future__ import annotations
