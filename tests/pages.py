@@ -1,13 +1,14 @@
-"""Runs what the pages of docs/ and the README show: Python, files and `romaine` commands, in the page's order.
+"""Runs what the pages of docs/ and the README show: Python, files and `romaine` commands, in their order.
 
 In a page, an HTML comment right before a code block says what readers need not see:
 
 - ``<!-- file: NAME -->``: the block is a file of that name, which the code after it finds.
-- ``<!-- not run: REASON -->``: the block needs what the tests have not, such as the network. Python is still compiled.
+- ``<!-- not run: REASON -->``: the block needs what the tests have not, such as the network. Python is still
+  compiled.
 
-All Python blocks of a page share their names. Where a line ends in ``print(...)  # text``, that text is what the line
-prints; "..." at its end leaves the rest open. ``console`` blocks hold commands after "$ " and, if they show any, lines
-of the output, in which runs of spaces count as one.
+All Python blocks of a page share their names. Where a line ends in ``print(...)  # text``, that text is what
+the line prints; "..." at its end leaves the rest open. ``console`` blocks hold commands after "$ " and, if
+they show any, lines of the output, in which runs of spaces count as one.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ def commands(block: Block) -> Iterator[tuple[str, list[str]]]:
     yield command, shown
 
 
-def run_page(page: Path, folder: Path) -> dict[str, Any]:
-    """Does all that a page shows, in the working directory, and returns the names its Python defined.
+def run_page(page: Path, folder: Path) -> None:
+    """Does all that a page shows, in the working directory.
 
     Args:
         page: Markdown.
@@ -81,6 +82,7 @@ def run_page(page: Path, folder: Path) -> dict[str, Any]:
     try:
         for block in blocks(text):
             if block.file:
+                (folder / block.file).parent.mkdir(parents=True, exist_ok=True)
                 (folder / block.file).write_text(block.code, encoding="utf-8")
             elif block.language == "python":
                 # Blank lines before it, so that errors name the page's own lines
@@ -95,7 +97,6 @@ def run_page(page: Path, folder: Path) -> dict[str, Any]:
         for value in list(names.values()):
             if not isinstance(value, type) and callable(close := getattr(value, "close", None)):
                 close()
-    return names
 
 
 class Printed:
@@ -142,4 +143,6 @@ def run_command(command: str, shown: list[str], folder: Path) -> None:
     assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
     output = " ".join((done.stdout + done.stderr).split())
     for line in shown:
-        assert line.strip() == "..." or " ".join(line.split()) in output, f"$ {command}: no {line!r} in\n{done.stdout}"
+        assert line.strip() == "..." or " ".join(line.split()) in output, (
+            f"$ {command}: no {line!r} in\n{done.stdout}"
+        )
