@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 FRAMEWORKS := langchain llama-index haystack
 
-.PHONY: demo test test-core lint types examples bench mutants clean $(FRAMEWORKS:%=test-%)
+.PHONY: demo test test-core lint types examples docs wheels bench mutants clean $(FRAMEWORKS:%=test-%)
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/romaine demo
@@ -30,6 +30,14 @@ types: $(VENV)/.installed-test
 
 examples: $(VENV)/.installed-test
 	for script in examples/[0-9]*.py; do echo "== $$script"; $(PY) $$script || exit 1; done
+
+# The site of the pages in docs/, in site/: nothing is loaded from elsewhere, and a broken link is an error
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
+# Wheels and sdists of all packages in dist/, checked and tried in an empty environment
+wheels: $(PY)
+	$(PY) .ci/wheels --out dist
 
 bench: $(VENV)/.installed-bench .venv-st-onnx/.installed
 	$(PY) benchmarks/startup.py
@@ -59,6 +67,10 @@ $(VENV)/.installed-test: $(PY) pyproject.toml constraints.txt $(FRAMEWORKS:%=int
 	$(PY) $(PIP_INSTALL) -c constraints.txt -e '.[test]' $(FRAMEWORKS:%=-e integrations/%)
 	@touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-docs: $(PY) pyproject.toml
+	$(PY) $(PIP_INSTALL) -c constraints.txt -e '.[docs]'
+	@touch $@
+
 $(VENV)/.installed-bench: $(VENV)/.installed-test
 	$(PY) $(PIP_INSTALL) -c constraints.txt -e '.[bench]'
 	@touch $@
@@ -76,5 +88,5 @@ $(VENV)/.installed-bench: $(VENV)/.installed-test
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(FRAMEWORKS:%=.venv-%) .venv-st-onnx dist build
+	rm -rf $(VENV) $(FRAMEWORKS:%=.venv-%) .venv-st-onnx dist build site
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -51,9 +51,7 @@ def test_a_page_can_be_run(name: str) -> None:
     text = PAGES[name].read_text("utf-8")
     assert not re.findall(r"^[ \t]+```(?:python|console)", text, re.MULTILINE)
     assert not re.findall(r"^```(?:py|sh|bash|shell|pycon)$", text, re.MULTILINE), "say python or console"
-    assert not re.findall(r"^ *\)  # .", text, re.MULTILINE), (
-        "what is printed stands in the line of its print"
-    )
+    assert not re.findall(r"^ *\)  # .", text, re.MULTILINE), "say it in the line of the print"
     for block in blocks(text):
         if block.note:
             assert re.match(r"(file|not run): \S", block.note), block.note
