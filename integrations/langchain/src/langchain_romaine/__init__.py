@@ -1,6 +1,5 @@
 """romaine for LangChain: local embeddings and a character's long memory.
 
-```python
 from langchain_romaine import RomaineEmbeddings, RomaineMemoryRetriever
 from romaine import RoleplayMemory
 
@@ -8,7 +7,6 @@ embeddings = RomaineEmbeddings(dim=64)
 memory = RoleplayMemory("memories.db", embedder=embeddings.embedder)
 retriever = RomaineMemoryRetriever(memory=memory, user="ana", character="Cassian")
 documents = retriever.invoke("Where is the key?")
-```
 """
 
 from __future__ import annotations
