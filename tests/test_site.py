@@ -112,6 +112,8 @@ def test_a_broken_page_is_noticed(broken: str, tmp_path: Path) -> None:
     settings = (ROOT / "mkdocs.yml").read_text("utf-8")
     settings = re.sub(r"^nav:\n(?:  .*\n)+", "", settings, flags=re.MULTILINE)
     shutil.copytree(DOCS / "assets", tmp_path / "docs" / "assets")
-    (tmp_path / "mkdocs.yml").write_text(settings.replace("paths: [src,", f"paths: [{ROOT.as_posix()}/src,"), "utf-8")
+    (tmp_path / "mkdocs.yml").write_text(
+        settings.replace("paths: [src,", f"paths: [{ROOT.as_posix()}/src,"), "utf-8"
+    )
     done = build(tmp_path, tmp_path / "site")
     assert done.returncode != 0, done.stderr
