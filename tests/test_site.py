@@ -107,7 +107,7 @@ def test_no_markdown_is_left_over(site: Path) -> None:
     [
         ("[there](index.md#start)", None),
         ("[nowhere](nowhere.md)", "'nowhere.md'"),
-        ("[no such heading](index.md#nowhere)", "'#nowhere'"),
+        ("[no such heading](index.md#nowhere)", "no such anchor"),
         ("::: romaine.Nothing", "romaine.Nothing"),
     ],
 )
