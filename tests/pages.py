@@ -1,10 +1,8 @@
 """Runs what the pages of docs/ and the README show: Python, files and `romaine` commands, in their order.
 
-In a page, an HTML comment right before a code block says what readers need not see:
-
-- ``<!-- file: NAME -->``: the block is a file of that name, which the code after it finds.
-- ``<!-- not run: REASON -->``: the block needs what the tests have not, such as the network. Python is still
-  compiled.
+A block with a title, as in ``json title="chat.jsonl"``, is a file of that name, which what comes after it
+finds. ``<!-- not run: REASON -->`` right before a block says that it needs what the tests have not, such as
+the network; Python is still compiled.
 
 All Python blocks of a page share their names. Where a line ends in ``print(...)  # text``, that text is what
 the line prints; "..." at its end leaves the rest open. ``console`` blocks hold commands after "$ " and, if
@@ -25,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 BLOCK = re.compile(
-    r"^(?:<!-- (?P<note>[^\n]*?) -->\n)?(?P<fence>```+)(?P<language>[\w-]*)[^\n]*\n(?P<code>.*?)^(?P=fence)$",
+    r"^(?:<!-- (?P<note>[^\n]*?) -->\n)?(?P<fence>```+)(?P<language>[\w-]*)(?: title=\"(?P<file>[^\"]+)\")?\n"
+    r"(?P<code>.*?)^(?P=fence)$",
     re.DOTALL | re.MULTILINE,
 )
 PROGRAMS = {"cd", "git", "make", "open", "pip", "python", "romaine"}
@@ -34,16 +33,21 @@ PROGRAMS = {"cd", "git", "make", "open", "pip", "python", "romaine"}
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, its text, the line it begins on, what the comment before it says."""
+    """A fenced block.
+
+    Attributes:
+        language: What stands behind the fence.
+        code: Its text.
+        line: How many lines are before that.
+        file: The file that it is, if it has a title.
+        note: What the comment before it says.
+    """
 
     language: str
     code: str
     line: int
+    file: str | None
     note: str
-
-    @property
-    def file(self) -> str | None:
-        return self.note.removeprefix("file: ") if self.note.startswith("file: ") else None
 
     @property
     def skipped(self) -> bool:
@@ -54,7 +58,7 @@ def blocks(text: str) -> Iterator[Block]:
     """The fenced blocks of a page, in order."""
     for found in BLOCK.finditer(text):
         line = text.count("\n", 0, found.start("code"))
-        yield Block(found["language"], found["code"], line, found["note"] or "")
+        yield Block(found["language"], found["code"], line, found["file"], found["note"] or "")
 
 
 def commands(block: Block) -> Iterator[tuple[str, list[str]]]:

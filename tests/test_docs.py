@@ -54,7 +54,7 @@ def test_a_page_can_be_run(name: str) -> None:
     assert not re.findall(r"^ *\)  # .", text, re.MULTILINE), "say it in the line of the print"
     for block in blocks(text):
         if block.note:
-            assert re.match(r"(file|not run): \S", block.note), block.note
+            assert re.match(r"not run: \S", block.note), block.note
         if block.language == "console":
             assert all(command for command, _ in commands(block)), block.code
 
