@@ -26,7 +26,7 @@ retriever = RomaineMemoryRetriever(memory, scope=SCOPE, similarity_top_k=3, orde
 for question in ("Where is the cellar key hidden?", "Who is Madame Tolliver?"):
     print(question)
     for node in retriever.retrieve(question):
-        print(f"  {node.score:5.1f}  {node.node.get_content(MetadataMode.LLM)!r}")
+        print(f"  {node.score:4.2f}  {node.node.get_content(MetadataMode.LLM)!r}")
 
 # The same in a query engine; MockLLM answers with the prompt it was given. Put your own LLM here.
 engine = RetrieverQueryEngine.from_args(retriever, llm=MockLLM())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,11 +19,14 @@ from haystack_integrations.components.embedders.romaine import RomaineDocumentEm
 from haystack_integrations.components.retrievers.romaine import (
     RomaineMemoryRetriever as HaystackRetriever,
 )
+from haystack_integrations.components.writers.romaine import RomaineMemoryWriter
+from haystack_integrations.tools.romaine import RomaineRecallTool, RomaineRememberTool
 from langchain_romaine import RomaineEmbeddings
 from langchain_romaine import RomaineMemoryRetriever as LangChainRetriever
 from llama_index.embeddings.romaine import RomaineEmbedding
 from llama_index.memory.romaine import RomaineMemoryBlock
 from llama_index.retrievers.romaine import RomaineMemoryRetriever as LlamaIndexRetriever
+from llama_index.tools.romaine import RomaineMemoryToolSpec
 
 from romaine import Embedder, RoleplayMemory, Scope, Turn
 from romaine.errors import OptionError
@@ -209,8 +213,9 @@ def test_every_option_of_embedder_is_a_setting_everywhere():
         (LangChainRetriever, {}, set()),
         (LlamaIndexRetriever.__init__, {"k": "similarity_top_k"}, set()),
         # the story's order, and a budget that the LLM's tokenizer counts
+        (RomaineMemoryToolSpec.__init__, {}, {"k"}),  # there the most that a model may ask for
         (RomaineMemoryBlock, {"k": "similarity_top_k"}, {"order", "token_budget"}),
-        (HaystackRetriever.__init__, {"k": "top_k"}, {"where"}),  # filters say it
+        (HaystackRetriever.__init__, {"k": "top_k"}, {"without_sources"}),  # its hook knows the prompt
     ],
 )
 def test_every_option_of_recall_is_a_setting_everywhere(face, names, not_here):
@@ -226,6 +231,63 @@ def test_every_option_of_recall_is_a_setting_everywhere(face, names, not_here):
     }
     assert {name: offered.get(name, "missing") for name in wanted} == wanted
     assert {"scope", "user", "character", "chat"} <= offered.keys()
+
+
+def llama_index_tools(memory: RoleplayMemory) -> dict[str, dict[str, Any]]:
+    tools = RomaineMemoryToolSpec(memory, scope=SCOPE).to_tool_list()
+    return {tool.metadata.get_name(): tool.metadata.to_openai_tool()["function"] for tool in tools}
+
+
+def haystack_tools(memory: RoleplayMemory) -> dict[str, dict[str, Any]]:
+    tools = (
+        RomaineRecallTool(HaystackRetriever(memory, scope=SCOPE)),
+        RomaineRememberTool(RomaineMemoryWriter(memory, scope=SCOPE)),
+    )
+    return {tool.name: tool.tool_spec for tool in tools}
+
+
+TOOLS: dict[str, Callable[[RoleplayMemory], dict[str, dict[str, Any]]]] = {
+    "llama-index": llama_index_tools,
+    "haystack": haystack_tools,
+}
+"""What a model is shown of each framework's tools by name: "description" and "parameters", a JSON schema."""
+
+
+@pytest.mark.parametrize("framework", TOOLS)
+def test_tools_show_the_model_nothing_of_whose_memory_it_is(framework, filled):
+    with RoleplayMemory(filled) as memory:
+        tools = TOOLS[framework](memory)
+    shown = {name: set(tool["parameters"]["properties"]) for name, tool in tools.items()}
+    assert shown.keys() == {"recall", "remember"}
+    assert {"query"} <= shown["recall"] <= {"query", "top_k"}
+    assert shown["remember"] == {"text"}
+    everything = json.dumps(tools).lower()
+    for word in (*vars(SCOPE).values(), *vars(SCOPE), "scope", "filter"):
+        assert word.lower() not in everything, word
+
+
+def llama_index_relevances(memory: RoleplayMemory, query: str) -> list[float | None]:
+    return [node.score for node in LlamaIndexRetriever(memory, scope=SCOPE).retrieve(query)]
+
+
+def haystack_relevances(memory: RoleplayMemory, query: str) -> list[float | None]:
+    found = HaystackRetriever(memory, scope=SCOPE).run(query)["documents"]
+    return [document.score for document in found]
+
+
+RELEVANCES: dict[str, Callable[[RoleplayMemory, str], list[float | None]]] = {
+    "llama-index": llama_index_relevances,
+    "haystack": haystack_relevances,
+}
+"""What each framework is given as the relevance of the hits, best first, where it expects 0 to 1."""
+
+
+@pytest.mark.parametrize("framework", RELEVANCES)
+def test_a_relevance_is_the_confidence(framework, filled):
+    with RoleplayMemory(filled) as memory:
+        for query in ("Where is the key?", "Who has bees?"):
+            expected = [hit.confidence for hit in memory.recall(query, SCOPE)]
+            assert RELEVANCES[framework](memory, query) == expected
 
 
 @pytest.fixture
@@ -258,10 +320,14 @@ def test_hits_are_those_of_the_memory(filled, query, options):
         found = {
             "langchain": [(d.id, d.metadata["score"]) for d in langchain.invoke(query)],
             "langchain, async": [(d.id, d.metadata["score"]) for d in asyncio.run(langchain.ainvoke(query))],
-            "llama-index": [(n.node_id, n.score) for n in llama_index.retrieve(query)],
-            "llama-index, async": [(n.node_id, n.score) for n in asyncio.run(llama_index.aretrieve(query))],
-            "haystack": [(d.id, d.score) for d in haystack.run(query)["documents"]],
-            "haystack, async": [(d.id, d.score) for d in asyncio.run(haystack.run_async(query))["documents"]],
+            "llama-index": [(n.node_id, n.metadata["score"]) for n in llama_index.retrieve(query)],
+            "llama-index, async": [
+                (n.node_id, n.metadata["score"]) for n in asyncio.run(llama_index.aretrieve(query))
+            ],
+            "haystack": [(d.id, d.meta["score"]) for d in haystack.run(query)["documents"]],
+            "haystack, async": [
+                (d.id, d.meta["score"]) for d in asyncio.run(haystack.run_async(query))["documents"]
+            ],
         }
         metadata = [
             langchain.invoke(query)[0].metadata,

@@ -20,11 +20,12 @@ from llama_index.core.bridge.pydantic import (
 )
 from llama_index.core.storage.kvstore.types import BaseKVStore
 from llama_index.embeddings.romaine.cache import GuardedCache, Namespace, Role
+from llama_index.embeddings.romaine.early import check_early, check_names
 from typing_extensions import Self
 
 from romaine import Embedder
 from romaine.embedder import DEFAULT_MODEL
-from romaine.errors import UnknownNameError
+from romaine.embedder_options import EmbedderOptions
 from romaine.options import meanings
 
 T = TypeVar("T")
@@ -81,8 +82,9 @@ class RomaineEmbedding(BaseEmbedding):
         ```
 
     Raises:
-        ValidationError: If a name is unknown or a value not allowed; it says what is. Errors of the model
-            itself (`romaine.errors.ModelError`, `MissingExtraError`) come when it is first used.
+        ValidationError: If a name is unknown, a value not allowed, `dim` not one of a model that is known by
+            name, or the device not there; it says what is. Errors of the model itself
+            (`romaine.errors.ModelError`, `MissingExtraError`) come when it is first used.
     """
 
     model_config = ConfigDict(
@@ -126,11 +128,8 @@ class RomaineEmbedding(BaseEmbedding):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_unknown_names(cls, values: object) -> object:
-        names = values.keys() if isinstance(values, dict) else ()
-        for name in names:
-            if name not in cls.model_fields:  # pydantic would refuse it without saying what there is
-                raise UnknownNameError("setting", name, cls.model_fields)
+    def _check_names(cls, values: object) -> object:
+        check_names(cls, values)
         return values
 
     @field_validator("model_name", "cache_folder", mode="before")
@@ -148,7 +147,10 @@ class RomaineEmbedding(BaseEmbedding):
         if self._handle is None:  # assigning to a field validates again
             options = {name: getattr(self, _NAMES.get(name, name)) for name in _MEANINGS}
             options["token"] = None if self.token is None else self.token.get_secret_value()
-            self._handle = _Handle(Embedder(**options))
+            embedder = Embedder(**options)
+            model = options.pop("model")
+            check_early(model, EmbedderOptions(**options))
+            self._handle = _Handle(embedder)
         return self
 
     @classmethod

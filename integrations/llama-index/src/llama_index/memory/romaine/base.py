@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ContentBlock, MessageRole, TextBlock
-from llama_index.core.bridge.pydantic import ConfigDict, Field, model_validator
+from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from llama_index.core.memory import BaseMemoryBlock
 from llama_index.core.utils import get_tokenizer
-from llama_index.memory.romaine.turns import ROLES, turn_of
+from llama_index.embeddings.romaine.early import check_names
+from llama_index.memory.romaine.turns import ROLES, SESSION_KEY, SessionLog, source_prefix, turn_of
+from llama_index.retrievers.romaine.given import open_memory
 from llama_index.retrievers.romaine.nodes import line_of
 from typing_extensions import Self
 
-from romaine.memory import Hit, Kind, Memory, Role, RoleplayMemory, Scope
+from romaine.memory import Hit, Kind, Memory, Role, RoleplayMemory, Scope, Turn
 from romaine.memory.hits import story_time
 from romaine.memory.options import RecallOptions
 from romaine.memory.records import whole_scope
@@ -32,8 +34,9 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
     """Keeps what one user and character said, and recalls it for the latest messages.
 
     `Memory` hands over the messages that no longer fit its window; they are written to the memory's file as
-    they were said. When it is read, the latest messages are the query, and what is found is shown in the
-    order of the story, within a token budget. How it recalls is said by the options of
+    they were said. With a `RomaineChatStore` over the block every message is written as soon as it is said.
+    When it is read, the latest messages are the query, and what is found is shown in the order of the story,
+    within a token budget and without what the window shows already. How it recalls is said by the options of
     `RoleplayMemory.recall` of the same names; `similarity_top_k` is its `k`.
 
     Raises:
@@ -100,7 +103,22 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
     neighbours: int = 0
     diversity: int | None = None
     dim: int | None = None
+    without_sources: Collection[str] | None = None
     where: Callable[[Memory], bool] | None = Field(default=None, exclude=True)
+
+    _sessions: dict[str, SessionLog] = PrivateAttr(default_factory=dict)  # of those with a chat store
+    _in_window: frozenset[str] = PrivateAttr(default=frozenset())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, values: object) -> object:
+        check_names(cls, values)
+        return values
+
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _check_memory(cls, memory: object) -> RoleplayMemory:
+        return open_memory(memory)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -124,24 +142,74 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
         """The name in serialised components."""
         return "RomaineMemoryBlock"
 
+    @property
+    def in_window(self) -> frozenset[str]:
+        """Source ids of the turns that stood in the window when the block was last read."""
+        return self._in_window
+
+    async def aput(
+        self,
+        messages: list[ChatMessage],
+        from_short_term_memory: bool = False,
+        session_id: str | None = None,
+    ) -> None:
+        """Writes messages. Those of a session that a chat store keeps were written when they were said."""
+        if not (from_short_term_memory and session_id in self._sessions):
+            await super().aput(messages, from_short_term_memory, session_id)
+
+    async def aremember(
+        self, session_id: str, messages: Sequence[ChatMessage], *, only_new: bool = False
+    ) -> None:
+        """Writes messages of a session as they are said, for a chat store.
+
+        Args:
+            session_id: The session.
+            messages: In the order they were said; those of roles that are not remembered are left out.
+            only_new: Whether messages without an id are left out that the session has already.
+        """
+        log = await self.aopen_session(session_id)
+        turns = log.named(self._turns(messages, session_id), only_new=only_new)
+        await self.memory.aadd_turns(self._whose, turns)
+
+    async def aopen_session(self, session_id: str) -> SessionLog:
+        """Looks up, once, what of a session is in the memory."""
+        if session_id not in self._sessions:
+            log = SessionLog(session_id, await self._stored(session_id))
+            self._sessions.setdefault(session_id, log)  # somebody else may have been faster
+        return self._sessions[session_id]
+
+    async def aforget(self, session_id: str) -> int:
+        """Deletes what a session wrote for good, and what was made from it; returns how many went."""
+        stored = await self._stored(session_id)
+        self._sessions.pop(session_id, None)
+        return (await self.memory.aforget(self._whose, [memory.id for memory in stored])).memories
+
+    async def _stored(self, session_id: str) -> list[Memory]:
+        listed = await self.memory.alist(
+            self._whose, kinds=[Kind.TURN], source_prefix=source_prefix(session_id)
+        )
+        return [memory for memory in listed if memory.scope == self._whose]
+
     async def _aput(self, messages: list[ChatMessage]) -> None:
-        speakers = self._speakers()
-        turns = [
-            turn_of(message, roles=self.roles, speakers=speakers, id_key=self.id_key) for message in messages
-        ]
-        await self.memory.aadd_turns(self._whose, [turn for turn in turns if turn is not None])
+        turns = [self._turns([message], message.additional_kwargs.get(SESSION_KEY)) for message in messages]
+        await self.memory.aadd_turns(self._whose, [turn for each in turns for turn in each])
 
     async def _aget(
         self,
         messages: list[ChatMessage] | None = None,
-        **block_kwargs: Any,  # noqa: ARG002 - the framework's signature; the session is in the scope
+        *,
+        session_id: str | None = None,
+        **block_kwargs: Any,  # noqa: ARG002 - the framework's signature
     ) -> list[ContentBlock]:
-        query = [
-            message.content for message in messages or [] if message.role in self.roles and message.content
-        ]
-        if not query:
+        window = [message for message in messages or [] if message.role in self.roles and message.content]
+        if not window:
             return []
-        hits = await self.memory.arecall(query[-_QUERY_MESSAGES:], self._whose, **self._options())
+        options, log = self._options(), self._sessions.get(session_id or "")
+        if log is not None:
+            self._in_window = frozenset(log.sources(self._turns(window, session_id)))
+            options["without_sources"] = self._in_window.union(self.without_sources or ())
+        query = [message.content or "" for message in window[-_QUERY_MESSAGES:]]
+        hits = await self.memory.arecall(query, self._whose, **options)
         shown = await asyncio.to_thread(self._within_budget, hits)  # which counts the tokens of long texts
         return [TextBlock(text=line_of(memory)) for memory in sorted(shown, key=story_time)]
 
@@ -158,11 +226,16 @@ class RomaineMemoryBlock(BaseMemoryBlock[list[ContentBlock]]):
             tokens_to_truncate -= self._tokens(getattr(left.pop(0), "text", ""))
         return left or None
 
-    def _speakers(self) -> dict[Role, str]:
-        return {
+    def _turns(self, messages: Sequence[ChatMessage], session: object) -> list[Turn]:
+        speakers = {
             Role.USER: self.user_name or self._whose.user,
             Role.CHARACTER: self.character_name or self._whose.character or "assistant",
         }
+        made = [
+            turn_of(message, session=session, roles=self.roles, speakers=speakers, id_key=self.id_key)
+            for message in messages
+        ]
+        return [turn for turn in made if turn is not None]
 
     def _within_budget(self, hits: list[Hit]) -> list[Memory]:
         """The best hits that fit, each with its neighbours if they fit as well."""

@@ -9,22 +9,23 @@ from datetime import datetime
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks.base import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle
+from llama_index.retrievers.romaine.given import open_memory
 from llama_index.retrievers.romaine.nodes import node_of
 
 from romaine.arrays import FloatArray
-from romaine.errors import OptionError
 from romaine.memory import Kind, Memory, RoleplayMemory, Scope
 from romaine.memory.options import RecallOptions
 from romaine.memory.records import whole_scope
-from romaine.options import keywords, taken
+from romaine.options import explains, keywords, taken
 
 
 class RomaineMemoryRetriever(BaseRetriever):
     """Retrieves what one user's character remembers. Make one for each user and chat: that costs nothing.
 
-    Words and names are looked for from the query's text. What is searched with by meaning is the bundle's
-    `embedding` if it has one, else the mean of its `custom_embedding_strs` (as a HyDE transform sets them),
-    else the query's text.
+    Words and names are looked for from the query's text. What is searched with by meaning is the mean of the
+    bundle's `custom_embedding_strs` (as a HyDE transform sets them) if it has any, else the query's text;
+    both are embedded by the memory's own model. A node's score is `Hit.confidence`, 0 to 1, as LlamaIndex
+    expects of a relevance; the ranker's score and its parts are in the metadata.
 
     Args:
         memory: The memory; many retrievers may share it.
@@ -45,12 +46,16 @@ class RomaineMemoryRetriever(BaseRetriever):
         order: As there.
         diversity: As there.
         dim: As there.
+        without_sources: As there.
         where: As there.
+        use_query_embedding: Whether to search by meaning with the bundle's `embedding` where it has one. It
+            must be of the memory's own model, with all dimensions. Other retrievers write those of their
+            models into a bundle that they share with this one, as in a fusion.
         callback_manager: LlamaIndex's.
         verbose: LlamaIndex's.
 
     Raises:
-        OptionError: If there is no memory or no scope, or a value is not allowed.
+        OptionError: If there is no memory or no scope, a name is unknown or a value not allowed.
 
     Examples:
         `pip install llama-index-embeddings-romaine`
@@ -65,6 +70,7 @@ class RomaineMemoryRetriever(BaseRetriever):
         ```
     """
 
+    @explains
     def __init__(
         self,
         memory: RoleplayMemory,
@@ -85,17 +91,18 @@ class RomaineMemoryRetriever(BaseRetriever):
         order: str = "score",
         diversity: int | None = None,
         dim: int | None = None,
+        without_sources: Collection[str] | None = None,
         where: Callable[[Memory], bool] | None = None,
+        use_query_embedding: bool = False,
         callback_manager: CallbackManager | None = None,
         verbose: bool = False,
     ) -> None:
         options = taken(RecallOptions, locals() | {"k": similarity_top_k, "explain": False})
         super().__init__(callback_manager=callback_manager, verbose=verbose)
-        if not isinstance(memory, RoleplayMemory):
-            raise OptionError(f"memory={memory!r} must be a romaine.RoleplayMemory")
-        self._memory = memory
+        self._memory = open_memory(memory)
         self._scope = whole_scope(scope, user=user, character=character, chat=chat)
         self._options = keywords(options)
+        self._use_query_embedding = use_query_embedding
 
     @property
     def memory(self) -> RoleplayMemory:
@@ -118,7 +125,7 @@ class RomaineMemoryRetriever(BaseRetriever):
 
     def _vector(self, query_bundle: QueryBundle) -> FloatArray | list[float] | None:
         """What to search with by meaning if it is not the query's own text."""
-        if query_bundle.embedding is not None:
+        if self._use_query_embedding and query_bundle.embedding is not None:
             return query_bundle.embedding
         texts = query_bundle.custom_embedding_strs
         if not texts:

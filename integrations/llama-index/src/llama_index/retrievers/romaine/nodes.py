@@ -1,11 +1,15 @@
-"""Hits of a memory as LlamaIndex nodes."""
+"""Memories as LlamaIndex nodes."""
 
 from __future__ import annotations
 
-from llama_index.core.schema import NodeWithScore, TextNode
+from llama_index.core.schema import BaseNode, NodeWithScore, TextNode
+from llama_index.core.vector_stores.utils import metadata_dict_to_node
 
 from romaine.memory import Hit, Memory
 from romaine.memory.plain import hit_metadata
+
+NODE_SOURCE = "llama-index:"
+"""Begins the `source_id` of what `RomaineVectorStore` wrote, so that no other entry is taken for a node."""
 
 _EMBEDDED = frozenset({"speaker"})  # what the memory itself embeds of a turn besides its text
 _FOR_THE_LLM = frozenset({"speaker", "created_at"})
@@ -21,9 +25,18 @@ def node_of(hit: Hit) -> NodeWithScore:
         hit: What `recall` found.
 
     Returns:
-        The memory as a TextNode under the memory's id, with the hit's score.
+        The memory as a TextNode under the memory's id, with the hit's confidence, 0 to 1, as its score. What
+        was written as a node comes back as that one, with its id and metadata, and the bookkeeping beside it.
     """
     metadata = hit_metadata(hit)
+    written = written_node(hit.memory)
+    if written is not None:
+        del metadata["metadata"]  # the node's own, which stands in it
+        hidden = [key for key in metadata if key not in written.metadata]
+        written.metadata = {**written.metadata, **{key: metadata[key] for key in hidden}}
+        written.excluded_embed_metadata_keys = [*written.excluded_embed_metadata_keys, *hidden]
+        written.excluded_llm_metadata_keys = [*written.excluded_llm_metadata_keys, *hidden]
+        return NodeWithScore(node=written, score=hit.confidence)
     node = TextNode(
         id_=hit.memory.id,
         text=hit.memory.text,
@@ -32,7 +45,14 @@ def node_of(hit: Hit) -> NodeWithScore:
         excluded_llm_metadata_keys=[key for key in metadata if key not in _FOR_THE_LLM],
         text_template=_template(hit),
     )
-    return NodeWithScore(node=node, score=hit.score)
+    return NodeWithScore(node=node, score=hit.confidence)
+
+
+def written_node(memory: Memory) -> BaseNode | None:
+    """Returns the node that a memory was made of, or None if it was made of something else."""
+    if memory.source_id is None or not memory.source_id.startswith(NODE_SOURCE):
+        return None
+    return metadata_dict_to_node(dict(memory.metadata), text=memory.text)
 
 
 def line_of(memory: Memory) -> str:
