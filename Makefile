@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 FRAMEWORKS := langchain llama-index haystack
 
-.PHONY: demo test test-core lint types examples bench mutants clean test-stores $(FRAMEWORKS:%=test-%) $(FRAMEWORKS:%=test-stores-%)
+.PHONY: demo test test-core lint types examples docs wheels bench mutants clean test-stores $(FRAMEWORKS:%=test-%) $(FRAMEWORKS:%=test-stores-%)
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/romaine demo
@@ -37,6 +37,14 @@ types: $(VENV)/.installed-test
 examples: $(VENV)/.installed-test
 	for script in examples/[0-9]*.py; do echo "== $$script"; $(PY) $$script || exit 1; done
 
+# The site of the pages in docs/, in site/: nothing is loaded from elsewhere, and a broken link is an error
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
+# Wheels and sdists of all packages in dist/, checked and tried in an empty environment
+wheels: $(PY)
+	$(PY) .ci/wheels --out dist
+
 bench: $(VENV)/.installed-bench .venv-st-onnx/.installed
 	$(PY) benchmarks/startup.py
 	$(PY) benchmarks/static.py
@@ -66,6 +74,10 @@ $(VENV)/.installed-test: $(PY) pyproject.toml constraints.txt $(FRAMEWORKS:%=int
 		-e integrations/llama-index -e integrations/haystack
 	@touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-docs: $(PY) pyproject.toml
+	$(PY) $(PIP_INSTALL) -c constraints.txt -e '.[docs]'
+	@touch $@
+
 $(VENV)/.installed-bench: $(VENV)/.installed-test
 	$(PY) $(PIP_INSTALL) -c constraints.txt -e '.[bench]'
 	@touch $@
@@ -90,5 +102,5 @@ $(VENV)/.installed-bench: $(VENV)/.installed-test
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(FRAMEWORKS:%=.venv-%) $(FRAMEWORKS:%=.venv-stores-%) .venv-st-onnx dist build
+	rm -rf $(VENV) $(FRAMEWORKS:%=.venv-%) $(FRAMEWORKS:%=.venv-stores-%) .venv-st-onnx dist build site
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,47 +1,68 @@
-"""The page on how it is built: its code runs, and the files it names are there."""
+"""Every page of docs/ and the README: what it shows runs, the files it names are there."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from romaine import Scope, Turn, formats
-from romaine.formats.reading import ReadOptions
+from tests.pages import Block, blocks, commands, run_page
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "how-it-is-built.md").read_text(encoding="utf-8")
+DOCS = ROOT / "docs"
+PAGES = {"README.md": ROOT / "README.md"} | {
+    path.relative_to(ROOT).as_posix(): path for path in sorted(DOCS.rglob("*.md"))
+}
+ELSEWHERE = {
+    "docs/training.md": "tests/train/test_docs.py",  # needs larger files of the kinds it shows
+    "docs/how-to/langchain.md": "integrations/langchain",
+    "docs/how-to/llama-index.md": "integrations/llama-index",
+    "docs/how-to/haystack.md": "integrations/haystack",
+    "docs/how-to/vector-stores.md": "integrations",
+}
+"""Pages whose code is run by another suite, which has the framework: where that is."""
 
 
-@pytest.fixture(scope="module")
-def shown() -> Iterator[dict[str, Any]]:
-    """What the page's code defines."""
-    names: dict[str, Any] = {"__name__": "page"}
-    for block in re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE):
-        exec(compile(block, "how-it-is-built.md", "exec"), names)
-    yield names
-    names["memory"].close()
+def code_of(page: Path) -> list[Block]:
+    return [block for block in blocks(page.read_text("utf-8")) if block.language in ("python", "console")]
 
 
-def test_its_format_reads_a_file(shown: dict[str, Any]) -> None:
-    document = {"log": [{"said": "The key hangs by the door.", "by": "Tomas"}]}
-    assert isinstance(shown["FORMAT"], formats.Format)
-    assert shown["FORMAT"].recognises(document)
-    (chat,) = shown["FORMAT"].read(document, ReadOptions()).chats
-    assert [(turn.speaker, turn.text) for turn in chat.turns] == [("Tomas", "The key hangs by the door.")]
+@pytest.mark.parametrize(
+    "name", [name for name, page in PAGES.items() if name not in ELSEWHERE and code_of(page)]
+)
+def test_what_a_page_shows_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_page(PAGES[name], tmp_path)
 
 
-def test_its_ranker_ranks(shown: dict[str, Any]) -> None:
-    scope = Scope(user="ana")
-    shown["memory"].add_turns(scope, [Turn("The key hangs by the door.", speaker="Tomas", role="character")])
-    (hit,) = shown["memory"].recall("Where is the key?", scope)
-    assert hit.parts["nostalgia"] == pytest.approx(3)
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_pages_run_elsewhere_are_run_there(name: str) -> None:
+    """The suite that has to run them names them."""
+    place = ROOT / ELSEWHERE[name]
+    files = [place] if place.is_file() else place.rglob("test_*.py")
+    named = any(Path(name).name in file.read_text("utf-8") for file in files)
+    assert named or not [block for block in code_of(PAGES[name]) if not block.skipped]
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"`([\w/]+(?:/|\.py))`", PAGE))))
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_can_be_run(name: str) -> None:
+    """Nothing is hidden from the runner: blocks are at the margin, commands are of known programs."""
+    text = PAGES[name].read_text("utf-8")
+    assert not re.findall(r"^[ \t]+```(?:python|console)", text, re.MULTILINE)
+    assert not re.findall(r"^```(?:py|sh|bash|shell|pycon)$", text, re.MULTILINE), "say python or console"
+    assert not re.findall(r"^ *\)  # .", text, re.MULTILINE), "say it in the line of the print"
+    for block in blocks(text):
+        if block.note:
+            assert re.match(r"not run: \S", block.note), block.note
+        if block.language == "console":
+            assert all(command for command, _ in commands(block)), block.code
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(set(re.findall(r"`([\w/]+(?:/|\.py))`", PAGES["docs/how-it-is-built.md"].read_text("utf-8")))),
+)
 def test_the_files_it_names_are_there(name: str) -> None:
     places = (
         ROOT,

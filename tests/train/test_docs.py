@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import shlex
 from pathlib import Path
 
@@ -12,16 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from romaine.cli import app
+from tests.pages import blocks, commands
 from tests.train.conftest import THINGS
 
 PAGE = Path(__file__).parents[2] / "docs" / "training.md"
 
 pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="the pages are not part of an installation")
-
-
-def shown_files():
-    blocks = re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    return dict(blocks)
 
 
 def more_like(name, shown):
@@ -44,9 +39,9 @@ def more_like(name, shown):
 
 
 def test_the_example_runs(small_teacher_folder, tmp_path, monkeypatch, capsys):
-    page = PAGE.read_text("utf-8")
+    page = [block for block in blocks(PAGE.read_text("utf-8")) if not block.skipped]
     monkeypatch.chdir(tmp_path)
-    for name, shown in shown_files().items():
+    for name, shown in ((block.file, block.code) for block in page if block.file):
         if name.endswith(".toml"):
             # the same recipe with a teacher of a few thousand weights
             assert 'kind = "minilm" ' in shown
@@ -54,11 +49,13 @@ def test_the_example_runs(small_teacher_folder, tmp_path, monkeypatch, capsys):
         else:
             shown = more_like(name, shown)
         Path(name).write_text(shown, encoding="utf-8")
-    [command] = re.findall(r"<!-- run -->\n    romaine (.*)\n", page)
-    result = CliRunner().invoke(app, [*shlex.split(command), "--threads", "1", "--no-progress"])
+    consoles = [block for block in page if block.language == "console"]
+    shown = [command for block in consoles for command, _ in commands(block)]
+    [command] = [command for command in shown if command.startswith("romaine ")]
+    result = CliRunner().invoke(app, [*shlex.split(command)[1:], "--threads", "1", "--no-progress"])
     assert result.exit_code == 0, result.output
-    [code] = re.findall(r"<!-- python -->\n```python\n(.*?)```", page, re.DOTALL)
-    exec(compile(code, "docs/training.md", "exec"), {})
+    [python] = [block for block in page if block.language == "python"]
+    exec(compile(python.code, "docs/training.md", "exec"), {})
     assert capsys.readouterr().out.strip() == "(32,)"
 
 

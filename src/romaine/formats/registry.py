@@ -30,8 +30,8 @@ from romaine.formats.risu import is_risu, read_risu
 from romaine.formats.sillytavern import is_sillytavern, read_sillytavern
 from romaine.plugins import Plugin, plugins
 
-#: A path, or the name and the bytes of a file that is in memory.
 Source = str | os.PathLike[str] | tuple[str, bytes]
+"""What can be read: the path of a file, or the name and the bytes of one that is in memory."""
 
 ENTRY_POINT_GROUP = "romaine.formats"
 _HEAD_BYTES = 4096
@@ -90,6 +90,7 @@ _FORMATS = (
 
 #: Names of the formats that this package reads by itself.
 FORMATS: tuple[str, ...] = tuple(dict.fromkeys(entry.name for entry in _FORMATS))
+"""Names of the formats of this package; `format_names` has those of other packages, too."""
 
 
 def format_names() -> tuple[str, ...]:
