@@ -8,6 +8,15 @@ from romaine.memory.exchange import to_json
 from romaine.memory.records import Hit, Memory
 
 
+def clean_text(text: str) -> str:
+    """Returns a text that UTF-8 can hold: halves of surrogate pairs, which a memory keeps, become U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 def memory_metadata(memory: Memory) -> dict[str, Any]:
     """Returns all about a memory but its id and text, as what JSON can hold.
 
