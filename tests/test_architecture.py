@@ -46,6 +46,13 @@ RUNTIMES = {
     "matplotlib": {"evaluate/report/charts.py", "train"},
     "jinja2": {"evaluate/report/write.py"},
     "mteb": {"evaluate/mteb.py"},
+    "fastapi": {"server"},
+    "starlette": {"server"},
+    "uvicorn": {"server"},
+    "pydantic": {"server"},
+    "pydantic_settings": {"server"},
+    "prometheus_client": {"server"},
+    "orjson": {"server"},
 }
 
 
