@@ -48,6 +48,13 @@ RUNTIMES = {
     "mteb": {"evaluate/mteb.py"},
     "mcp": {"mcp"},
     "mcp_types": {"mcp"},
+    "fastapi": {"server"},
+    "starlette": {"mcp", "server"},
+    "uvicorn": {"server"},
+    "pydantic": {"mcp", "server"},
+    "pydantic_settings": {"server"},
+    "prometheus_client": {"server"},
+    "orjson": {"server"},
 }
 
 
