@@ -25,7 +25,7 @@ from romaine.precision import Precision, similarity
 from romaine.truncation import TruncationWarning
 
 if TYPE_CHECKING:
-    from romaine.memory import Hit, Memory, RoleplayMemory, Scope, Turn
+    from romaine.memory import Hit, Memory, RoleplayMemory, Scope, SparseEncoder, Turn
 
 __version__ = "0.1.0"
 
@@ -36,6 +36,7 @@ __all__ = [
     "Precision",
     "RoleplayMemory",
     "Scope",
+    "SparseEncoder",
     "TruncationWarning",
     "Turn",
     "__version__",
@@ -44,7 +45,7 @@ __all__ = [
     "slice_dim",
 ]
 
-_OF_MEMORY = frozenset({"Hit", "Memory", "RoleplayMemory", "Scope", "Turn"})
+_OF_MEMORY = frozenset({"Hit", "Memory", "RoleplayMemory", "Scope", "SparseEncoder", "Turn"})
 
 
 def __getattr__(name: str) -> Any:

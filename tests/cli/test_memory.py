@@ -317,7 +317,7 @@ def test_another_user_sees_nothing(tavern, db):
     done = other.run("recall", QUESTION)
     assert done.exit_code == 0
     assert done.stdout == ""
-    assert "nothing is stored for user 'bob'" in done.stderr
+    assert "nothing is stored for --user bob" in done.stderr
     assert other.json("recall", QUESTION) == {"hits": []}
     assert other.json("list") == []
     assert other.json("stats")["total"] == 0

@@ -100,6 +100,28 @@ def texts(rows: Iterator[StoredMemory]) -> list[str]:
     return [row.memory.text for row in rows]
 
 
+def test_the_scopes_of_a_user_are_told_and_no_others(storage: Storage) -> None:
+    shared, whole_chat, odd = Scope(user="ana"), replace(ANA, character=None), replace(ANA, chat=ODD)
+    with storage.write() as change:
+        stored(change, turn("one"), turn("two", 1), turn("three", 2, whole_chat), turn("four", None, shared))
+        stored(change, turn("five", 0, odd), turn("of another", 0, BO))
+        retired = stored(change, turn("gone", 0, replace(ANA, chat="gone")))[0]
+        change.update(replace(retired, retired=retired.born + 1), terms("gone"))
+        tavern = change.make_space("ana", "tavern").row_id
+        change.add_fork(change.make_space("ana", "fork").row_id, tavern, character="Cassian", at=1)
+    with storage.read("ana") as snapshot:
+        assert snapshot.scopes("ana") == {
+            ANA: 2,
+            whole_chat: 1,
+            shared: 1,
+            odd: 1,
+            replace(ANA, chat="fork"): 0,
+        }
+    with storage.read() as snapshot:
+        assert snapshot.scopes("bo") == {BO: 1}
+        assert snapshot.scopes("nobody") == {}
+
+
 # --- what is kept ------------------------------------------------------------------------------------------
 
 

@@ -22,11 +22,16 @@ def trials(count: int = 400, seed: int = 0) -> Trials:
     answerable = asked_in == asked_about
     evidence = random.normal(size=(count, len(FEATURES)))
     evidence[:, 0] += 3 * answerable
+    behind = np.sort(random.exponential(size=(count, 5)), axis=1)
+    behind -= behind[:, :1]
+    behind[::7, 3:] = np.nan  # chats of three turns
     return Trials(
         asked_in=asked_in,
         asked_about=asked_about,
         evidence=evidence,
         recall=np.where(answerable, random.choice([0.0, 1.0], p=[0.3, 0.7], size=count), 0.0),
+        behind=behind,
+        found=answerable[:, None] & (random.random((count, 5)) < np.exp(-behind)),
     )
 
 
@@ -53,6 +58,12 @@ def test_features_left_out_have_no_weight() -> None:
     assert fit(trials(), loss=0.02, used=used).weights[0] == 0
 
 
+def test_hits_are_judged_by_the_figure_that_tells_and_by_how_far_they_are_behind() -> None:
+    hit = fit(trials(4000), loss=0.02, used=EVERY).hit
+    assert np.abs(hit.weights).argmax() == 0
+    assert hit.behind < -0.3
+
+
 def test_every_question_is_put_to_every_conversation(files: list[Path]) -> None:
     gathered = gather([read_conversation(file) for file in files], Embedder())
     assert len(gathered.recall) == 18
@@ -65,6 +76,8 @@ def test_calibrates_a_model(files: list[Path]) -> None:
     assert (report.answerable, report.unanswerable) == (6, 12)
     assert 0 <= report.silent <= 1
     assert 0 <= report.lost <= report.recall <= 1
+    assert 0 <= report.hit_error <= 0.5
+    assert set(report.to_json()["calibration"]["hit"]) == {"intercept", "weights", "behind"}
     assert set(report.to_json()["calibration"]["weights"]) == set(FEATURES)
 
 

@@ -2,9 +2,18 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
-from romaine.memory.abstention import FEATURES, GENERIC, Calibration, Evidence, calibration_for, evidence_of
+from romaine.memory.abstention import (
+    FEATURES,
+    GENERIC,
+    Calibration,
+    Evidence,
+    HitCalibration,
+    calibration_for,
+    evidence_of,
+)
 from tests.memory.test_ranking import candidates, rank, signals
 
 STRONG = Evidence(cosine=0.9, word_share=1.0, score=12.0, known_share=1.0, unknown_name=0.0)
@@ -52,7 +61,20 @@ def test_a_query_without_words_divides_by_nothing() -> None:
 
 
 def test_extreme_evidence_does_not_overflow() -> None:
-    calibration = Calibration(intercept=0.0, weights=(1e6, 0.0, 0.0, 0.0, 0.0), threshold=0.5)
+    hit = HitCalibration(intercept=0.0, weights=(0.0,) * 5, behind=-1e6)
+    calibration = Calibration(intercept=0.0, weights=(1e6, 0.0, 0.0, 0.0, 0.0), threshold=0.5, hit=hit)
     assert calibration.confidence(STRONG) == pytest.approx(1)
-    against = Calibration(intercept=-1e6, weights=(0.0,) * 5, threshold=0.5)
+    against = Calibration(intercept=-1e6, weights=(0.0,) * 5, threshold=0.5, hit=hit)
     assert against.confidence(STRONG) == pytest.approx(1 / (1 + math.exp(60)), rel=1e-9, abs=0)
+    assert np.isfinite(hit.confidences(STRONG, np.array([12.0, -1e9]))).all()
+
+
+@pytest.mark.parametrize("model", ["little-gem", "sentence-transformers/all-MiniLM-L6-v2", "somebody/else"])
+def test_a_hit_is_the_surer_the_higher_its_score_and_the_stronger_the_evidence(model: str) -> None:
+    hit = calibration_for(model).hit
+    strong = hit.confidences(STRONG, np.array([12.0, 9.0, 3.0]))
+    weak = hit.confidences(WEAK, np.array([1.0, 0.5, -3.0]))
+    for confidences in (strong, weak):
+        assert (np.diff(confidences) < 0).all()
+        assert ((confidences > 0) & (confidences < 1)).all()
+    assert strong[0] > 3 * weak[0]

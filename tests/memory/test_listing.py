@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from romaine.errors import OptionError
 from romaine.memory import Kind, RoleplayMemory, Scope
 
 from .conftest import said
@@ -72,3 +73,21 @@ def test_figures_are_those_of_what_is_seen(
     assert dict(stats.memories) == Counter(m.kind for m in seen)
     assert stats.tokens == sum(m.token_count for m in seen)
     assert stats.total == len(seen)
+
+
+def test_scopes_are_those_of_one_user_that_hold_something(memory: RoleplayMemory, party: Scope) -> None:
+    shared = Scope(user="ana")
+    fork = memory.branch(party, at=10, to_chat="what if")
+    memory.forget(
+        Scope(user="ana", chat="later"),
+        [one.id for one in memory.list(replace(party, chat="later")) if one.scope.chat == "later"],
+    )
+    assert [(each.scope, each.memories) for each in memory.scopes("ana")] == [
+        (shared, 1),
+        (party, 63),
+        (replace(party, character="Cassian"), 1),
+        (fork, 0),
+    ]
+    assert memory.scopes("bob") == []
+    with pytest.raises(OptionError, match="user"):
+        memory.scopes("")

@@ -11,7 +11,7 @@ import pytest
 
 from romaine.embedder import Embedder
 from romaine.errors import DimensionError, OptionError, TextTypeError, UnknownNameError
-from romaine.memory import Memory, RoleplayMemory, Scope, Turn
+from romaine.memory import Memory, RoleplayMemory, Scope, Turn, WeightedRanker, Weights
 
 from .conftest import CHAT, said
 
@@ -470,3 +470,36 @@ def test_recency_is_that_of_time_in_an_index_kept_and_in_one_made_anew(
     recency = {text[-2]: parts.get("recency", 0.0) for text, (_, parts) in live.items()}
     assert sorted(recency, key=recency.__getitem__) == ["1", "2", "5", "6", "7"]
     assert recency["1"] == 0.0
+
+
+def test_what_the_prompt_shows_already_is_neither_hit_nor_neighbour(
+    memory: RoleplayMemory, scope: Scope
+) -> None:
+    memory.add_turns(scope, CHAT)
+    fact = memory.add_fact(scope, "The silver key opens the vault.", parent_id="1").memory
+    found = memory.recall("silver key", scope, k=9, neighbours=2, without_sources=["1", "3", "unknown"])
+    shown = [one for hit in found for one in (hit.memory, *hit.neighbours)]
+    assert found[0].memory.id == fact.id
+    assert {one.source_id for one in shown} == {None, "2", "4", *(turn.source_id for turn in CHAT[4:])}
+    assert memory.recall("silver key", scope, without_sources=[]) == memory.recall("silver key", scope)
+    with pytest.raises(OptionError, match="without_sources='1'"):
+        memory.recall("silver key", scope, without_sources="1")
+
+
+def test_confidence_falls_with_the_score_and_tells_answers_from_others(
+    memory: RoleplayMemory, scope: Scope
+) -> None:
+    memory.add_turns(scope, CHAT)
+    found = memory.recall("Where is the silver key?", scope, k=6)
+    sure = [hit.confidence for hit in found]
+    assert sure == sorted(sure, reverse=True)
+    assert all(0 < one < 1 for one in sure)
+    assert sure[0] > 3 * memory.recall("What did Zanthippe cook on Mars?", scope)[0].confidence
+    with_reranker = RoleplayMemory(
+        memory.path, embedder=memory.embedder, ranker=WeightedRanker(Weights(lexical=100.0))
+    )
+    with with_reranker:
+        again = with_reranker.recall("Where is the silver key?", scope, k=6)
+        assert {hit.memory.id: hit.confidence for hit in again} == {
+            hit.memory.id: hit.confidence for hit in found
+        }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
 
 from romaine.cli.memory_edit import branch, decay, forget, pin, unpin
 from romaine.cli.memory_import import import_
-from romaine.cli.memory_options import Kinds, Whose
+from romaine.cli.memory_options import File, Kinds, User, Whose, as_options
 from romaine.cli.memory_upkeep import check, erase, export, reembed
 from romaine.cli.memory_view import (
     explanation_to_json,
@@ -21,7 +22,7 @@ from romaine.cli.memory_view import (
     stats_to_json,
 )
 from romaine.cli.options import Json, takes_options
-from romaine.cli.terminal import print_json
+from romaine.cli.terminal import print_json, print_text
 from romaine.memory import RoleplayMemory
 from romaine.memory.exchange import to_json
 from romaine.memory.options import RecallOptions
@@ -52,7 +53,8 @@ def recall(
         found = memory.recall(query if len(query) > 1 else query[0], whose.scope, **how)
         if mark_used:
             memory.mark_used(whose.scope, found.hits)
-        is_empty = not found.hits and not memory.stats(whose.scope).total
+        if not found.hits:
+            whose.say_nothing(memory)
     if as_json and asked.explain:
         print_json(explanation_to_json(found))
     elif as_json:
@@ -61,8 +63,6 @@ def recall(
         print_explanation(found)
     elif found.hits:
         print_hits(found.hits, with_parts=False)
-    if not found.hits:
-        whose.say_nothing(is_empty=is_empty)
 
 
 def list_(
@@ -80,13 +80,12 @@ def list_(
         memories = memory.list(
             whose.scope, kinds=kind or None, include_superseded=not current, offset=offset, limit=limit
         )
-        is_empty = not memories and not memory.stats(whose.scope).total
+        if not memories:
+            whose.say_nothing(memory)
     if as_json:
         print_json([to_json(one) for one in memories])
     elif memories:
         print_memories(memories)
-    if not memories:
-        whose.say_nothing(is_empty=is_empty)
 
 
 def show(
@@ -101,6 +100,19 @@ def show(
         print_json(to_json(found))
     else:
         print_memory(found)
+
+
+def scopes(file: File, user: User, as_json: Json = False) -> None:
+    """List the scopes of a user that hold something, as options for the other commands."""
+    with file.open() as memory:
+        held = memory.scopes(user)
+    if as_json:
+        print_json([vars(each.scope) | {"memories": each.memories} for each in held])
+        return
+    if not held:
+        print_text(f"nothing is stored for --user {shlex.quote(user)}", to_stderr=True)
+    for each in held:
+        print_text(f"{as_options(each.scope)}  ({each.memories:,} memories)")
 
 
 def stats(whose: Whose, as_json: Json = False) -> None:
@@ -119,6 +131,6 @@ def stats(whose: Whose, as_json: Json = False) -> None:
     print_fields({"memories": shown.pop("total")} | counts | shown)
 
 
-_LOOKING_AND_CHANGING = (recall, list_, show, pin, unpin, forget, decay, branch, stats)
+_LOOKING_AND_CHANGING = (recall, scopes, list_, show, pin, unpin, forget, decay, branch, stats)
 for _command in (import_, *_LOOKING_AND_CHANGING, export, reembed, check, erase):
     app.command(_command.__name__.removesuffix("_"))(takes_options(_command))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from romaine.errors import StorageError
 from romaine.memory import RoleplayMemory, Scope
 
 _INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
+_SCOPES_TOLD = 10
 _FUNNEL_DIM = 64  # first stage of search, where the model is trained for it
 
 Database = Annotated[Path, typer.Option("--db", help="The memory's file.", show_default=False)]
@@ -104,15 +106,24 @@ class Whose(File):
         """Whose memory."""
         return Scope(user=self.user, character=self.character, chat=self.chat)
 
-    def say_nothing(self, *, is_empty: bool) -> None:
-        """Tells on stderr that nothing was found, and whether the scope is to blame."""
-        whose = f"user {self.user!r}, character {self.character!r}, chat {self.chat!r}"
-        print_text(
-            f"nothing is stored for {whose}; --character and --chat name a chat's memory"
-            if is_empty
-            else "nothing fits",
-            to_stderr=True,
-        )
+    def say_nothing(self, memory: RoleplayMemory) -> None:
+        """Tells on stderr that nothing was found, and if the scope is to blame, which ones hold something."""
+        if memory.stats(self.scope).total:
+            print_text("nothing fits", to_stderr=True)
+            return
+        held = memory.scopes(self.user)
+        told = [f"  {as_options(each.scope)}  ({each.memories:,} memories)" for each in held[:_SCOPES_TOLD]]
+        if len(held) > _SCOPES_TOLD:
+            told.append(f"  and {len(held) - _SCOPES_TOLD:,} more; see `romaine memory scopes`")
+        found = ["there is something for", *told] if held else ["nor for any other scope of this user"]
+        print_text("\n".join([f"nothing is stored for {as_options(self.scope)}", *found]), to_stderr=True)
+
+
+def as_options(scope: Scope) -> str:
+    """A scope as it is given on a command line."""
+    return " ".join(
+        f"--{name} {shlex.quote(value)}" for name, value in vars(scope).items() if value is not None
+    )
 
 
 @contextmanager

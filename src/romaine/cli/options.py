@@ -38,6 +38,7 @@ _FLAGS = {
     "k": ("-k",),
     "kinds": ("--kind",),
     "speakers": ("--speaker",),
+    "without_sources": ("--without-source",),
     "allow_untrained_dim": ("--allow-untrained-dim/--no-allow-untrained-dim",),
 }
 """Options that are not `--` and their own name on a command line."""

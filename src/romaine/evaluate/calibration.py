@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from romaine.errors import OptionError
 from romaine.evaluate.memory import ConversationMemory
 from romaine.formats.locomo import Conversation, read_conversations
-from romaine.memory.abstention import FEATURES, Calibration
+from romaine.memory.abstention import FEATURES, Calibration, HitCalibration, logistic
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
@@ -37,12 +37,17 @@ class Trials:
         asked_about: Number of the conversation that the question belongs to, (n,).
         evidence: `Evidence` of each as an array, float64 (n, features).
         recall: Recall@5 of each, 0 where the answer is not there, float64 (n,).
+        behind: How much less than the best score each of its first five hits has, NaN for none, float64
+            (n, 5).
+        found: Whether that hit is evidence of it, bool (n, 5).
     """
 
     asked_in: NDArray[np.int64]
     asked_about: NDArray[np.int64]
     evidence: NDArray[np.float64]
     recall: NDArray[np.float64]
+    behind: NDArray[np.float64]
+    found: NDArray[np.bool_]
 
     @property
     def answerable(self) -> NDArray[np.bool_]:
@@ -65,6 +70,8 @@ class CalibrationReport:
         silent: Share of the unanswerable for which nothing is returned, leave-one-conversation-out.
         recall: Recall@5 of the answerable without abstaining.
         lost: How much of that abstaining costs, leave-one-conversation-out.
+        hit_error: How far the confidence of hits is from the share of them that are evidence, on average over
+            ten bins of it (the expected calibration error of Naeini et al. 2015), leave-one-conversation-out.
     """
 
     calibration: Calibration
@@ -73,20 +80,22 @@ class CalibrationReport:
     silent: float
     recall: float
     lost: float
+    hit_error: float
 
     def to_json(self) -> dict[str, Any]:
         """The figures, and the calibration as `calibrations.json` keeps it."""
-        weights = zip(FEATURES, self.calibration.weights, strict=True)
+        fitted, hit = self.calibration, self.calibration.hit
         return {
             "answerable": self.answerable,
             "unanswerable": self.unanswerable,
             "silent": self.silent,
             "recall@5": self.recall,
             "lost": self.lost,
-            "calibration": {
-                "intercept": round(self.calibration.intercept, 4),
-                "weights": {name: round(weight, 4) for name, weight in weights},
-                "threshold": round(self.calibration.threshold, 4),
+            "hit_error": self.hit_error,
+            "calibration": _logistic_json(fitted)
+            | {
+                "threshold": round(fitted.threshold, 4),
+                "hit": _logistic_json(hit) | {"behind": round(hit.behind, 4)},
             },
         }
 
@@ -119,6 +128,8 @@ def calibrate(
     used = _feature_mask(features)
     trials = gather(conversations, embedder)
     silent = lost = 0.0
+    sure: list[NDArray[np.float64]] = []
+    right: list[NDArray[np.bool_]] = []
     for left_out in range(len(conversations)):
         involved = (trials.asked_in == left_out) | (trials.asked_about == left_out)
         calibration = fit(trials.where(~involved), loss=loss, used=used)
@@ -126,6 +137,9 @@ def calibrate(
         quiet = confidences(calibration, judged) < calibration.threshold
         silent += float((quiet & ~judged.answerable).sum())
         lost += float(judged.recall[quiet].sum())
+        there = ~np.isnan(judged.behind)
+        sure.append(_hit_confidences(calibration.hit, judged)[there])
+        right.append(judged.found[there])
     answerable = int(trials.answerable.sum())
     unanswerable = len(trials.recall) - answerable
     return CalibrationReport(
@@ -135,12 +149,13 @@ def calibrate(
         silent=silent / unanswerable,
         recall=float(trials.recall.sum()) / answerable,
         lost=lost / answerable,
+        hit_error=_calibration_error(np.concatenate(sure), np.concatenate(right)),
     )
 
 
 def gather(conversations: list[Conversation], embedder: Embedder) -> Trials:
     """Puts every question to every conversation."""
-    asked_in, asked_about, evidence, recall = [], [], [], []
+    asked_in, asked_about, evidence, recall, behind, right = [], [], [], [], [], []
     for here, conversation in enumerate(conversations):
         with ConversationMemory(conversation, embedder) as memory:
             for about, other in enumerate(conversations):
@@ -148,17 +163,22 @@ def gather(conversations: list[Conversation], embedder: Embedder) -> Trials:
                     explanation = memory.explain(question.text, _K)
                     if explanation.evidence is None:
                         continue
-                    found = {hit.memory.source_id for hit in explanation.hits}
+                    found = [hit.memory.source_id for hit in explanation.hits]
                     wanted = {*question.evidence} if here == about else set()
                     asked_in.append(here)
                     asked_about.append(about)
                     evidence.append(explanation.evidence.to_array())
-                    recall.append(len(wanted & found) / len(wanted) if wanted else 0.0)
+                    recall.append(len(wanted.intersection(found)) / len(wanted) if wanted else 0.0)
+                    gaps = [explanation.evidence.score - hit.score for hit in explanation.hits]
+                    behind.append(gaps + [np.nan] * (_K - len(gaps)))
+                    right.append([source in wanted for source in found] + [False] * (_K - len(gaps)))
     return Trials(
         asked_in=np.array(asked_in),
         asked_about=np.array(asked_about),
         evidence=np.array(evidence),
         recall=np.array(recall),
+        behind=np.array(behind),
+        found=np.array(right),
     )
 
 
@@ -181,16 +201,33 @@ def fit(trials: Trials, *, loss: float, used: NDArray[np.bool_]) -> Calibration:
     intercept, slopes = _logistic_regression(standardised, answerable.astype(np.float64), weights)
     slopes = slopes * used / deviation
     calibration = Calibration(
-        intercept=intercept - float(slopes @ mean), weights=tuple(slopes.tolist()), threshold=0.0
+        intercept=intercept - float(slopes @ mean),
+        weights=tuple(slopes.tolist()),
+        threshold=0.0,
+        hit=_fit_hits(trials, used),
     )
     sureness = confidences(calibration, trials)[answerable]
     order = np.argsort(sureness)
     lost = np.cumsum(trials.recall[answerable][order]) / len(order)
     first_kept = min(int(np.searchsorted(lost, loss, side="right")), len(order) - 1)
-    return Calibration(
-        intercept=calibration.intercept,
-        weights=calibration.weights,
-        threshold=float(sureness[order[first_kept]]),
+    return replace(calibration, threshold=float(sureness[order[first_kept]]))
+
+
+def _fit_hits(trials: Trials, used: NDArray[np.bool_]) -> HitCalibration:
+    """Fits the model of single hits, those of answerable and of unanswerable questions in equal parts."""
+    trial, rank = np.nonzero(~np.isnan(trials.behind))
+    x = np.column_stack([trials.evidence[trial], trials.behind[trial, rank]])
+    answerable = trials.answerable[trial]
+    weights = np.where(answerable, 1.0, answerable.sum() / max((~answerable).sum(), 1))
+    mean, deviation = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
+    fitted = np.append(used, True)
+    found = trials.found[trial, rank].astype(np.float64)
+    intercept, slopes = _logistic_regression((x - mean) / deviation * fitted, found, weights)
+    slopes = slopes * fitted / deviation
+    return HitCalibration(
+        intercept=intercept - float(slopes @ mean),
+        weights=tuple(slopes[:-1].tolist()),
+        behind=min(float(slopes[-1]), 0.0),
     )
 
 
@@ -211,8 +248,26 @@ def _logistic_regression(
 
 def confidences(calibration: Calibration, trials: Trials) -> NDArray[np.float64]:
     """How sure a memory is of each trial that the answer is there, as `Calibration.confidence`, (n,)."""
-    logits = calibration.intercept + trials.evidence @ np.array(calibration.weights)
-    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))))
+    return logistic(calibration.intercept + trials.evidence @ np.array(calibration.weights))
+
+
+def _hit_confidences(hit: HitCalibration, trials: Trials) -> NDArray[np.float64]:
+    """How sure a memory is of each hit, NaN where there is none, (n, 5)."""
+    best = hit.intercept + trials.evidence @ np.array(hit.weights)
+    return logistic(best[:, None] + hit.behind * trials.behind)
+
+
+def _calibration_error(sure: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    bins = np.minimum((sure * 10).astype(int), 9)
+    return sum(abs(float((sure[bins == i] - right[bins == i]).sum())) for i in np.unique(bins)) / len(sure)
+
+
+def _logistic_json(model: Calibration | HitCalibration) -> dict[str, Any]:
+    weights = zip(FEATURES, model.weights, strict=True)
+    return {
+        "intercept": round(model.intercept, 4),
+        "weights": {name: round(weight, 4) for name, weight in weights},
+    }
 
 
 def _feature_mask(features: Iterable[str]) -> NDArray[np.bool_]:

@@ -9,13 +9,14 @@ from romaine.memory.health import Health
 from romaine.memory.hits import Explanation, Rejected
 from romaine.memory.language import Analyzer
 from romaine.memory.lifecycle import DecayResult, Lifecycle
-from romaine.memory.listing import Stats
+from romaine.memory.listing import HeldScope, Stats
 from romaine.memory.memory import RoleplayMemory
 from romaine.memory.notes import NoteAdded
 from romaine.memory.query import Query
 from romaine.memory.ranking import Ranker, Ranking, Reranker, Signals, WeightedRanker, Weights
 from romaine.memory.records import Category, Hit, Kind, Memory, Role, Scope, Turn
 from romaine.memory.reembedding import reembed
+from romaine.memory.sparse import SparseEncoder, SparseVector
 from romaine.memory.storage import Storage
 from romaine.memory.turns import TurnsAdded
 
@@ -27,6 +28,7 @@ __all__ = [
     "Explanation",
     "Forgotten",
     "Health",
+    "HeldScope",
     "Hit",
     "Kind",
     "Lifecycle",
@@ -42,6 +44,8 @@ __all__ = [
     "RoleplayMemory",
     "Scope",
     "Signals",
+    "SparseEncoder",
+    "SparseVector",
     "Spread",
     "Stats",
     "Storage",

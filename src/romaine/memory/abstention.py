@@ -8,13 +8,12 @@ all. Its parameters are data, fitted per model by `romaine.evaluate.calibration.
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from romaine.memory.candidates import Candidates
 from romaine.memory.ranking import Ranking
@@ -64,6 +63,34 @@ def evidence_of(candidates: Candidates, ranking: Ranking) -> Evidence | None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HitCalibration:
+    """A fitted logistic model of how likely a hit holds an answer.
+
+    Attributes:
+        intercept: Its constant.
+        weights: One for each of `FEATURES`.
+        behind: For each point of score that a hit is behind the best one, 0 or less.
+    """
+
+    intercept: float
+    weights: tuple[float, ...]
+    behind: float
+
+    def confidences(self, evidence: Evidence, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How likely each hit holds an answer.
+
+        Args:
+            evidence: Of the recall.
+            scores: The default ranker's, float64 (n,).
+
+        Returns:
+            0 to 1, the higher the higher the score, float64 (n,).
+        """
+        best = self.intercept + float(np.dot(self.weights, evidence.to_array()))
+        return logistic(best + self.behind * (evidence.score - scores))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Calibration:
     """A fitted logistic model and where to cut it.
 
@@ -71,22 +98,28 @@ class Calibration:
         intercept: Its constant.
         weights: One for each of `FEATURES`.
         threshold: Confidence, 0 to 1, under which nothing is returned.
+        hit: What judges single hits.
     """
 
     intercept: float
     weights: tuple[float, ...]
     threshold: float
+    hit: HitCalibration
 
     def confidence(self, evidence: Evidence | None) -> float:
         """How likely the answer is in the scope, 0 to 1; 0 without evidence."""
         if evidence is None:
             return 0.0
-        logit = self.intercept + float(np.dot(self.weights, evidence.to_array()))
-        return 1 / (1 + math.exp(-max(-60.0, min(60.0, logit))))
+        return float(logistic(self.intercept + np.dot(self.weights, evidence.to_array())))
 
     def speaks(self, evidence: Evidence | None) -> bool:
         """Tells whether anything should be returned."""
         return evidence is not None and self.confidence(evidence) >= self.threshold
+
+
+def logistic(logits: ArrayLike) -> NDArray[np.float64]:
+    """1 / (1 + exp(-x)) of each, between 0 and 1."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))))
 
 
 def calibration_for(model_id: str) -> Calibration:
@@ -107,6 +140,11 @@ def _calibrations() -> dict[str, Calibration]:
             intercept=entry["intercept"],
             weights=tuple(entry["weights"][name] for name in FEATURES),
             threshold=entry["threshold"],
+            hit=HitCalibration(
+                intercept=entry["hit"]["intercept"],
+                weights=tuple(entry["hit"]["weights"][name] for name in FEATURES),
+                behind=entry["hit"]["behind"],
+            ),
         )
         for model, entry in json.loads(text).items()
     }

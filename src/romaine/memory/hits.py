@@ -55,6 +55,7 @@ class Found:
     score: float
     parts: dict[str, float]
     row: int
+    confidence: float
 
 
 def diversified(found: list[Found], limit: int) -> list[Found]:

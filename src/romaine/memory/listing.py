@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from romaine.errors import OptionError
-from romaine.memory.checks import check_count, check_names, check_optional_name
+from romaine.memory.checks import check_count, check_name, check_names, check_optional_name
 from romaine.memory.options import RecallOptions
 from romaine.memory.records import Kind, Memory, Scope
 from romaine.memory.storage import Snapshot
@@ -47,6 +47,29 @@ class Stats:
     def total(self) -> int:
         """How many memories the scope sees."""
         return sum(self.memories.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldScope:
+    """A scope that holds something.
+
+    Attributes:
+        scope: Which.
+        memories: How many were stored in it; what it sees besides is not counted, be it shared or a fork's
+            past.
+    """
+
+    scope: Scope
+    memories: int
+
+
+def scopes_of(store: Store, user: str) -> list[HeldScope]:
+    """Returns the scopes of a user that hold something, by chat and character."""
+    check_name("user", user)
+    with store.storage.read(user) as snapshot:
+        held = snapshot.scopes(user)
+    found = [HeldScope(scope=scope, memories=memories) for scope, memories in held.items()]
+    return sorted(found, key=lambda each: (each.scope.chat or "", each.scope.character or ""))
 
 
 def find_memory(store: Store, scope: Scope, memory_id: str) -> Memory:

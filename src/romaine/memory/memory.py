@@ -212,6 +212,7 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
     amark_used = twin(MemoryWriting.mark_used)
     adecay = twin(MemoryWriting.decay)
     arecall = twin(MemoryReading.recall)
+    ascopes = twin(MemoryReading.scopes)
     aget = twin(MemoryReading.get)
     alist = twin(MemoryReading.list)
     astats = twin(MemoryReading.stats)

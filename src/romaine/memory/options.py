@@ -37,6 +37,7 @@ class RecallOptions:
     order: str = "score"
     diversity: int | None = None
     dim: int | None = None
+    without_sources: Collection[str] | None = None
     where: Callable[[Memory], bool] | None = None
     explain: bool = False
 
@@ -60,6 +61,9 @@ class RecallOptions:
         values = {
             "kinds": None if self.kinds is None else _kinds(self.kinds),
             "speakers": None if self.speakers is None else check_names("speakers", self.speakers),
+            "without_sources": None
+            if self.without_sources is None
+            else check_names("without_sources", self.without_sources),
             "as_of": as_utc(self.as_of, "as_of") if isinstance(self.as_of, datetime) else self.as_of,
         }
         for name, value in values.items():

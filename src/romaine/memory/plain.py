@@ -39,11 +39,11 @@ def hit_metadata(hit: Hit) -> dict[str, Any]:
         hit: What `recall` found.
 
     Returns:
-        `memory_metadata` of it with `score` and `parts`, and `neighbours`, each with its `text`, where there
-        are any.
+        `memory_metadata` of it with `score`, `parts`, `confidence` and, if there are any, `neighbours`, each
+        with its `text`.
     """
     neighbours = [{"text": memory.text, **memory_metadata(memory)} for memory in hit.neighbours]
-    shown = {"score": hit.score, "parts": dict(hit.parts)} | (
+    shown = {"score": hit.score, "parts": dict(hit.parts), "confidence": hit.confidence} | (
         {"neighbours": neighbours} if neighbours else {}
     )
     return memory_metadata(hit.memory) | shown

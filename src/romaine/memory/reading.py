@@ -9,7 +9,7 @@ from typing import Literal, overload
 from numpy.typing import ArrayLike
 
 from romaine.memory.hits import Explanation
-from romaine.memory.listing import Stats, find_memory, list_memories, stats_of
+from romaine.memory.listing import HeldScope, Stats, find_memory, list_memories, scopes_of, stats_of
 from romaine.memory.options import RecallOptions
 from romaine.memory.recall import Recaller
 from romaine.memory.records import Hit, Kind, Memory, Scope, check_scope
@@ -41,6 +41,7 @@ class MemoryReading:
         diversity: int | None = None,
         dim: int | None = None,
         vector: ArrayLike | None = None,
+        without_sources: Collection[str] | None = None,
         where: Callable[[Memory], bool] | None = None,
         explain: Literal[False] = False,
     ) -> list[Hit]: ...
@@ -64,6 +65,7 @@ class MemoryReading:
         diversity: int | None = None,
         dim: int | None = None,
         vector: ArrayLike | None = None,
+        without_sources: Collection[str] | None = None,
         where: Callable[[Memory], bool] | None = None,
         explain: Literal[True],
     ) -> Explanation: ...
@@ -86,6 +88,7 @@ class MemoryReading:
         diversity: int | None = None,
         dim: int | None = None,
         vector: ArrayLike | None = None,
+        without_sources: Collection[str] | None = None,
         where: Callable[[Memory], bool] | None = None,
         explain: bool = False,
     ) -> list[Hit] | Explanation:
@@ -109,6 +112,8 @@ class MemoryReading:
             dim: Components of the first stage of search, up to the embedder's own.
             vector: Embedding of the query, (full_dim,), where the caller has it already; words are looked for
                 from `query` all the same.
+            without_sources: Source ids of messages that the prompt shows already: they are neither hits nor
+                neighbours.
             where: Says which of the memories that all else allows may be found, asked of each before
                 anything is ranked; it must not call the memory. Neighbours are not asked about.
             explain: Whether to return an `Explanation`, which tells what was left out and why.
@@ -135,11 +140,20 @@ class MemoryReading:
             order=order,
             diversity=diversity,
             dim=dim,
+            without_sources=without_sources,
             where=where,
             explain=explain,
         )
         explanation = self._recaller.recall(query, check_scope(scope), options, vector=vector)
         return explanation if explain else list(explanation.hits)
+
+    def scopes(self, user: str) -> list[HeldScope]:
+        """Returns the scopes of a user that hold something, by chat and character.
+
+        Args:
+            user: Whose; others' are never told.
+        """
+        return scopes_of(self._store, user)
 
     def get(self, scope: Scope, memory_id: str) -> Memory:
         """Returns one memory.

@@ -289,12 +289,16 @@ class Hit:
 
     Attributes:
         memory: What was found.
-        score: How well it fits; higher is better. Comparable within one recall only.
+        score: How well it fits, in the ranker's unit; higher is better. It has no bounds, may be negative and
+            compares within one recall only.
         parts: Every term of the score by name; they add up to it.
+        confidence: How likely it holds an answer, or part of one, 0 to 1, by the model's calibration. It is
+            comparable between recalls. Whatever ranks, it is judged by the default ranker's score.
         neighbours: The turns before and after it, in order, without itself.
     """
 
     memory: Memory
     score: float
     parts: Mapping[str, float] = field(default_factory=dict, hash=False)
+    confidence: float = 0.0
     neighbours: tuple[Memory, ...] = ()

@@ -30,7 +30,7 @@ from romaine.memory.ranking import DEFAULT_RANKER, Ranking, Signals
 from romaine.memory.records import Hit, Kind, Memory
 from romaine.memory.scope_view import ScopeView
 from romaine.memory.storage import Snapshot
-from romaine.memory.stored import Wanted
+from romaine.memory.stored import TURNS, Wanted
 from romaine.memory.views import View
 
 _SPARE = 24  # ranked candidates beyond k that are read, for what budget, diversity and doubles take out
@@ -57,21 +57,23 @@ class Search:
         self._query = query
         self._options = options
         self._rejected: list[Rejected] = []
+        self._without = options.without_sources or frozenset()
 
     def run(self) -> Explanation:
         """Finds what fits."""
         options = self._options
-        masks = self._asked(masks_of(self._view, options))
+        masks = self._asked(self._unshown(masks_of(self._view, options)))
         k = max(options.k, 10, self._judges.first if self._judges.reranker else 0)
         candidates = self._view.index.search(
             self._query, mask=masks.wanted, known=masks.known, k=k, dim=options.dim
         )
         usual, ranking = self._rankings(candidates, masks.known)
         evidence, calibration = evidence_of(candidates, usual), self._calibration
+        sureness = usual.scores if evidence is None else calibration.hit.confidences(evidence, usual.scores)
         silent = options.min_score == AUTO and not calibration.speaks(evidence)
         if options.k and not silent:
             ranking = self._reranked(candidates, ranking)
-        hits = self._hits(candidates, ranking, silent=silent)
+        hits = self._hits(candidates, ranking, sureness, silent=silent)
         if options.explain:
             self._explain(masks)
         if options.order == "chronological":
@@ -84,6 +86,19 @@ class Search:
             evidence=evidence,
             damaged=len(self._view.damaged),
         )
+
+    def _unshown(self, masks: Masks) -> Masks:
+        """What is wanted without what the prompt shows already."""
+        if not self._without:
+            return masks
+        shown = [
+            row.row_id
+            for source in self._without
+            for row in self._seen.rows(self._snapshot, Wanted(source_id=source, kinds=TURNS))
+        ]
+        wanted = masks.wanted.copy()
+        wanted[self._view.index.rows_of(np.array(shown, dtype=np.int64))] = False
+        return replace(masks, wanted=wanted)
 
     def _asked(self, masks: Masks) -> Masks:
         """What `where` leaves of what is wanted. Reads all of it, which is why it is asked last."""
@@ -122,13 +137,15 @@ class Search:
         shown = [memories[int(candidates.ids[i])] for i in there]
         return self._judges.rerank(self._query, ranking, np.array(there, dtype=np.intp), shown)
 
-    def _hits(self, candidates: Candidates, ranking: Ranking, *, silent: bool) -> list[Hit]:
+    def _hits(
+        self, candidates: Candidates, ranking: Ranking, sureness: NDArray[np.float64], *, silent: bool
+    ) -> list[Hit]:
         """Reads as few rows as it takes: making memories of rows costs more than ranking them."""
         k = self._options.k
         spare = _SPARE if self._options.explain else _FEW_SPARE
         while True:
             self._rejected.clear()
-            found = self._read(candidates, ranking, k + spare)
+            found = self._read(candidates, ranking, sureness, k + spare)
             if silent:
                 self._reject(found, "threshold")
                 return []
@@ -140,13 +157,21 @@ class Search:
                 return hits
             spare = max(_SPARE, 2 * spare)
 
-    def _read(self, candidates: Candidates, ranking: Ranking, count: int) -> list[Found]:
+    def _read(
+        self, candidates: Candidates, ranking: Ranking, sureness: NDArray[np.float64], count: int
+    ) -> list[Found]:
         """The best candidates with their memories, as the view sees them."""
         best = ranking.best(count)
         row_ids = candidates.ids[best].tolist()
         memories = self._memories(row_ids)
         return [
-            Found(memories[row_id], float(ranking.scores[i]), ranking.parts_of(i), int(candidates.rows[i]))
+            Found(
+                memory=memories[row_id],
+                score=float(ranking.scores[i]),
+                parts=ranking.parts_of(i),
+                row=int(candidates.rows[i]),
+                confidence=float(sureness[i]),
+            )
             for row_id, i in zip(row_ids, best.tolist(), strict=True)
             if row_id in memories
         ]
@@ -182,7 +207,15 @@ class Search:
                 around = within_budget(around, budget - cost)
                 budget -= cost + sum(memory.token_count for memory in around)
             shown.update(memory.id for memory in (item.memory, *around))
-            hits.append(Hit(memory=item.memory, score=item.score, parts=item.parts, neighbours=around))
+            hits.append(
+                Hit(
+                    memory=item.memory,
+                    score=item.score,
+                    parts=item.parts,
+                    confidence=item.confidence,
+                    neighbours=around,
+                )
+            )
         return hits
 
     def _over_threshold(self, found: list[Found]) -> list[Found]:
@@ -220,8 +253,10 @@ class Search:
         return tuple(near for near in around if near.id not in taken and self._may_show(near))
 
     def _may_show(self, memory: Memory) -> bool:
-        """Whether a neighbour is what `as_character` witnessed, by `as_of`."""
+        """Whether a neighbour is what `as_character` witnessed, by `as_of`, and not in the prompt."""
         character, as_of = self._options.as_character, self._options.as_of
+        if memory.source_id in self._without:
+            return False
         if character is not None and memory.known_by and character not in memory.known_by:
             return False
         if isinstance(as_of, datetime):
@@ -238,8 +273,8 @@ class Search:
     def _explain(self, masks: Masks) -> None:
         """Ranks what the options took out before the search."""
         candidates = self._view.index.search(self._query, mask=without_hits(masks), k=_REJECTED)
-        _, ranking = self._rankings(candidates)
-        for item in self._read(candidates, ranking, _REJECTED):
+        usual, ranking = self._rankings(candidates)
+        for item in self._read(candidates, ranking, usual.scores, _REJECTED):
             self._reject([item], masks.reason(item.row))
 
     def _memories(self, row_ids: Sequence[int]) -> dict[int, Memory]:

@@ -67,6 +67,10 @@ class Snapshot(ABC):
         """A user's version; 0 before the first write."""
 
     @abstractmethod
+    def scopes(self, user: str) -> dict[Scope, int]:
+        """The scopes of a user that have rows that hold, or are forks, with the number of those rows."""
+
+    @abstractmethod
     def space(self, user: str, chat: str | None) -> Space | None:
         """The space of a chat, or of what stands outside any; None if nothing was ever put there."""
 

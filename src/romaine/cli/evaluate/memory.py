@@ -82,7 +82,7 @@ def abstention(
         float, typer.Option(help="How much recall@5 of answerable questions silence may cost.")
     ] = 0.02,
 ) -> None:
-    """Calibrate a model's min_score="auto": when to say nothing because the answer is not in the chat.
+    """Calibrate a model: min_score="auto", when the answer is not in the chat, and the confidence of hits.
 
     Asks the questions of each conversation of every other one. Figures are leave-one-conversation-out.
     """
@@ -96,6 +96,7 @@ def abstention(
         ("silent on", f"{found.silent:.1%}", f"of {found.unanswerable:,} questions without an answer here"),
         ("recall@5", f"{found.recall:.3f}", f"of {found.answerable:,} others, never silent"),
         ("lost by silence", f"{found.lost:.3f}", "of that"),
+        ("confidence of hits", f"{found.hit_error:.3f}", "away from the share that is right, on average"),
     )
     answer.give(
         Report(

@@ -56,6 +56,12 @@ _CONDITIONS = {
     "after": "m.position > :after",
 }
 _BY_ROW = {"row_ids", "root", "id"}
+_SCOPES = """SELECT character, chat, sum(held) FROM (
+        SELECT m.character, s.chat, 1 AS held FROM memory m JOIN space s ON s.no = m.space
+        WHERE s.user = :user AND m.retired IS NULL
+        UNION ALL SELECT b.character, s.chat, 0 FROM branch b JOIN space s ON s.no = b.space
+        WHERE s.user = :user
+    ) GROUP BY ifnull(character, x''), ifnull(chat, x'')"""
 _FORK = """SELECT b.no, b.space, s.chat, b.character, b.parent, b.at, b.change
     FROM branch b JOIN space s ON s.no = b.space"""
 _IS_TAKEN = """SELECT
@@ -115,6 +121,14 @@ class SqliteSnapshot(Snapshot):
         self._check_user(user)
         row = self._one("SELECT version FROM user WHERE name = ?", encode_text(user))
         return 0 if row is None else int(row[0])
+
+    def scopes(self, user: str) -> dict[Scope, int]:
+        self._check_user(user)
+        rows = self.connection.execute(_SCOPES, {"user": encode_text(user)})
+        return {
+            Scope(user=user, character=decode_optional(character), chat=decode_optional(chat)): count
+            for character, chat, count in rows
+        }
 
     # --- spaces and forks ----------------------------------------------------------------------------------
 
