@@ -11,6 +11,8 @@ from starlette.middleware.cors import CORSMiddleware
 
 from romaine import __version__
 from romaine.memory import RoleplayMemory
+from romaine.server import status
+from romaine.server.dialects import ollama, openai, rerank, sillytavern, tei
 from romaine.server.errors import add_handlers
 from romaine.server.gate import Gate
 from romaine.server.keys import KeyFile
@@ -46,13 +48,18 @@ def create_app(settings: ServerSettings) -> FastAPI:
                 )
                 stack.push_async_callback(app.state.memory.aclose)
             stack.push_async_callback(app.state.models.close)
+            app.state.is_ready = True
             yield
+            app.state.is_ready = False
 
     app = FastAPI(title="romaine", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.settings = settings
     app.state.models = Models(settings)
     app.state.memory = None
+    app.state.is_ready = False
     add_handlers(app)
+    for part in (openai, ollama, sillytavern, tei, rerank, status):
+        app.include_router(part.router)
     app.add_middleware(Gate, settings=settings, keys=keys)
     if settings.cors:  # outermost: a browser asks for leave without a key
         app.add_middleware(
