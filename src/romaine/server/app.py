@@ -12,10 +12,12 @@ from starlette.middleware.cors import CORSMiddleware
 from romaine import __version__
 from romaine.memory import RoleplayMemory
 from romaine.server import status
+from romaine.server.agents import mount_mcp
 from romaine.server.dialects import ollama, openai, rerank, sillytavern, tei
 from romaine.server.errors import add_handlers
 from romaine.server.gate import Gate
 from romaine.server.keys import KeyFile
+from romaine.server.memory import router as memory_router
 from romaine.server.models import Models
 from romaine.server.settings import ServerSettings
 
@@ -60,6 +62,8 @@ def create_app(settings: ServerSettings) -> FastAPI:
     add_handlers(app)
     for part in (openai, ollama, sillytavern, tei, rerank, status):
         app.include_router(part.router)
+    app.include_router(memory_router)
+    mount_mcp(app)
     app.add_middleware(Gate, settings=settings, keys=keys)
     if settings.cors:  # outermost: a browser asks for leave without a key
         app.add_middleware(
