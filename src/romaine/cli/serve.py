@@ -31,7 +31,7 @@ def serve(context: typer.Context) -> None:
     except ImportError as error:
         raise MissingExtraError("romaine serve", "server") from error
     try:
-        settings = ServerSettings(_cli_parse_args=context.args)  # type: ignore[call-arg]
+        settings = ServerSettings.of_flags(context.args)
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise OptionError(f"{said}; see romaine serve --help") from None

@@ -36,8 +36,8 @@ def score_texts(
         analyzer: What finds words.
 
     Returns:
-        float64 (n,); higher is better. A score says how a text compares with the others, and as they change it
-        does.
+        float64 (n,); higher is better. A score says how a text compares with the others, and
+        changes with them.
     """
     count, full_dim = vectors.shape
     if not count:

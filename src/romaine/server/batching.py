@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
-from romaine.arrays import FloatArray
+from romaine.arrays import FloatArray, slice_dim
 from romaine.server.errors import TooBusyError
 
 _PATIENCE = 0.1  # seconds in the queue from which it is asked whether the client is still there
@@ -26,7 +26,7 @@ class Embedded(NamedTuple):
     """What a model made of `n` texts.
 
     Attributes:
-        vectors: float32 (n, full_dim); the direction counts, not the length.
+        vectors: float32 (n, full_dim), the direction counts; for `Finish`, unit vectors (n, dim).
         tokens: Tokens of each that went through the model, int64 (n,).
         cut: Whether each lost its end, bool (n,).
     """
@@ -46,6 +46,7 @@ class _Job:
 
     texts: Sequence[str]
     costs: list[int]
+    dim: int
     finish: Finish
     gone: Gone
     future: asyncio.Future[Any]
@@ -108,11 +109,12 @@ class Batcher:
         """Whether nothing waits or is at work."""
         return self._running is None
 
-    async def submit(self, texts: Sequence[str], finish: Finish, gone: Gone) -> Any:
+    async def submit(self, texts: Sequence[str], dim: int, finish: Finish, gone: Gone) -> Any:
         """Embeds texts.
 
         Args:
             texts: Prompts included.
+            dim: Components of their vectors.
             finish: Makes the result of their vectors, in the worker thread.
             gone: Whether the client has left.
 
@@ -129,7 +131,7 @@ class Batcher:
         if self._queue and self.waiting_tokens + cost > self._max_waiting:
             raise TooBusyError(self.waiting_tokens / self._speed)
         loop = asyncio.get_running_loop()
-        job = _Job(texts, costs, finish, gone, loop.create_future(), time.monotonic())
+        job = _Job(texts, costs, dim, finish, gone, loop.create_future(), time.monotonic())
         self.waiting_tokens += cost
         self._queue.append(job)
         if self._running is None:
@@ -193,11 +195,12 @@ class Batcher:
             if len(batch) > 1:  # it is one request's: the others shall not suffer
                 return [result for part in batch for result in self._work([part])]
             return [(batch[0].job.future, error)]
+        units = {dim: slice_dim(made.vectors, dim) for dim in {part.job.dim for part in batch}}
         results = []
         at = 0
         for part in batch:
             here = slice(at, at := at + part.stop - part.start)
-            part.job.parts.append(Embedded(made.vectors[here], made.tokens[here], made.cut[here]))
+            part.job.parts.append(Embedded(units[part.job.dim][here], made.tokens[here], made.cut[here]))
             if part.stop == len(part.job.texts):
                 results.append((part.job.future, _finished(part.job)))
         return results

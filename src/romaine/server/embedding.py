@@ -12,8 +12,9 @@ from fastapi import HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from romaine.arrays import FloatArray, slice_dim
+from romaine.arrays import FloatArray
 from romaine.errors import OptionError, TextTooLongError
+from romaine.models.card import ModelCard
 from romaine.server import metrics
 from romaine.server.batching import Embedded
 from romaine.server.models import Served
@@ -91,7 +92,7 @@ async def answer(
     served, role = model_of(request, asked), role_of(request, asked)
     check_count(request, texts)
     embedder = await served.embedder()
-    dim = embedder.card.check_dim(asked.dimensions)
+    dim = dim_of(embedder.card, asked)
     if not texts:
         empty = Vectors(np.empty((0, dim), dtype=np.float32), 0, served.name)
         return json_response(render(empty))
@@ -101,10 +102,10 @@ async def answer(
     def finish(made: Embedded) -> tuple[bytes, list[int]]:
         check_cut(made, asked, embedder.max_tokens)
         count(served.name, made)
-        vectors = Vectors(slice_dim(made.vectors, dim), int(made.tokens.sum()), served.name)
+        vectors = Vectors(made.vectors, int(made.tokens.sum()), served.name)
         return dumped(render(vectors)), np.flatnonzero(made.cut).tolist()
 
-    body, cut = await served.embed(prompted, finish, request.is_disconnected)
+    body, cut = await served.embed(prompted, dim, finish, request.is_disconnected)
     return Response(body, media_type="application/json", headers=cut_header(cut))
 
 
@@ -129,6 +130,18 @@ def role_of(request: Request, asked: Asked) -> RoleName:
         raise OptionError(f"prompt_name={asked.prompt_name!r} is unknown; allowed are 'query' and 'document'")
     role: RoleName = request.app.state.settings.role
     return role
+
+
+def dim_of(card: ModelCard, asked: Asked) -> int:
+    """The dimension of a request's vectors.
+
+    Raises:
+        OptionError: If the model was not trained for it.
+    """
+    if asked.dimensions is None or asked.dimensions in card.dims:
+        return asked.dimensions or card.full_dim
+    trained = ", ".join(map(str, card.dims))
+    raise OptionError(f"dimensions={asked.dimensions} is not one that this model was trained for: {trained}")
 
 
 def check_count(request: Request, texts: Sequence[Any]) -> None:

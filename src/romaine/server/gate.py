@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import ipaddress
 import logging
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
-from starlette.datastructures import Headers, MutableHeaders
+import orjson
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from romaine.server import metrics
 from romaine.server.errors import TooBusyError, answer_to
 from romaine.server.keys import KeyFile
 from romaine.server.settings import ServerSettings
@@ -24,12 +25,15 @@ access_log = logging.getLogger("romaine.access")
 OPEN_PATHS = frozenset({"/health", "/ready", "/openapi.json"})
 """What is answered without a key."""
 
-_REQUEST_ID = re.compile(r"[\w.-]{1,64}")
-_IMPORTS = re.compile(r"/v1/memory/import")
+_REQUEST_ID = re.compile(rb"[\w.-]{1,64}")
+_BODYLESS = frozenset({"GET", "HEAD", "OPTIONS"})
+_IMPORT = "/v1/memory/import"
+
+Headers = Mapping[bytes, bytes]
 
 
 class Gate:
-    """Host, origin, key, rate, size, number and time of requests; request ids and the access log.
+    """Host, origin, key, rate, size, number and time of requests; request ids, metrics, the access log.
 
     Args:
         app: What is behind it.
@@ -41,8 +45,7 @@ class Gate:
         self._app = app
         self._settings = settings
         self._keys = keys
-        self._hosts = {settings.host, *settings.hosts, "localhost", "127.0.0.1", "[::1]"}
-        self._any_host = "*" in settings.hosts
+        self._hosts = {"localhost", settings.host.lower(), *(host.lower() for host in settings.hosts)}
         self._rates: dict[str, tuple[float, float]] = {}
         self._at_work = 0
 
@@ -52,33 +55,36 @@ class Gate:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        headers = Headers(scope=scope)
-        given = headers.get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        headers: Headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8).encode()
         state = scope.setdefault("state", {})
-        state["request_id"] = request_id
+        state["request_id"] = request_id.decode()
         status = 0
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
             await send(message)
 
         self._at_work += 1
         try:
             self._check(scope, headers, state)
-            body = await self._body(scope, headers, receive)
-            await self._app(scope, _replay(body, receive), sending)
+            if scope["method"] not in _BODYLESS:
+                receive = _replay(await self._body(scope, headers, receive), receive)
+            await self._app(scope, receive, sending)
         except Exception as error:
             if status:  # the answer has begun: its connection is cut
                 raise
             await answer_to(scope["path"], error)(scope, receive, sending)
         finally:
             self._at_work -= 1
+            seconds = time.perf_counter() - started
+            metrics.request(route_of(scope), status, seconds)
             if self._settings.access_log:
-                self._log(scope, state, status, time.perf_counter() - started)
+                self._log(scope, state, status, seconds)
 
     def _check(self, scope: Scope, headers: Headers, state: dict[str, Any]) -> None:
         """Refuses what may not come in.
@@ -87,25 +93,40 @@ class Gate:
             HTTPException: 400 for a foreign Host, 401 without a key, 403 for a page that may not call.
             TooBusyError: If too many requests are at work, or of this key came.
         """
-        host = headers.get("host", "").lower()
-        name = host if host.endswith("]") else host.rpartition(":")[0] or host
-        if not self._any_host and name not in self._hosts:
-            raise HTTPException(400, f"this server is not {name!r}; name it with --hosts if it is to be")
-        origin = headers.get("origin")
-        if origin and origin not in self._settings.cors and origin.partition("://")[2] != host:
-            raise HTTPException(403, f"pages of {origin!r} may not call; name it with --cors if they are to")
+        host = headers.get(b"host", b"").decode("latin-1").lower()
+        if not self._is_own(host):
+            raise HTTPException(400, "the Host header is another's; name it with --hosts if it is ours")
+        if b"origin" in headers:
+            origin = headers[b"origin"].decode("latin-1")
+            if origin not in self._settings.cors and origin.partition("://")[2] != host:
+                raise HTTPException(403, "pages of this Origin may not call; name it with --cors if they may")
         if self._at_work > self._settings.max_requests:
             raise TooBusyError(1)
         if self._keys is None or scope["path"] in OPEN_PATHS:
             return
-        scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        key = self._keys.find(bearer.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", ""))
+        scheme, _, bearer = headers.get(b"authorization", b"").partition(b" ")
+        given = bearer.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")
+        key = self._keys.find(given.decode("latin-1"))
         if key is None:
             raise HTTPException(
                 401, "a valid key is needed: Authorization: Bearer KEY", {"WWW-Authenticate": "Bearer"}
             )
         state["key"] = key
         self._spend(key.id)
+
+    def _is_own(self, host: str) -> bool:
+        """Whether a Host header may be ours: an address, or a name that we know.
+
+        A page that had its own name resolve to our address (DNS rebinding) sends that name.
+        """
+        name = re.sub(r":\d*$", "", host)
+        if name in self._hosts:
+            return True
+        try:
+            ipaddress.ip_address(name.strip("[]"))
+        except ValueError:
+            return False
+        return True
 
     def _spend(self, key_id: str) -> None:
         """One request of a key's rate: a bucket of a minute's requests that fills evenly."""
@@ -125,43 +146,42 @@ class Gate:
         Raises:
             HTTPException: 413 if it is too large, 408 if it is too slow.
         """
-        if scope["method"] in {"GET", "HEAD", "OPTIONS"}:
-            return b""
-        imports = _IMPORTS.match(scope["path"])
-        limit = self._settings.max_import_bytes if imports else self._settings.max_body_bytes
-        told = headers.get("content-length", "")
-        parts: list[bytes] = []
-        size = int(told) if told.isdecimal() else 0
-        with anyio.move_on_after(self._settings.timeout):
-            more = size <= limit
-            size = 0 if more else size
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise HTTPException(400, "the client left before its request was whole")
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                more = message.get("more_body", False) and size <= limit
-            if size > limit:
-                raise HTTPException(413, f"the body has over {limit} bytes; send less at once")
-            return b"".join(parts)
-        raise HTTPException(408, f"the body took over {self._settings.timeout:g} seconds")
+        settings = self._settings
+        limit = settings.max_import_bytes if scope["path"].startswith(_IMPORT) else settings.max_body_bytes
+        told = headers.get(b"content-length", b"")
+        body = b""
+        size = int(told) if told.isdigit() else 0
+        if size <= limit:
+            parts: list[bytes] = []
+            size = 0
+            with anyio.move_on_after(settings.timeout) as patience:
+                more = True
+                while more and size <= limit:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise HTTPException(400, "the client left before its request was whole")
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    more = message.get("more_body", False)
+            if patience.cancelled_caught:
+                raise HTTPException(408, f"the body took over {settings.timeout:g} seconds")
+            body = b"".join(parts)
+        if size > limit:
+            raise HTTPException(413, f"the body has over {limit} bytes; send less at once")
+        return body
 
     def _log(self, scope: Scope, state: dict[str, Any], status: int, seconds: float) -> None:
         """A line of JSON. Of the path only the route's template: names stand in paths, texts in queries."""
         key = state.get("key")
-        access_log.info(
-            json.dumps(
-                {
-                    "id": state["request_id"],
-                    "method": scope["method"],
-                    "route": route_of(scope),
-                    "status": status,
-                    "ms": round(1000 * seconds, 2),
-                    "key": key.id if key else None,
-                }
-            )
-        )
+        line = {
+            "id": state["request_id"],
+            "method": scope["method"],
+            "route": route_of(scope),
+            "status": status,
+            "ms": round(1000 * seconds, 2),
+            "key": key.id if key else None,
+        }
+        access_log.info(orjson.dumps(line).decode())
 
 
 def route_of(scope: Scope) -> str:
@@ -171,9 +191,13 @@ def route_of(scope: Scope) -> str:
 
 def _replay(body: bytes, receive: Receive) -> Receive:
     """Gives a body that was read already, and then what comes."""
-    left: Iterable[Message] = iter([{"type": "http.request", "body": body, "more_body": False}])
+    is_read = False
 
     async def replayed() -> Message:
-        return next(left, None) or await receive()  # type: ignore[call-overload,no-any-return]
+        nonlocal is_read
+        if is_read:
+            return await receive()
+        is_read = True
+        return {"type": "http.request", "body": body, "more_body": False}
 
     return replayed

@@ -32,10 +32,15 @@ TOKENS = Counter("romaine_tokens", "Tokens that went through a model.", ["model"
 CUT = Counter("romaine_texts_cut", "Texts that lost their end.", ["model"])
 
 
+def request(route: str, status: int, seconds: float) -> None:
+    """Adds a request that was answered."""
+    REQUESTS.labels(route, status).observe(seconds)
+
+
 def shown() -> Response:
     """All of them, of all workers."""
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

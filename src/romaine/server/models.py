@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from starlette.exceptions import HTTPException
@@ -89,10 +90,10 @@ class Served:
                     self._timer = loop.call_later(self._settings.keep_alive, self._drop)
         return self._embedder
 
-    async def embed(self, texts: Sequence[str], finish: Finish, gone: Gone) -> object:
+    async def embed(self, texts: Sequence[str], dim: int, finish: Finish, gone: Gone) -> Any:
         """`Batcher.submit` with the model loaded."""
         await self.embedder()
-        return await self.batcher.submit(texts, finish, gone)
+        return await self.batcher.submit(texts, dim, finish, gone)
 
     def _drop(self) -> None:
         """Drops the model if it was not used for long enough, else comes again."""
@@ -116,8 +117,9 @@ class Served:
         tokens = np.concatenate([chunk.tokens for chunk in chunks])
         cut = np.zeros(len(texts), dtype=np.bool_)
         if any(chunk.truncated for chunk in chunks):
-            full = np.flatnonzero(tokens == backend.max_tokens)
-            cut[full] = np.array(backend.count_tokens([texts[i] for i in full])) > tokens[full]
+            full = np.flatnonzero(tokens == backend.max_tokens).tolist()
+            counts = backend.count_tokens([texts[i] for i in full])
+            cut[full] = np.array(counts, dtype=np.int64) > tokens[full]
         return Embedded(vectors, tokens, cut)
 
     def close(self) -> None:
@@ -137,7 +139,7 @@ class Models:
     def __init__(self, settings: ServerSettings) -> None:
         self._served = {name: Served(name, source, settings) for name, source in settings.sources.items()}
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Served]:
         return iter(self._served.values())
 
     def __getitem__(self, name: str | None) -> Served:

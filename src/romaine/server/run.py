@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 import tempfile
-from functools import partial
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
+from fastapi import FastAPI
 
+from romaine.server.app import create_app
 from romaine.server.settings import ServerSettings
+
+_SETTINGS = "ROMAINE_SERVER_SETTINGS"
+_SWITCH = 0.001
+"""Seconds until the event loop's thread lets a model's go on; Python's own 0.005 are as long as a batch."""
 
 _LOGS = {
     "version": 1,
@@ -35,13 +41,13 @@ def serve(settings: ServerSettings) -> None:
 
     Raises:
         OptionError: If settings do not fit together.
-        OSError: If the address is taken.
     """
     settings.check()
+    os.environ[_SETTINGS] = settings.model_dump_json()
     if settings.workers > 1:  # read where prometheus_client is imported, in each process
         os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="romaine-metrics-"))
-    config = uvicorn.Config(
-        partial(_app, settings),
+    uvicorn.run(
+        f"{__name__}:app_of_environment",
         factory=True,
         host=settings.host,
         port=settings.port,
@@ -50,16 +56,10 @@ def serve(settings: ServerSettings) -> None:
         log_config=_LOGS,
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_timeout,
-        h11_max_incomplete_event_size=64 << 10,
     )
-    socket = config.bind_socket()
-    if settings.workers > 1:
-        Multiprocess(config, target=uvicorn.Server(config).run, sockets=[socket]).run()
-    else:
-        uvicorn.Server(config).run(sockets=[socket])
 
 
-def _app(settings: ServerSettings) -> object:
-    from romaine.server.app import create_app
-
-    return create_app(settings)
+def app_of_environment() -> FastAPI:
+    """The app of one process, with the settings that `serve` was called with."""
+    sys.setswitchinterval(_SWITCH)
+    return create_app(ServerSettings(**json.loads(os.environ[_SETTINGS])))

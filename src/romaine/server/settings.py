@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -88,13 +89,23 @@ class ServerSettings(BaseSettings):
     access_log: bool = Field(True, description="Log each request as a line of JSON, without its texts.")
 
     @classmethod
+    def of_flags(cls, flags: Sequence[str]) -> ServerSettings:
+        """Reads a command line, and what it leaves out from the other sources.
+
+        Raises:
+            ValidationError: If a value is not allowed.
+            SystemExit: After `--help`, or if a flag is unknown.
+        """
+        return cls(_cli_parse_args=list(flags))  # type: ignore[call-arg]
+
+    @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Where values come from, the strongest first; flags are put before these."""
         file = os.environ.get(CONFIG_VARIABLE)

@@ -1,4 +1,4 @@
-"""OpenAI's `/v1/embeddings` and `/v1/models`, and what llama.cpp, RisuAI and KoboldCpp's clients send alike."""
+"""OpenAI's `/v1/embeddings` and `/v1/models`; clients of llama.cpp, RisuAI and KoboldCpp send the same."""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from romaine.arrays import slice_dim
 from romaine.memory.text_scores import score_texts
 from romaine.server.batching import Embedded
 from romaine.server.embedding import (
@@ -24,6 +23,7 @@ from romaine.server.embedding import (
     check_cut,
     count,
     cut_header,
+    dim_of,
     dumped,
     json_response,
     model_of,
@@ -75,9 +75,11 @@ async def rerank(request: Request) -> Response:
     model = model_of(request, body).name
 
     def render(order: list[int], scores: NDArray[np.float64], tokens: int) -> dict[str, Any]:
-        results = [{"index": i, "relevance_score": share(scores[i])} for i in order[: body.top_n]]
+        results: list[dict[str, Any]] = [
+            {"index": i, "relevance_score": share(scores[i])} for i in order[: body.top_n]
+        ]
         if body.return_documents:
-            results = [{**each, "document": {"text": texts[int(each["index"])]}} for each in results]
+            results = [{**each, "document": {"text": texts[each["index"]]}} for each in results]
         return {
             "id": str(uuid4()),
             "object": "list",
@@ -117,7 +119,7 @@ async def _ranked(
     served = model_of(request, asked)
     check_count(request, texts)
     embedder = await served.embedder()
-    dim = embedder.card.check_dim(asked.dimensions)
+    dim = dim_of(embedder.card, asked)
     if not texts:
         return json_response(render([], np.zeros(0), 0))
     prompts = embedder.card.prompts
@@ -125,14 +127,13 @@ async def _ranked(
     def finish(made: Embedded) -> tuple[bytes, list[int]]:
         check_cut(made, asked, embedder.max_tokens)
         count(served.name, made)
-        vectors = slice_dim(made.vectors, dim)
-        scores = score_texts(query, texts, query_vector=vectors[0], vectors=vectors[1:])
+        scores = score_texts(query, texts, query_vector=made.vectors[0], vectors=made.vectors[1:])
         order = np.argsort(-scores, kind="stable").tolist()
         cut = (np.flatnonzero(made.cut[1:])).tolist()
         return dumped(render(order, scores, int(made.tokens.sum()))), cut
 
     prompted = [prompts.query + query, *(prompts.document + text for text in texts)]
-    body, cut = await served.embed(prompted, finish, request.is_disconnected)
+    body, cut = await served.embed(prompted, dim, finish, request.is_disconnected)
     return Response(body, media_type="application/json", headers=cut_header(cut))
 
 
