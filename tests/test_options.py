@@ -11,15 +11,16 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from romaine import Embedder, RoleplayMemory
+from romaine import Embedder, RoleplayMemory, Scope, Turn
 from romaine.backends.options import LoadOptions
 from romaine.cli.embed import embed
 from romaine.cli.memory import recall
 from romaine.cli.options import NOT_TYPED, takes_options
 from romaine.embedder_options import EmbedderOptions
+from romaine.errors import OptionError
 from romaine.evaluate.subject import Subject
 from romaine.memory.options import RecallOptions
-from romaine.options import keywords, meanings, taken
+from romaine.options import explains, keywords, meanings, taken
 
 
 def defaults(face: Callable[..., Any]) -> dict[str, Any]:
@@ -93,3 +94,45 @@ def test_a_command_takes_dataclasses_beside_arguments() -> None:
     helped = CliRunner().invoke(app, ["--help"]).output
     assert "--as-of" in helped
     assert "--diversity" not in helped
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: Embedder(model_name="x"), "Embedder has no option model_name=. Did you mean model=?"),
+        (lambda: Embedder(truncate_dim=64), "Did you mean dim=?"),
+        (lambda: Embedder(model_kwargs={}), "Did you mean device=?"),
+        (lambda: Embedder(bathc_size=8), "Did you mean batch_size=?"),
+        (lambda: Embedder(moon=1), "moon=. It takes model, backend"),
+        (lambda: Embedder("little-gem", "onnx"), "by name but for the first"),
+        (lambda: RoleplayMemory(), "RoleplayMemory needs path=."),
+        (lambda: RoleplayMemory(":memory:", embedding=None), "Did you mean embedder=?"),
+        (lambda: Turn("Hello.", role="user"), "Turn needs speaker=."),
+        (lambda: Turn("Hello.", role="user", name="Ana"), "Did you mean speaker=?"),
+        (lambda: Turn("Hello.", role="assistant", speaker="Odo"), "'assistant' is 'character' here"),
+        (lambda: Turn("Hello.", role="Human", speaker="Odo"), "'Human' is 'user' here"),
+        (lambda: RoleplayMemory(":memory:", embedder="little-gem"), "str, which has no"),
+    ],
+)
+def test_who_calls_with_anothers_names_is_told_ours(call: Callable[[], Any], told: str) -> None:
+    with pytest.raises(OptionError) as refused:
+        call()
+    assert told in str(refused.value)
+
+
+def test_a_wrong_name_is_told_where_a_memory_is_asked() -> None:
+    with RoleplayMemory(":memory:") as memory:
+        with pytest.raises(TypeError, match=r"recall has no option top_k=.* k="):
+            memory.recall("key", Scope(user="ana"), top_k=3)
+        with pytest.raises(TypeError, match="recall needs scope="):
+            memory.recall("key")
+
+
+def test_an_error_from_inside_stays_as_it_is() -> None:
+    @explains
+    def fails(*, inner: object) -> int:
+        return len(inner)  # type: ignore[arg-type]
+
+    with pytest.raises(TypeError, match="no len") as failed:
+        fails(inner=3)
+    assert not isinstance(failed.value, OptionError)

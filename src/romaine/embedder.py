@@ -16,7 +16,7 @@ from romaine.arrays import FloatArray, slice_dim
 from romaine.checks import one_text, text_list
 from romaine.embedder_options import EmbedderOptions
 from romaine.lazy_model import LazyModel
-from romaine.options import taken
+from romaine.options import explains, taken
 from romaine.pipeline import Pipeline
 from romaine.precision import Precision, encode
 from romaine.progress import progress_bar
@@ -70,6 +70,7 @@ class Embedder:
         OptionError: If an option's value is not allowed. Errors of the model itself come from `warm_up`.
     """
 
+    @explains
     def __init__(
         self,
         model: str | Path = DEFAULT_MODEL,

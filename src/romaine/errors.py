@@ -48,6 +48,10 @@ class UnknownNameError(OptionError):
         )
 
 
+class MisnamedOptionError(OptionError, TypeError):
+    """A function was called with an option that it does not have, or without one that it needs."""
+
+
 class DimensionError(OptionError):
     """A dimension is impossible for these vectors, or the model was not trained for it."""
 

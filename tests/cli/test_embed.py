@@ -52,7 +52,7 @@ def test_stdin_to_stdout(static_embedding_folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing.txt"], "nothing.txt"),
+        (["nothing.txt"], "nothing.txt is not there"),
         (["-", "--dim", "0"], "dim=0"),
         (["-", "--precision", "int4"], "precision 'int4'"),
         (["-", "--model", "../secret"], "../secret"),

@@ -34,8 +34,10 @@ def test_a_file_changes_its_embedder(path: Path, gem: Embedder, other: Embedder,
     told: list[tuple[int, int]] = []
     assert reembed(path, other, batch_size=2, progress=lambda *now: told.append(now)) == 5
     assert told == [(2, 5), (4, 5), (5, 5)]
-    with pytest.raises(OtherEmbedderError):
+    with pytest.raises(OtherEmbedderError) as refused:
         RoleplayMemory(path, embedder=gem)
+    assert f"vectors of little-gem ({other.fingerprint[:8]})" in str(refused.value)
+    assert f"is little-gem ({gem.fingerprint[:8]}), with other settings" in str(refused.value)
     with RoleplayMemory(path, embedder=other) as memory, RoleplayMemory(":memory:", embedder=other) as fresh:
         assert memory.list(scope) == before
         fresh.add_turns(scope, CHAT)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
+from huggingface_hub import ModelInfo
 from huggingface_hub import errors as hub_errors
 
 from romaine.backends.base import LoadOptions
@@ -22,7 +23,7 @@ from romaine.errors import (
     RejectedModelError,
     UnsafeModelError,
 )
-from romaine.models.hub import hub_cache
+from romaine.models.hub import _unreachable, hub_cache
 
 from .conftest import COMMIT, transformer_files, write_files
 
@@ -46,11 +47,14 @@ class Hub:
         self.sent: list[str] = []
         self.tokens: list[str | None] = []
         self.failure: Exception | None = None
+        self.asked = 0
 
-    def list_repo_files(self, repo: str, *, revision: str) -> list[str]:
+    def model_info(self, repo: str, *, revision: str, timeout: float) -> ModelInfo:
+        self.asked += 1
+        assert 0 < timeout <= 30
         if self.failure:
             raise self.failure
-        return list(self.files)
+        return ModelInfo(id=repo, siblings=[{"rfilename": name} for name in self.files])
 
     def snapshot_download(
         self, repo, *, revision, cache_dir, allow_patterns, force_download, token, tqdm_class
@@ -63,6 +67,13 @@ class Hub:
         write_files(snapshot, {name: self.files[name] for name in wanted})
         write_files(root / "refs", {revision: COMMIT.encode()})
         return str(snapshot)
+
+
+@pytest.fixture(autouse=True)
+def _reachable():
+    _unreachable["until"] = 0.0
+    yield
+    _unreachable["until"] = 0.0
 
 
 @pytest.fixture
@@ -186,6 +197,18 @@ def test_what_the_hub_answers(failure, expected, words, hub):
     hub.failure = failure
     with pytest.raises(expected, match=words):
         resolve_model("some/model")
+
+
+def test_a_hub_that_does_not_answer_is_not_asked_again_at_once(hub, monkeypatch):
+    hub.failure = OSError("no route")
+    for _ in range(3):
+        with pytest.raises(OfflineError, match="did not answer"):
+            resolve_model("some/model")
+    assert hub.asked == 1
+    hub.failure = None
+    monkeypatch.setitem(_unreachable, "until", 0.0)
+    assert resolve_model("some/model")
+    assert hub.asked == 2
 
 
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")

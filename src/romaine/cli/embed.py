@@ -15,7 +15,7 @@ from romaine.cli import options
 from romaine.cli.terminal import print_text
 from romaine.embedder import DEFAULT_MODEL, Embedder
 from romaine.embedder_options import EmbedderOptions
-from romaine.errors import OptionError
+from romaine.errors import InputFileError, OptionError
 from romaine.options import keywords
 
 
@@ -89,5 +89,7 @@ def _open_input(source: str) -> Iterator[IO[str]]:
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")  # type: ignore[union-attr]
         yield sys.stdin
         return
+    if not Path(source).exists() or Path(source).is_dir():
+        raise InputFileError(f"{source} is not there or no file; give a file of texts, or - for stdin")
     with Path(source).open(encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
         yield stream

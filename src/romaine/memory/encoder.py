@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from inspect import getattr_static
 from typing import Any, Protocol
 
 import numpy as np
@@ -51,6 +52,24 @@ class MemoryEmbedder(Protocol):
     def count_tokens(self, texts: Iterable[str]) -> list[int]:
         """Tokens of each text."""
         ...
+
+
+_NEEDED = tuple(name for name in vars(MemoryEmbedder) if not name.startswith("_"))
+
+
+def name_of(embedder: MemoryEmbedder) -> str:
+    """Returns what to call an embedder in messages: its model.
+
+    Raises:
+        OptionError: If it is no embedder.
+    """
+    lacks = [name for name in _NEEDED if getattr_static(embedder, name, None) is None]
+    if lacks:
+        raise OptionError(
+            f"embedder is of type {type(embedder).__name__}, which has no {', '.join(lacks)}: give a"
+            " romaine.Embedder, e.g. Embedder(dim=64), not a model's name and not a framework's embedder"
+        )
+    return str(getattr(getattr(embedder, "card", None), "id", type(embedder).__name__))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from romaine.memory.store import Bound, Store, open_storage
 from romaine.memory.twins import twin
 from romaine.memory.upgrade import bring_up_to_date
 from romaine.memory.writing import MemoryWriting
+from romaine.options import explains
 
 _GIGABYTE = 1 << 30
 
@@ -60,6 +61,7 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
         StorageError: As its subclasses say.
     """
 
+    @explains
     def __init__(
         self,
         path: str | Path | Storage,

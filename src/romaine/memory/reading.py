@@ -14,6 +14,7 @@ from romaine.memory.options import RecallOptions
 from romaine.memory.recall import Recaller
 from romaine.memory.records import Hit, Kind, Memory, Scope, check_scope
 from romaine.memory.store import Store
+from romaine.options import explains
 
 
 class MemoryReading:
@@ -70,6 +71,7 @@ class MemoryReading:
         explain: Literal[True],
     ) -> Explanation: ...
 
+    @explains
     def recall(
         self,
         query: str | Sequence[str],

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from romaine.choice import Choice
-from romaine.errors import OptionError
+from romaine.errors import OptionError, UnknownNameError
 from romaine.memory.checks import (
     as_utc,
     check_count,
@@ -27,6 +27,7 @@ from romaine.memory.checks import (
     check_share,
     check_text,
 )
+from romaine.options import explains
 
 
 class Role(Choice):
@@ -36,6 +37,20 @@ class Role(Choice):
     CHARACTER = "character"
     NARRATOR = "narrator"
     SYSTEM = "system"
+
+    @classmethod
+    def parse(cls, value: object) -> Role:
+        """As `Choice.parse`; where a name is that of an LLM's messages, the error says what it is here."""
+        try:
+            return super().parse(value)
+        except UnknownNameError:
+            here = {"assistant": cls.CHARACTER, "ai": cls.CHARACTER, "human": cls.USER}.get(
+                str(value).lower()
+            )
+            if here is None:
+                raise
+            remedy = f"What LLMs call {value!r} is {here.value!r} here."
+            raise UnknownNameError("role", value, [role.value for role in cls], remedy) from None
 
 
 class Kind(Choice):
@@ -168,6 +183,7 @@ class Turn:
     parent_id: str | None = None
     metadata: Mapping[str, Any] | None = field(default=None, hash=False)
 
+    @explains
     def __init__(
         self,
         text: str,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from romaine.errors import OtherEmbedderError, StorageCorruptError
 from romaine.memory.change import draft_of
-from romaine.memory.encoder import Draft, Encoder, MemoryEmbedder
+from romaine.memory.encoder import Draft, Encoder, MemoryEmbedder, name_of
 from romaine.memory.language import DEFAULT
 from romaine.memory.row_writer import terms_of
 from romaine.memory.sequence import turn_before
@@ -77,6 +77,7 @@ def reembed_storage(
         switching: Held during the switch and `adopt`.
         adopt: Called when the file is the new embedder's.
     """
+    name_of(embedder)  # checks it
     target = embedder.fingerprint
     with storage.write() as transaction:
         if transaction.setting("next_embedder") != target:
@@ -183,4 +184,5 @@ def _switch(storage: Storage, embedder: MemoryEmbedder, *, whatever_is_left: boo
         transaction.set("next_embedder", None)
         transaction.set("full_dim", embedder.full_dim)
         transaction.set("embedder", embedder.fingerprint)
+        transaction.set("model", name_of(embedder))
         return True

@@ -12,7 +12,7 @@ from romaine.errors import MemoryNotFoundError, OtherEmbedderError, StorageCorru
 from romaine.memory.change import Change
 from romaine.memory.checks import check_id
 from romaine.memory.codec import VectorFormat
-from romaine.memory.encoder import Draft, Encoder, MemoryEmbedder, NotEmbedded
+from romaine.memory.encoder import Draft, Encoder, MemoryEmbedder, NotEmbedded, name_of
 from romaine.memory.language import Analyzer
 from romaine.memory.sqlite import SqliteStorage
 from romaine.memory.storage import Snapshot, Storage, Transaction
@@ -37,13 +37,22 @@ class Bound:
 
     embedder: MemoryEmbedder
     fingerprint: str
+    name: str
     former: tuple[str, ...]
     """What earlier releases called the same embedder."""
 
     @classmethod
     def to(cls, embedder: MemoryEmbedder) -> Bound:
-        """Takes an embedder's fingerprint."""
-        return cls(embedder, embedder.fingerprint, tuple(getattr(embedder, "legacy_fingerprints", ())))
+        """Takes an embedder's fingerprint.
+
+        Raises:
+            OptionError: If it is something else.
+        """
+        name = name_of(embedder)
+        return cls(embedder, embedder.fingerprint, name, tuple(getattr(embedder, "legacy_fingerprints", ())))
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.fingerprint[:8]})"
 
 
 class Store:
@@ -134,10 +143,12 @@ class Store:
         """
         stored = snapshot.setting("embedder")
         if stored not in (None, bound.fingerprint, *bound.former):
+            model = snapshot.setting("model") or "an embedder that it does not name"
+            settings = ", with other settings" if model == bound.name else ""
             raise OtherEmbedderError(
-                f"{self.storage.name} holds vectors of embedder {stored}, this one is"
-                f" {bound.fingerprint}; open it with that one, or bring it over with"
-                " romaine.memory.reembed(path, embedder) or `romaine memory reembed`"
+                f"{self.storage.name} holds vectors of {model} ({str(stored)[:8]}), this embedder is {bound}"
+                f"{settings}; open it with that one, or bring it over with romaine.memory.reembed(path,"
+                " embedder) or `romaine memory reembed`"
             )
 
     def check_analyzer(self, snapshot: Snapshot) -> None:
@@ -156,8 +167,8 @@ class Store:
     def _claimed(self, wanted: VectorFormat) -> VectorFormat:
         """Notes in a new file whose vectors it holds; checks it in an old one. Returns how they are kept."""
         with self.storage.read() as snapshot:
-            claimed = snapshot.setting("embedder")
-        if claimed != self.bound.fingerprint and not self.storage.read_only:
+            claimed, model = snapshot.setting("embedder"), snapshot.setting("model")
+        if (claimed, model) != (self.bound.fingerprint, self.bound.name) and not self.storage.read_only:
             with self.storage.write() as transaction:
                 self._note_embedder(transaction, wanted)
         with self.storage.read() as snapshot:
@@ -177,6 +188,8 @@ class Store:
                 transaction.set(key, value)
         if claimed is None or claimed in self.bound.former:
             transaction.set("embedder", self.bound.fingerprint)
+        if transaction.setting("embedder") == self.bound.fingerprint:
+            transaction.set("model", self.bound.name)  # for messages; files of the first releases have none
 
 
 def open_storage(path: str | Path, *, lock_timeout: float = 60.0, read_only: bool = False) -> Storage:

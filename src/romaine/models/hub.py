@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,10 @@ from romaine.errors import ModelFormatError, ModelNotFoundError, OfflineError
 
 _HTTP_LIBRARIES = ("httpx", "httpcore", "httpx2", "httpcore2", "requests", "huggingface_hub")
 """What huggingface-hub has spoken HTTP with, by version; their errors mean that nothing arrived."""
+
+_PATIENCE = 10.0  # seconds for an answer
+_SILENCE = 30.0  # seconds in which a hub that gave none is not asked again
+_unreachable = {"until": 0.0}
 
 _T = TypeVar("_T")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -73,7 +78,11 @@ class HubRepository:
         self._require_network()
         from huggingface_hub import HfApi
 
-        return self._ask(lambda: HfApi(token=self.token).list_repo_files(self.id, revision=self.revision))
+        # one request; `list_repo_files` asks an unreachable hub six times, and prints each
+        info = self._ask(
+            lambda: HfApi(token=self.token).model_info(self.id, revision=self.revision, timeout=_PATIENCE)
+        )
+        return [file.rfilename for file in info.siblings or ()]
 
     def download(self, paths: Iterable[str], *, force: bool = False, show_progress: bool = False) -> Path:
         """Brings `paths` and nothing else into the cache, resuming where an earlier attempt stopped.
@@ -111,6 +120,8 @@ class HubRepository:
     def _require_network(self) -> None:
         if self.offline:
             raise self.offline_error("the network may not be used (local_files_only or HF_HUB_OFFLINE)")
+        if time.monotonic() < _unreachable["until"]:
+            raise self.offline_error(f"the hub did not answer within the last {_SILENCE:.0f} seconds")
 
     def offline_error(self, reason: str) -> OfflineError:
         """The error that says what to do without a network."""
@@ -147,6 +158,7 @@ class HubRepository:
             is_known = isinstance(error, (OSError, RuntimeError, ValueError))
             if not is_known and type(error).__module__.partition(".")[0] not in _HTTP_LIBRARIES:
                 raise
+            _unreachable["until"] = time.monotonic() + _SILENCE
             raise self.offline_error(f"the hub did not answer ({type(error).__name__})") from None
 
 
