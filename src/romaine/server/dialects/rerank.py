@@ -75,11 +75,11 @@ async def rerank(request: Request) -> Response:
     model = model_of(request, body).name
 
     def render(order: list[int], scores: NDArray[np.float64], tokens: int) -> dict[str, Any]:
-        results: list[dict[str, Any]] = [
-            {"index": i, "relevance_score": share(scores[i])} for i in order[: body.top_n]
+        results = [
+            {"index": i, "relevance_score": share(scores[i])}
+            | ({"document": {"text": texts[i]}} if body.return_documents else {})
+            for i in order[: body.top_n]
         ]
-        if body.return_documents:
-            results = [{**each, "document": {"text": texts[each["index"]]}} for each in results]
         return {
             "id": str(uuid4()),
             "object": "list",
