@@ -2,9 +2,11 @@
 
     python benchmarks/server.py [--infinity PYTHON] [--seconds 3] [--rounds 3] [--clients 1 16 64] [--json]
 
-`--infinity` names the Python of a venv with `infinity-emb[server,torch,optimum]`, without it that one is
-left out. Servers run side by side and only one is asked at a time: a round asks each in turn for some seconds,
-the order changes from round to round, figures are medians of the rounds. MiniLM is the same int8 ONNX file
+`--infinity` names the Python of a venv with `infinity-emb[server,torch,optimum]` and, the last that it
+runs with, `optimum<2 transformers<4.49 pyarrow<20`; without it that one is left out. Servers run side by side
+and one is asked at a time: a round asks each in turn for some seconds, the order changes from round to round,
+figures are medians of the rounds. CPU is what the server's process took, which other load on the machine
+hardly changes. MiniLM is the same int8 ONNX file
 for all three. "empty" is a FastAPI endpoint that reads the same request and answers a vector of the same size
 with orjson, without embedding anything.
 """
@@ -29,6 +31,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
+import psutil
 from texts import chat_turns
 
 PATH = "/v1/embeddings"
@@ -63,7 +66,7 @@ sys.modules["torch.onnx.symbolic_opset14"] = MagicMock()
 from infinity_emb.cli import cli
 cli()
 """
-"""Its last release needs an exporter of optimum's that does not import beside a torch of today, and is not used."""
+"""Its last release imports an exporter that does not import beside a torch of today, and is not used."""
 
 
 @dataclass
@@ -74,7 +77,14 @@ class Contestant:
     command: list[str]
     model: str
     port: int = 0
-    figures: dict[int, list[tuple[float, float, float]]] = field(default_factory=dict)
+    pid: int = 0
+    figures: dict[int, list[tuple[float, ...]]] = field(default_factory=dict)
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU so far."""
+        times = psutil.Process(self.pid).cpu_times()
+        return times.user + times.system
 
 
 def minilm_folder(folder: Path) -> Path:
@@ -123,6 +133,7 @@ def running(contestant: Contestant) -> Iterator[None]:
     command = [*contestant.command, "--port", str(contestant.port), "--host", "127.0.0.1"]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        contestant.pid = process.pid
         try:
             wait_for(contestant, process)
             yield
@@ -196,6 +207,7 @@ def main() -> None:
         for turn in range(options.rounds):
             for clients in options.clients:
                 for each in asked[turn % len(asked) :] + asked[: turn % len(asked)]:
+                    before = each.cpu
                     times = sorted(
                         pool.apply(load, (each.port, each.model, clients, options.seconds, turn + 1))
                     )
@@ -203,6 +215,7 @@ def main() -> None:
                         len(times) / options.seconds,
                         times[len(times) // 2],
                         times[int(len(times) * 0.99)],
+                        (each.cpu - before) / len(times),
                     )
                     each.figures.setdefault(clients, []).append(figures)
     report(asked, as_json=options.json)
@@ -219,10 +232,10 @@ def report(asked: list[Contestant], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(figures))
         return
-    print(f"{'server':<26}{'clients':>8}{'requests/s':>12}{'p50 ms':>9}{'p99 ms':>9}")
+    print(f"{'server':<26}{'clients':>8}{'requests/s':>12}{'p50 ms':>9}{'p99 ms':>9}{'CPU ms':>9}")
     for name, rows in figures.items():
-        for clients, (rate, middle, late) in rows.items():
-            print(f"{name:<26}{clients:>8}{rate:>12.0f}{middle * 1000:>9.2f}{late * 1000:>9.2f}")
+        for clients, (rate, *times) in rows.items():
+            print(f"{name:<26}{clients:>8}{rate:>12.0f}" + "".join(f"{each * 1000:>9.2f}" for each in times))
     for name, other, clients, target in TARGETS:
         if name in figures and clients in figures.get(other, {}):
             ratio = figures[name][clients][0] / figures[other][clients][0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from romaine.cli.terminal import console, print_text
-from romaine.errors import MissingExtraError, OptionError
+from romaine.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from romaine.server.keys import KeyFile
@@ -24,18 +24,11 @@ _File = Annotated[Path, typer.Option("--keys", help="The file of keys.", show_de
 def serve(context: typer.Context) -> None:
     """Serve models and a memory over HTTP, as OpenAI's, Ollama's and other clients ask for them."""
     try:
-        from pydantic import ValidationError
-
         from romaine.server.run import serve as run
         from romaine.server.settings import ServerSettings
     except ImportError as error:
         raise MissingExtraError("romaine serve", "server") from error
-    try:
-        settings = ServerSettings.of_flags(context.args)
-    except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise OptionError(f"{said}; see romaine serve --help") from None
-    run(settings)
+    run(ServerSettings.of_flags(context.args))
 
 
 @keys.command("make")

@@ -22,7 +22,7 @@ _CHARACTERS_PER_TOKEN = 3
 _CLIENT_LEFT = 499
 
 
-class Embedded(NamedTuple):
+class EmbeddedTexts(NamedTuple):
     """What a model made of `n` texts.
 
     Attributes:
@@ -36,7 +36,7 @@ class Embedded(NamedTuple):
     cut: NDArray[np.bool_]
 
 
-Finish = Callable[[Embedded], Any]
+Finish = Callable[[EmbeddedTexts], Any]
 Gone = Callable[[], Awaitable[bool]]
 
 
@@ -52,7 +52,7 @@ class _Job:
     future: asyncio.Future[Any]
     since: float
     taken: int = 0
-    parts: list[Embedded] = field(default_factory=list)
+    parts: list[EmbeddedTexts] = field(default_factory=list)
 
     @property
     def unfinished(self) -> int:
@@ -86,7 +86,7 @@ class Batcher:
 
     def __init__(
         self,
-        encode: Callable[[Sequence[str]], Embedded],
+        encode: Callable[[Sequence[str]], EmbeddedTexts],
         *,
         batch_tokens: int,
         max_waiting_tokens: int,
@@ -200,7 +200,7 @@ class Batcher:
         at = 0
         for part in batch:
             here = slice(at, at := at + part.stop - part.start)
-            part.job.parts.append(Embedded(units[part.job.dim][here], made.tokens[here], made.cut[here]))
+            part.job.parts.append(EmbeddedTexts(units[part.job.dim][here], made.tokens[here], made.cut[here]))
             if part.stop == len(part.job.texts):
                 results.append((part.job.future, _finished(part.job)))
         return results
@@ -208,7 +208,7 @@ class Batcher:
 
 def _finished(job: _Job) -> Any:
     parts = job.parts
-    whole = parts[0] if len(parts) == 1 else Embedded(*map(np.concatenate, zip(*parts, strict=True)))
+    whole = parts[0] if len(parts) == 1 else EmbeddedTexts(*map(np.concatenate, zip(*parts, strict=True)))
     try:
         return job.finish(whole)
     except Exception as error:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import orjson
 from fastapi import HTTPException, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from romaine.arrays import FloatArray
 from romaine.errors import OptionError, TextTooLongError
 from romaine.models.card import ModelCard
 from romaine.server import metrics
-from romaine.server.batching import Embedded
+from romaine.server.batching import EmbeddedTexts
 from romaine.server.models import Served
 
 Texts = str | list[str]
@@ -49,7 +52,21 @@ async def read(request: Request, kind: type[Body]) -> Body:
     Raises:
         ValidationError: If it is no JSON or has another shape.
     """
-    return kind.model_validate_json(await request.body() or b"{}")
+    body = await request.body() or b"{}"
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError:
+        if b"\\ud" not in body.lower():
+            raise
+        return kind.model_validate_json(_whole(body))
+
+
+def _whole(body: bytes) -> bytes:
+    """JSON in which halves of surrogate pairs are U+FFFD: JavaScript cuts strings inside an emoji."""
+    with contextlib.suppress(ValueError, RecursionError):
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+        return re.sub("[\ud800-\udfff]", "\ufffd", text).encode()
+    return body
 
 
 def takes(kind: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
@@ -58,7 +75,7 @@ def takes(kind: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-class Vectors(NamedTuple):
+class AnswerRows(NamedTuple):
     """What an answer is made of.
 
     Attributes:
@@ -73,7 +90,7 @@ class Vectors(NamedTuple):
 
 
 async def answer(
-    request: Request, asked: Asked, texts: Sequence[Any], render: Callable[[Vectors], Any]
+    request: Request, asked: Asked, texts: Sequence[Any], render: Callable[[AnswerRows], Any]
 ) -> Response:
     """Embeds texts and answers.
 
@@ -94,15 +111,15 @@ async def answer(
     embedder = await served.embedder()
     dim = dim_of(embedder.card, asked)
     if not texts:
-        empty = Vectors(np.empty((0, dim), dtype=np.float32), 0, served.name)
+        empty = AnswerRows(np.empty((0, dim), dtype=np.float32), 0, served.name)
         return json_response(render(empty))
     prompt = getattr(embedder.card.prompts, role)
     prompted = [prompt + text for text in texts] if prompt else texts
 
-    def finish(made: Embedded) -> tuple[bytes, list[int]]:
+    def finish(made: EmbeddedTexts) -> tuple[bytes, list[int]]:
         check_cut(made, asked, embedder.max_tokens)
         count(served.name, made)
-        vectors = Vectors(made.vectors, int(made.tokens.sum()), served.name)
+        vectors = AnswerRows(made.vectors, int(made.tokens.sum()), served.name)
         return dumped(render(vectors)), np.flatnonzero(made.cut).tolist()
 
     body, cut = await served.embed(prompted, dim, finish, request.is_disconnected)
@@ -157,7 +174,7 @@ def check_count(request: Request, texts: Sequence[Any]) -> None:
         )
 
 
-def check_cut(made: Embedded, asked: Asked, window: int | None) -> None:
+def check_cut(made: EmbeddedTexts, asked: Asked, window: int | None) -> None:
     """Refuses texts over the window where they must not be cut.
 
     Raises:
@@ -179,7 +196,7 @@ def cut_header(cut: Sequence[int]) -> dict[str, str]:
     return {"X-Truncated": f"{len(cut)}; inputs={which}"}
 
 
-def count(model: str, made: Embedded) -> None:
+def count(model: str, made: EmbeddedTexts) -> None:
     """Adds to the metrics."""
     metrics.TOKENS.labels(model).inc(int(made.tokens.sum()))
     metrics.CUT.labels(model).inc(int(made.cut.sum()))

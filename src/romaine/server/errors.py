@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +29,9 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (errors.FormatError, 400),
     (errors.InputFileError, 400),
 )
-"""By class, the first that fits; any other error of ours is a 500 that says its class alone."""
+"""By class, the first that fits."""
+
+_OF_THE_SERVER = (errors.ModelError, errors.BackendError, errors.MissingExtraError, errors.StorageError)
 
 _TYPES = {
     400: "invalid_request_error",
@@ -92,7 +95,11 @@ def answer_to(path: str, error: Exception) -> Response:
     for kind, status in _STATUS:
         if isinstance(error, kind):
             return error_response(path, status, str(error))
-    logger.error("%s in a request of %s", type(error).__name__, path.split("/", 3)[1:3], exc_info=error)
+    if isinstance(error, _OF_THE_SERVER):  # their messages name files and models, never texts
+        logger.error("%s: %s", type(error).__name__, error)
+        return error_response(path, 503, str(error))
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("%s, what it says is left out for the texts it may hold\n%s", type(error).__name__, frames)
     return error_response(path, 500, f"the server failed ({type(error).__name__}); its log says more")
 
 

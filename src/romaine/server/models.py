@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from romaine.embedder import Embedder
 from romaine.pipeline import Pipeline
 from romaine.server import metrics
-from romaine.server.batching import Batcher, Embedded, Finish, Gone
+from romaine.server.batching import Batcher, EmbeddedTexts, Finish, Gone
 from romaine.server.settings import ServerSettings
 from romaine.text.pieces import Truncate
 
@@ -106,7 +106,7 @@ class Served:
         else:
             self._embedder = None
 
-    def _encode(self, texts: Sequence[str]) -> Embedded:
+    def _encode(self, texts: Sequence[str]) -> EmbeddedTexts:
         """In the worker thread. A text's end is cut where it is over the window."""
         embedder = self._embedder or self.new_embedder()
         backend, card = embedder.opened.backend, embedder.card
@@ -120,7 +120,7 @@ class Served:
             full = np.flatnonzero(tokens == backend.max_tokens).tolist()
             counts = backend.count_tokens([texts[i] for i in full])
             cut[full] = np.array(counts, dtype=np.int64) > tokens[full]
-        return Embedded(vectors, tokens, cut)
+        return EmbeddedTexts(vectors, tokens, cut)
 
     def close(self) -> None:
         """Ends its worker after what is at work."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -93,10 +93,14 @@ class ServerSettings(BaseSettings):
         """Reads a command line, and what it leaves out from the other sources.
 
         Raises:
-            ValidationError: If a value is not allowed.
+            OptionError: If a value is not allowed.
             SystemExit: After `--help`, or if a flag is unknown.
         """
-        return cls(_cli_parse_args=list(flags))  # type: ignore[call-arg]
+        try:
+            return cls(_cli_parse_args=list(flags))  # type: ignore[call-arg]
+        except ValidationError as error:
+            said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise OptionError(f"{said}; see romaine serve --help") from None
 
     @classmethod
     def settings_customise_sources(

@@ -11,7 +11,7 @@ from pydantic import AliasChoices, BaseModel, Field
 from starlette.responses import Response
 
 from romaine import __version__
-from romaine.server.embedding import Asked, Texts, Vectors, answer, json_response, read, takes
+from romaine.server.embedding import AnswerRows, Asked, Texts, answer, json_response, read, takes
 from romaine.server.models import Served
 
 router = APIRouter(tags=["Ollama"])
@@ -46,7 +46,7 @@ async def embed(request: Request) -> Response:
     await request.app.state.models[body.model].embedder()
     load = 0 if loaded else time.perf_counter_ns() - started
 
-    def render(made: Vectors) -> dict[str, Any]:
+    def render(made: AnswerRows) -> dict[str, Any]:
         return {
             "model": body.model or made.model,
             "embeddings": list(made.rows),

@@ -9,7 +9,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from romaine.errors import OptionError
-from romaine.server.embedding import Asked, Vectors, answer, as_base64, json_response, read, takes
+from romaine.server.embedding import AnswerRows, Asked, answer, as_base64, json_response, read, takes
 from romaine.server.models import Served
 
 router = APIRouter(tags=["OpenAI"])
@@ -42,7 +42,7 @@ async def embeddings(request: Request) -> Response:
         texts = await _decoded(request.app.state.models[body.model], texts)
     shape = as_base64 if body.encoding_format == "base64" else lambda row: row
 
-    def render(made: Vectors) -> dict[str, Any]:
+    def render(made: AnswerRows) -> dict[str, Any]:
         return {
             "object": "list",
             "data": [

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from romaine.memory.text_scores import score_texts
-from romaine.server.batching import Embedded
+from romaine.server.batching import EmbeddedTexts
 from romaine.server.embedding import (
     Asked,
     check_count,
@@ -75,11 +75,11 @@ async def rerank(request: Request) -> Response:
     model = model_of(request, body).name
 
     def render(order: list[int], scores: NDArray[np.float64], tokens: int) -> dict[str, Any]:
-        results: list[dict[str, Any]] = [
-            {"index": i, "relevance_score": share(scores[i])} for i in order[: body.top_n]
+        results = [
+            {"index": i, "relevance_score": share(scores[i])}
+            | ({"document": {"text": texts[i]}} if body.return_documents else {})
+            for i in order[: body.top_n]
         ]
-        if body.return_documents:
-            results = [{**each, "document": {"text": texts[each["index"]]}} for each in results]
         return {
             "id": str(uuid4()),
             "object": "list",
@@ -124,7 +124,7 @@ async def _ranked(
         return json_response(render([], np.zeros(0), 0))
     prompts = embedder.card.prompts
 
-    def finish(made: Embedded) -> tuple[bytes, list[int]]:
+    def finish(made: EmbeddedTexts) -> tuple[bytes, list[int]]:
         check_cut(made, asked, embedder.max_tokens)
         count(served.name, made)
         scores = score_texts(query, texts, query_vector=made.vectors[0], vectors=made.vectors[1:])

@@ -17,7 +17,7 @@ class InputsBody(Asked):
     """A request for embeddings."""
 
     inputs: Texts = Field(description="A text or texts.")
-    normalize: bool | None = Field(None, description="Vectors are always unit length; false is refused.")
+    normalize: bool | None = Field(None, description="AnswerRows are always unit length; false is refused.")
 
 
 @router.post("/embed", openapi_extra=takes(InputsBody, {"inputs": "Where is the key?"}))
