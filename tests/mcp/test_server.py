@@ -7,9 +7,6 @@ import json
 import logging
 
 import pytest
-
-pytest.importorskip("mcp")
-
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 

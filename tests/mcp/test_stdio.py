@@ -11,10 +11,6 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-import pytest
-
-pytest.importorskip("mcp")
-
 from mcp import Client, StdioServerParameters
 
 from romaine.memory import RoleplayMemory, Scope

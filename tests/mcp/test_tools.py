@@ -8,8 +8,6 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-pytest.importorskip("mcp")
-
 from romaine.mcp.tools import TOOLS, OpenMemory
 from romaine.memory import RoleplayMemory, Scope, Turn
 from tests.mcp.conftest import SCOPE

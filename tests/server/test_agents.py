@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 
-pytest.importorskip("fastapi")
 pytest.importorskip("mcp")
 
 import httpx2
@@ -19,9 +16,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from romaine.server.keys import KeyFile
-from tests.server.live import ENDED, LiveServer
-
-pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+from tests.server.conftest import RunningServer, running_server
 
 KEY = "I left the silver key under the third step."
 SEARCH = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "memory_stats"}}
@@ -39,16 +34,16 @@ def ana(keys: KeyFile) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(keys: KeyFile, ana: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def server(keys: KeyFile, ana: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("live")
-    live = LiveServer(folder / "memories.db", "--keys", str(keys.path), log=folder / "log")
-    yield live
-    assert live.end(signal.SIGTERM) in ENDED
-    assert KEY not in Path(live.log).read_text()
+    flags = ("--memory", str(folder / "memories.db"), "--keys", str(keys.path))
+    with running_server(folder / "log", *flags) as running:
+        yield running
+    assert KEY not in running.log.read_text()
 
 
 @asynccontextmanager
-async def connected(server: LiveServer, key: str, path: str, mode: str = "auto") -> AsyncIterator[Client]:
+async def connected(server: RunningServer, key: str, path: str, mode: str = "auto") -> AsyncIterator[Client]:
     async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as http:
         transport = streamable_http_client(server.url + path, http_client=http)
         async with Client(transport, mode=mode) as client:

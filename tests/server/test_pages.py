@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("fastapi")
 pytest.importorskip("mcp")
 
 from romaine.mcp.tools import TOOLS
 from romaine.server.app import create_app
 from romaine.server.settings import ServerSettings
-from tests.server.live import LiveServer
+from tests.server.conftest import running_server
 from tests.server.pages import run_python
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -23,13 +21,9 @@ MEMORY_API = (DOCS / "memory-api.md").read_text(encoding="utf-8")
 MCP = (DOCS / "mcp.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.allow_hosts(["127.0.0.1"])
 def test_the_page_on_the_memory_over_http(tmp_path: Path) -> None:
-    server = LiveServer(tmp_path / "memories.db", log=tmp_path / "log")
-    try:
+    with running_server(tmp_path / "log", "--memory", str(tmp_path / "memories.db")) as server:
         run_python(MEMORY_API.replace("http://127.0.0.1:8000", server.url))
-    finally:
-        server.end(signal.SIGTERM)
 
 
 def test_the_page_on_mcp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

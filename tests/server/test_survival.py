@@ -5,38 +5,34 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
-import pytest
-
-pytest.importorskip("fastapi")
 
 from romaine.memory import RoleplayMemory, Scope
-from tests.server.live import ENDED, LiveServer
-
-pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+from tests.server.conftest import RunningServer, running_server
 
 CLIENTS = 6
+ANSWERS = 40
 SCOPE = {"user": "ana", "chat": "tavern"}
+ENDED = (0, -signal.SIGTERM)  # uvicorn ends by the signal itself when all is done
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[LiveServer]:
-    live = LiveServer(tmp_path / "memories.db", log=tmp_path / "log")
-    yield live
-    live.process.kill()
-    live.process.wait()
+def ended(server: RunningServer, by: signal.Signals) -> int:
+    """Sends a signal; returns the exit code."""
+    server.process.send_signal(by)
+    return server.process.wait(timeout=60)
 
 
 class Load:
     """Clients that add turns without a `source_id`, so that each one done twice is seen."""
 
-    def __init__(self, server: LiveServer) -> None:
-        self.server = server
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.url = ""
         self.answered: dict[str, list[str]] = {}  # key -> ids
         self.unanswered: list[str] = []
         self._enough = threading.Event()
@@ -44,7 +40,7 @@ class Load:
     def send(self, client: httpx.Client, key: str) -> list[str]:
         body = {"scope": SCOPE, "turns": [{"text": key, "speaker": "Ana", "role": "user"}] * 2}
         answer = client.post(
-            f"{self.server.url}/v1/memory/turns", json=body, headers={"Idempotency-Key": key}, timeout=60
+            f"{self.url}/v1/memory/turns", json=body, headers={"Idempotency-Key": key}, timeout=60
         )
         assert answer.status_code == 200, answer.text
         ids: list[str] = answer.json()["ids"]
@@ -60,11 +56,16 @@ class Load:
                     self.unanswered.append(key)
                     return
 
-    def during(self, seconds: float, end: Callable[[], object]) -> None:
-        """Sends for a while, ends the server meanwhile, and waits for all clients."""
+    def during(self, end: Callable[[], object]) -> None:
+        """Sends until there are some answers, ends the server meanwhile, and waits for all clients."""
+        wanted = len(self.answered) + ANSWERS
+        self._enough.clear()
         with ThreadPoolExecutor(CLIENTS) as pool:
             running = [pool.submit(self._client, number) for number in range(CLIENTS)]
-            time.sleep(seconds)
+            for _ in range(1000):
+                if len(self.answered) >= wanted:
+                    break
+                time.sleep(0.05)
             try:
                 end()
             finally:
@@ -72,8 +73,8 @@ class Load:
             for each in running:
                 each.result(timeout=90)
 
-    def stored(self, file: Path) -> dict[str, list[str]]:
-        with RoleplayMemory(file) as memory:
+    def stored(self) -> dict[str, list[str]]:
+        with RoleplayMemory(self.file) as memory:
             assert memory.verify().is_sound
             found: dict[str, list[str]] = {}
             for turn in memory.list(Scope(**SCOPE)):
@@ -81,32 +82,34 @@ class Load:
         return found
 
 
-def test_kill_loses_nothing_that_was_answered_and_retries_are_done_once(server, tmp_path):
-    load = Load(server)
-    for seconds in (1.5, 1.0):
-        load.during(seconds, lambda: server.end(signal.SIGKILL))
-        stored = load.stored(tmp_path / "memories.db")
+def test_kill_loses_nothing_that_was_answered_and_retries_are_done_once(tmp_path):
+    load = Load(tmp_path / "memories.db")
+    for turn in range(2):
+        with running_server(tmp_path / f"log {turn}", "--memory", str(load.file)) as server:
+            load.url = server.url
+            load.during(lambda server=server: ended(server, signal.SIGKILL))
+        stored = load.stored()
         assert {key: stored.get(key) for key in load.answered} == load.answered
         assert all(len(ids) == 2 for ids in stored.values())
-        server.start()
-        load._enough.clear()
     assert load.answered
     assert load.unanswered
-    with httpx.Client() as client:
+    with running_server(tmp_path / "log", "--memory", str(load.file)) as server, httpx.Client() as client:
+        load.url = server.url
         again = {key: load.send(client, key) for key in [*load.answered, *load.unanswered]}
-    server.end(signal.SIGTERM)
-    assert load.stored(tmp_path / "memories.db") == again
+    assert load.stored() == again
     assert {key: again[key] for key in load.answered} == load.answered
 
 
-def test_term_under_load_finishes_what_was_accepted(server, tmp_path):
-    load = Load(server)
+def test_term_under_load_finishes_what_was_accepted(tmp_path):
+    load = Load(tmp_path / "memories.db")
     codes: list[int] = []
-    load.during(1.5, lambda: codes.append(server.end(signal.SIGTERM)))
+    with running_server(tmp_path / "log", "--memory", str(load.file)) as server:
+        load.url = server.url
+        load.during(lambda: codes.append(ended(server, signal.SIGTERM)))
     assert codes[0] in ENDED
     assert load.answered
     # nothing was done without an answer, and nothing answered without being done
-    assert load.stored(tmp_path / "memories.db") == load.answered
+    assert load.stored() == load.answered
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log
     assert not any(key in log for key in load.answered)

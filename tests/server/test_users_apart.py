@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("fastapi")
 pytest.importorskip("mcp")
 
 from fastapi import FastAPI

@@ -7,8 +7,6 @@ from uuid import uuid4
 
 import pytest
 
-pytest.importorskip("fastapi")
-
 from romaine.memory import Scope
 from tests.formats import samples
 from tests.server.memory.conftest import KEY, said

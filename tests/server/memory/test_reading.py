@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import fields
 
 import pytest
-
-pytest.importorskip("fastapi")
-
 from pydantic import TypeAdapter
 
 from romaine.memory import RoleplayMemory, Scope, Turn

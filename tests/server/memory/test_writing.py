@@ -8,8 +8,6 @@ from uuid import uuid4
 
 import pytest
 
-pytest.importorskip("fastapi")
-
 from romaine.memory import Scope
 from tests.server.memory.conftest import KEY, NOBODY, said
 
