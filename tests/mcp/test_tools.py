@@ -59,6 +59,7 @@ def test_what_is_added_is_found(call, memory):
     found = call("search_memories", query="Where is the silver key?")
     assert found["memories"][0]["text"] == KEY
     assert found["memories"][0]["id"] == added["id"]
+    assert 0 < found["memories"][0]["confidence"] <= 1
     stored = memory.get(SCOPE, added["id"])
     assert (stored.scope, stored.category, stored.speaker) == (SCOPE, "plot_event", "Cassian")
 
@@ -175,7 +176,7 @@ def test_nothing_is_said_where_nothing_fits(call):
         ("add_memory", {"text": KEY, "importance": 2}, "importance"),
         ("add_memory", {"text": KEY, "kind": "lore", "speaker": "Ana"}, "speaker goes with"),
         ("add_memory", {"text": "x" * 60_000}, "text"),
-        ("add_memory", {"text": KEY, "supersedes": ["0" * 36]}, "is not an id"),
+        ("add_memory", {"text": KEY, "supersedes": ["0" * 36]}, "supersedes.0: String should match"),
         ("add_turns", {"turns": []}, "turns"),
         ("add_turns", {"turns": [{"text": KEY}]}, "turns.0.speaker: Field required"),
         ("get_memory", {"memory_id": "1"}, "memory_id"),

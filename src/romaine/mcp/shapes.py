@@ -27,7 +27,8 @@ def _unpacked(value: Any) -> Any:
 
 _Text = Annotated[str, Field(min_length=1, max_length=50_000)]
 _Name = Annotated[str, Field(min_length=1, max_length=500)]
-_Id = Annotated[str, Field(min_length=36, max_length=36, description="Id of a memory.")]
+_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_Id = Annotated[str, Field(pattern=_UUID, description="Id of a memory.")]
 _Names = Annotated[list[_Name], Field(max_length=200), BeforeValidator(_unpacked)]
 _Kind = Literal["turn", "fact", "lore", "summary"]
 _Category = Literal["character_trait", "relationship", "plot_event", "world_detail", "preference", "other"]
@@ -54,7 +55,11 @@ class NoteArguments(Arguments):
     importance: _Importance = 1.0
     pinned: Annotated[bool, Field(description="Always to be kept in view.")] = False
     speaker: Annotated[_Name | None, Field(description="Whose words, or whom a fact is about.")] = None
-    supersedes: Annotated[_Names, Field(description="Ids of memories that it corrects.")] = []
+    supersedes: Annotated[
+        list[_Id],
+        Field(max_length=200, description="Ids of memories that it corrects."),
+        BeforeValidator(_unpacked),
+    ] = []
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> NoteArguments:
@@ -192,13 +197,15 @@ class FoundText(RememberedText):
     """A memory that was found."""
 
     score: float = Field(description="How well it fits, within this search.")
+    confidence: float = Field(description="How likely it holds an answer, 0 to 1.")
     neighbours: list[RememberedText] = Field([], description="Turns before and after it.")
 
     @classmethod
     def of_hit(cls, hit: Hit) -> FoundText:
         """Shows a hit."""
         near = [RememberedText.of(memory) for memory in hit.neighbours]
-        found: FoundText = cls.of(hit.memory, score=round(hit.score, 3), neighbours=near)
+        sure = {"score": round(hit.score, 3), "confidence": round(hit.confidence, 3)}
+        found: FoundText = cls.of(hit.memory, neighbours=near, **sure)
         return found
 
 

@@ -105,7 +105,7 @@ def test_one_memory_by_its_id(get, filled):
     shown = get(f"memories/{filled[0]}").json()
     assert (shown["text"], shown["position"], shown["user"]) == (KEY, 0, "ana")
     assert get(f"memories/{NOBODY}").status_code == 404
-    assert get("memories/" + "x" * 36).status_code == 400
+    assert get("memories/" + "x" * 36).status_code == 422
     assert get("memories/1").status_code == 422
 
 

@@ -181,7 +181,7 @@ def test_a_key_has_a_length(post, key):
         ("turns", {"turns": [said(KEY)], "scope": {"user": ""}}, 422),
         ("facts", {"text": KEY, "importance": 2}, 422),
         ("facts", {"text": KEY, "category": "what"}, 422),
-        ("facts", {"text": KEY, "supersedes": ["x" * 36]}, 400),
+        ("facts", {"text": KEY, "supersedes": ["x" * 36]}, 422),
         ("facts", {"text": KEY, "supersedes": [NOBODY]}, 404),
         ("facts", {"text": KEY, "valid_from": 3, "valid_to": 2}, 400),
         ("facts", {"text": KEY, "valid_from": 1 << 80}, 400),
@@ -190,7 +190,7 @@ def test_a_key_has_a_length(post, key):
         ("branch", {"at": 0, "to_chat": "x", "scope": {"character": "Cassian"}}, 400),
         ("forget", {"ids": []}, 422),
         ("forget", {"ids": [NOBODY]}, 404),
-        ("mark_used", {"ids": ["x" * 36]}, 400),
+        ("mark_used", {"ids": ["x" * 36]}, 422),
     ],
 )
 def test_what_is_wrong_is_told(post, memory, whole, route, body, status):

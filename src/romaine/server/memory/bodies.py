@@ -12,7 +12,7 @@ Name = Annotated[str, Field(min_length=1, max_length=500)]
 Text = Annotated[str, Field(max_length=1_000_000)]
 Names = Annotated[list[Name], Field(max_length=10_000)]
 _ID = "01a2003c-5c62-7c97-ad15-67ece870e079"
-MemoryId = Annotated[str, Field(min_length=36, max_length=36, examples=[_ID])]
+MemoryId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", examples=[_ID])]
 MemoryIds = Annotated[list[MemoryId], Field(min_length=1, max_length=1_000)]
 KindName = Literal["turn", "fact", "lore", "summary"]
 CategoryName = Literal["character_trait", "relationship", "plot_event", "world_detail", "preference", "other"]
