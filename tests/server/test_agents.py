@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -14,8 +16,11 @@ pytest.importorskip("mcp")
 import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from starlette.testclient import TestClient
 
+from romaine.server.app import create_app
 from romaine.server.keys import KeyFile
+from romaine.server.settings import ServerSettings
 from tests.server.conftest import RunningServer, running_server
 
 KEY = "I left the silver key under the third step."
@@ -124,9 +129,37 @@ def test_nothing_is_kept_between_requests(server, ana):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[" * 50_000, b"[]", b'{"jsonrpc": "2.0"}', b"\xff", b"7" * 9000]
+    "content",
+    [
+        b"",
+        b"{",
+        b"[" * 50_000,
+        b"[]",
+        b'{"jsonrpc": "2.0"}',
+        b"\xff",
+        b"7" * 9000,
+        KEY.encode(),
+        json.dumps({"jsonrpc": "2.0", "id": KEY, "method": KEY, "params": KEY}).encode(),
+        json.dumps(SEARCH | {"params": {"name": KEY}, "id": {"id": KEY}}).encode(),
+    ],
 )
-def test_bodies_that_are_none(server, ana, content):
-    headers = ACCEPT | {"Authorization": f"Bearer {ana}", "Content-Type": "application/json"}
+@pytest.mark.parametrize("version", ["2025-11-25", "2026-07-28", KEY])
+def test_bodies_that_are_none(server, ana, content, version):
+    """Nor are they, or what they hold, in the log, which the fixture looks at in the end."""
+    headers = ACCEPT | {
+        "Authorization": f"Bearer {ana}",
+        "Content-Type": "application/json",
+        "MCP-Protocol-Version": version,
+    }
     answer = httpx.post(f"{server.url}/mcp/ana/Cassian", content=content, headers=headers)
-    assert 400 <= answer.status_code < 500
+    assert answer.status_code == 202 or 400 <= answer.status_code < 500
+
+
+def test_without_the_extra_there_is_no_such_route(tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("romaine.mcp")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "mcp_types", None)
+    app = create_app(ServerSettings(memory=tmp_path / "memories.db"))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        assert client.post("/mcp/ana/Cassian", json=SEARCH, headers=ACCEPT).status_code == 404
+        assert client.get("/v1/memory/stats", params={"user": "ana"}).status_code == 200

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.config import JsonDict
 
 Name = Annotated[str, Field(min_length=1, max_length=500)]
 Text = Annotated[str, Field(max_length=1_000_000)]
@@ -19,7 +18,12 @@ CategoryName = Literal["character_trait", "relationship", "plot_event", "world_d
 Position = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
-_SCOPE: JsonDict = {"user": "ana", "character": "Cassian", "chat": "tavern"}
+_SCOPE = {"user": "ana", "character": "Cassian", "chat": "tavern"}
+
+
+def _example(body: dict[str, Any]) -> ConfigDict:
+    example: dict[str, Any] = {"scope": _SCOPE, **body}
+    return ConfigDict(json_schema_extra={"example": example})
 
 
 class _Body(BaseModel):
@@ -39,7 +43,9 @@ class AskedScope(_Body):
 class ScopedBody(_Body):
     """Every request says whose memory it is about."""
 
-    scope: Annotated[AskedScope, Field(examples=[_SCOPE])] = AskedScope()
+    model_config = _example({})
+
+    scope: Annotated[AskedScope, Field(description="Whose memory.")] = AskedScope()
 
 
 class TurnBody(_Body):
@@ -59,19 +65,16 @@ class TurnBody(_Body):
 class TurnsBody(ScopedBody):
     """Messages, in the order they were said."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "scope": _SCOPE,
-                "turns": [
-                    {
-                        "text": "I left the silver key under the third step.",
-                        "speaker": "Cassian",
-                        "role": "character",
-                        "source_id": "17",
-                    }
-                ],
-            }
+    model_config = _example(
+        {
+            "turns": [
+                {
+                    "text": "I left the silver key under the third step.",
+                    "speaker": "Cassian",
+                    "role": "character",
+                    "source_id": "17",
+                }
+            ],
         }
     )
 
@@ -94,9 +97,7 @@ class NoteBody(ScopedBody):
 class LoreBody(NoteBody):
     """How the world is."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"scope": _SCOPE, "text": "The tavern has no windows."}}
-    )
+    model_config = _example({"text": "The tavern has no windows."})
 
     category: CategoryName | None = None
 
@@ -104,9 +105,7 @@ class LoreBody(NoteBody):
 class SummaryBody(NoteBody):
     """What a stretch of the chat came to."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"scope": _SCOPE, "text": "Ana and Cassian made peace."}}
-    )
+    model_config = _example({"text": "Ana and Cassian made peace."})
 
     parent_id: Annotated[Name | None, Field(description="What it was drawn from.")] = None
 
@@ -114,11 +113,7 @@ class SummaryBody(NoteBody):
 class FactBody(NoteBody):
     """Something that holds."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {"scope": _SCOPE, "text": "Ana is afraid of bees.", "category": "character_trait"}
-        }
-    )
+    model_config = _example({"text": "Ana is afraid of bees.", "category": "character_trait"})
 
     category: CategoryName | None = None
     speaker: Name | None = None
@@ -131,11 +126,7 @@ class FactBody(NoteBody):
 class RecallBody(ScopedBody):
     """A question to the memory."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {"scope": _SCOPE, "query": ["Where was I?", "Where is the key?"], "k": 5}
-        }
-    )
+    model_config = _example({"query": ["Where was I?", "Where is the key?"], "k": 5})
 
     query: Annotated[
         Text | Annotated[list[Text], Field(min_length=1, max_length=100)],
@@ -162,11 +153,15 @@ class RecallBody(ScopedBody):
 class RetractBody(ScopedBody):
     """Discarded or deleted messages."""
 
+    model_config = _example({"source_ids": ["17"]})
+
     source_ids: Annotated[Names, Field(min_length=1)]
 
 
 class BranchBody(ScopedBody):
     """A fork of a chat."""
+
+    model_config = _example({"at": 0, "to_chat": "what if"})
 
     at: Annotated[Position, Field(description="Position of the last turn that they share.")]
     to_chat: Annotated[Name, Field(description="Name of the fork.")]
@@ -175,6 +170,8 @@ class BranchBody(ScopedBody):
 class ForgetBody(ScopedBody):
     """What is to be deleted for good."""
 
+    model_config = _example({"ids": [_ID]})
+
     ids: MemoryIds
     derived: Annotated[bool, Field(description="Whether what was made from it goes along.")] = True
 
@@ -182,11 +179,15 @@ class ForgetBody(ScopedBody):
 class UsedBody(ScopedBody):
     """What was shown to a model."""
 
+    model_config = _example({"ids": [_ID]})
+
     ids: MemoryIds
 
 
 class UpdateBody(ScopedBody):
     """Fields to change; those not given stay, and null clears category and validity."""
+
+    model_config = _example({"importance": 0.5, "category": "relationship"})
 
     text: Annotated[Text | None, Field(min_length=1)] = None
     importance: Share | None = None
