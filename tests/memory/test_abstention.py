@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 
 from romaine.memory.abstention import (
@@ -66,15 +65,15 @@ def test_extreme_evidence_does_not_overflow() -> None:
     assert calibration.confidence(STRONG) == pytest.approx(1)
     against = Calibration(intercept=-1e6, weights=(0.0,) * 5, threshold=0.5, hit=hit)
     assert against.confidence(STRONG) == pytest.approx(1 / (1 + math.exp(60)), rel=1e-9, abs=0)
-    assert np.isfinite(hit.confidences(STRONG, np.array([12.0, -1e9]))).all()
+    assert [hit.judge(STRONG)(score) for score in (12.0, 1e9, -1e9)] == pytest.approx([0.5, 1.0, 0.0])
+    assert hit.judge(None)(3.0) == 0
 
 
 @pytest.mark.parametrize("model", ["little-gem", "sentence-transformers/all-MiniLM-L6-v2", "somebody/else"])
 def test_a_hit_is_the_surer_the_higher_its_score_and_the_stronger_the_evidence(model: str) -> None:
     hit = calibration_for(model).hit
-    strong = hit.confidences(STRONG, np.array([12.0, 9.0, 3.0]))
-    weak = hit.confidences(WEAK, np.array([1.0, 0.5, -3.0]))
+    strong = list(map(hit.judge(STRONG), (12.0, 9.0, 3.0)))
+    weak = list(map(hit.judge(WEAK), (1.0, 0.5, -3.0)))
     for confidences in (strong, weak):
-        assert (np.diff(confidences) < 0).all()
-        assert ((confidences > 0) & (confidences < 1)).all()
+        assert 1 > confidences[0] > confidences[1] > confidences[2] > 0
     assert strong[0] > 3 * weak[0]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from romaine.errors import OptionError
 from romaine.evaluate.memory import ConversationMemory
 from romaine.formats.locomo import Conversation, read_conversations
-from romaine.memory.abstention import FEATURES, Calibration, HitCalibration, logistic
+from romaine.memory.abstention import FEATURES, Calibration, HitCalibration
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
@@ -248,13 +248,17 @@ def _logistic_regression(
 
 def confidences(calibration: Calibration, trials: Trials) -> NDArray[np.float64]:
     """How sure a memory is of each trial that the answer is there, as `Calibration.confidence`, (n,)."""
-    return logistic(calibration.intercept + trials.evidence @ np.array(calibration.weights))
+    return _logistic(calibration.intercept + trials.evidence @ np.array(calibration.weights))
 
 
 def _hit_confidences(hit: HitCalibration, trials: Trials) -> NDArray[np.float64]:
     """How sure a memory is of each hit, NaN where there is none, (n, 5)."""
     best = hit.intercept + trials.evidence @ np.array(hit.weights)
-    return logistic(best[:, None] + hit.behind * trials.behind)
+    return _logistic(best[:, None] + hit.behind * trials.behind)
+
+
+def _logistic(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))))
 
 
 def _calibration_error(sure: NDArray[np.float64], right: NDArray[np.bool_]) -> float:

@@ -8,12 +8,14 @@ all. Its parameters are data, fitted per model by `romaine.evaluate.calibration.
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from romaine.memory.candidates import Candidates
 from romaine.memory.ranking import Ranking
@@ -76,18 +78,19 @@ class HitCalibration:
     weights: tuple[float, ...]
     behind: float
 
-    def confidences(self, evidence: Evidence, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How likely each hit holds an answer.
+    def judge(self, evidence: Evidence | None) -> Callable[[float], float]:
+        """Returns what makes of a hit's score by the default ranker how likely it holds an answer.
 
         Args:
-            evidence: Of the recall.
-            scores: The default ranker's, float64 (n,).
+            evidence: Of the recall; None only where there are no hits.
 
         Returns:
-            0 to 1, the higher the higher the score, float64 (n,).
+            A function to 0 to 1, the higher the higher the score.
         """
+        if evidence is None:
+            return lambda _: 0.0
         best = self.intercept + float(np.dot(self.weights, evidence.to_array()))
-        return logistic(best + self.behind * (evidence.score - scores))
+        return lambda score: _logistic(best + self.behind * (evidence.score - score))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,16 +113,15 @@ class Calibration:
         """How likely the answer is in the scope, 0 to 1; 0 without evidence."""
         if evidence is None:
             return 0.0
-        return float(logistic(self.intercept + np.dot(self.weights, evidence.to_array())))
+        return _logistic(self.intercept + float(np.dot(self.weights, evidence.to_array())))
 
     def speaks(self, evidence: Evidence | None) -> bool:
         """Tells whether anything should be returned."""
         return evidence is not None and self.confidence(evidence) >= self.threshold
 
 
-def logistic(logits: ArrayLike) -> NDArray[np.float64]:
-    """1 / (1 + exp(-x)) of each, between 0 and 1."""
-    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))))
+def _logistic(logit: float) -> float:
+    return 1 / (1 + math.exp(-max(-60.0, min(60.0, logit))))
 
 
 def calibration_for(model_id: str) -> Calibration:

@@ -58,6 +58,7 @@ class Search:
         self._options = options
         self._rejected: list[Rejected] = []
         self._without = options.without_sources or frozenset()
+        self._sure = calibration.hit.judge(None)
 
     def run(self) -> Explanation:
         """Finds what fits."""
@@ -69,11 +70,11 @@ class Search:
         )
         usual, ranking = self._rankings(candidates, masks.known)
         evidence, calibration = evidence_of(candidates, usual), self._calibration
-        sureness = usual.scores if evidence is None else calibration.hit.confidences(evidence, usual.scores)
+        self._sure = calibration.hit.judge(evidence)
         silent = options.min_score == AUTO and not calibration.speaks(evidence)
         if options.k and not silent:
             ranking = self._reranked(candidates, ranking)
-        hits = self._hits(candidates, ranking, sureness, silent=silent)
+        hits = self._hits(candidates, ranking, usual, silent=silent)
         if options.explain:
             self._explain(masks)
         if options.order == "chronological":
@@ -137,15 +138,13 @@ class Search:
         shown = [memories[int(candidates.ids[i])] for i in there]
         return self._judges.rerank(self._query, ranking, np.array(there, dtype=np.intp), shown)
 
-    def _hits(
-        self, candidates: Candidates, ranking: Ranking, sureness: NDArray[np.float64], *, silent: bool
-    ) -> list[Hit]:
+    def _hits(self, candidates: Candidates, ranking: Ranking, usual: Ranking, *, silent: bool) -> list[Hit]:
         """Reads as few rows as it takes: making memories of rows costs more than ranking them."""
         k = self._options.k
         spare = _SPARE if self._options.explain else _FEW_SPARE
         while True:
             self._rejected.clear()
-            found = self._read(candidates, ranking, sureness, k + spare)
+            found = self._read(candidates, ranking, usual, k + spare)
             if silent:
                 self._reject(found, "threshold")
                 return []
@@ -157,9 +156,7 @@ class Search:
                 return hits
             spare = max(_SPARE, 2 * spare)
 
-    def _read(
-        self, candidates: Candidates, ranking: Ranking, sureness: NDArray[np.float64], count: int
-    ) -> list[Found]:
+    def _read(self, candidates: Candidates, ranking: Ranking, usual: Ranking, count: int) -> list[Found]:
         """The best candidates with their memories, as the view sees them."""
         best = ranking.best(count)
         row_ids = candidates.ids[best].tolist()
@@ -170,7 +167,7 @@ class Search:
                 score=float(ranking.scores[i]),
                 parts=ranking.parts_of(i),
                 row=int(candidates.rows[i]),
-                confidence=float(sureness[i]),
+                confidence=self._sure(float(usual.scores[i])),
             )
             for row_id, i in zip(row_ids, best.tolist(), strict=True)
             if row_id in memories
@@ -274,7 +271,7 @@ class Search:
         """Ranks what the options took out before the search."""
         candidates = self._view.index.search(self._query, mask=without_hits(masks), k=_REJECTED)
         usual, ranking = self._rankings(candidates)
-        for item in self._read(candidates, ranking, usual.scores, _REJECTED):
+        for item in self._read(candidates, ranking, usual, _REJECTED):
             self._reject([item], masks.reason(item.row))
 
     def _memories(self, row_ids: Sequence[int]) -> dict[int, Memory]:
