@@ -59,7 +59,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app.state.is_ready = False
     add_handlers(app)
     for part in (openai, ollama, sillytavern, tei, rerank, status):
-        app.include_router(part.router)
+        app.router.routes.extend(part.router.routes)  # a router inside the router costs each request a turn
     app.add_middleware(Gate, settings=settings, keys=keys)
     if settings.cors:  # outermost: a browser asks for leave without a key
         app.add_middleware(

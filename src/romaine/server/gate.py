@@ -29,7 +29,7 @@ _REQUEST_ID = re.compile(rb"[\w.-]{1,64}")
 _BODYLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _IMPORT = "/v1/memory/import"
 _DRAINED = 8
-"""How many times the limit is read of a body that is too large: few clients hear an answer while they send."""
+"""How many times the limit is read of a body that is too large: few clients hear us while they send."""
 
 Headers = Mapping[bytes, bytes]
 
@@ -75,7 +75,8 @@ class Gate:
         try:
             self._check(scope, headers, state)
             if scope["method"] not in _BODYLESS:
-                receive = _replay(await self._body(scope, receive), receive)
+                state["body"] = await self._body(scope, receive)
+                receive = _replay(state["body"], receive)
             await self._app(scope, receive, sending)
         except Exception as error:
             if status:  # the answer has begun: its connection is cut
