@@ -61,7 +61,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app.state.is_ready = False
     add_handlers(app)
     for part in (openai, ollama, sillytavern, tei, rerank, status):
-        app.include_router(part.router)
+        app.router.routes.extend(part.router.routes)  # a router inside the router costs each request a turn
     app.include_router(memory_router)
     mount_mcp(app)
     app.add_middleware(Gate, settings=settings, keys=keys)

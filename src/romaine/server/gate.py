@@ -28,6 +28,8 @@ OPEN_PATHS = frozenset({"/health", "/ready", "/openapi.json"})
 _REQUEST_ID = re.compile(rb"[\w.-]{1,64}")
 _BODYLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _IMPORT = "/v1/memory/import"
+_DRAINED = 8
+"""How many times the limit is read of a body that is too large: few clients hear us while they send."""
 
 Headers = Mapping[bytes, bytes]
 
@@ -73,7 +75,8 @@ class Gate:
         try:
             self._check(scope, headers, state)
             if scope["method"] not in _BODYLESS:
-                receive = _replay(await self._body(scope, headers, receive), receive)
+                state["body"] = await self._body(scope, receive)
+                receive = _replay(state["body"], receive)
             await self._app(scope, receive, sending)
         except Exception as error:
             if status:  # the answer has begun: its connection is cut
@@ -140,7 +143,7 @@ class Gate:
             raise TooBusyError((1 - left) * 60 / rate)
         self._rates[key_id] = left - 1, now
 
-    async def _body(self, scope: Scope, headers: Headers, receive: Receive) -> bytes:
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body, within its limits.
 
         Raises:
@@ -148,27 +151,23 @@ class Gate:
         """
         settings = self._settings
         limit = settings.max_import_bytes if scope["path"].startswith(_IMPORT) else settings.max_body_bytes
-        told = headers.get(b"content-length", b"")
-        body = b""
-        size = int(told) if told.isdigit() else 0
-        if size <= limit:
-            parts: list[bytes] = []
-            size = 0
-            with anyio.move_on_after(settings.timeout) as patience:
-                more = True
-                while more and size <= limit:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise HTTPException(400, "the client left before its request was whole")
+        parts: list[bytes] = []
+        size = 0
+        more = True
+        with anyio.move_on_after(settings.timeout) as patience:
+            while more and size <= _DRAINED * limit:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise HTTPException(400, "the client left before its request was whole")
+                size += len(message.get("body", b""))
+                if size <= limit:
                     parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    more = message.get("more_body", False)
-            if patience.cancelled_caught:
-                raise HTTPException(408, f"the body took over {settings.timeout:g} seconds")
-            body = b"".join(parts)
+                more = message.get("more_body", False)
         if size > limit:
             raise HTTPException(413, f"the body has over {limit} bytes; send less at once")
-        return body
+        if patience.cancelled_caught:
+            raise HTTPException(408, f"the body took over {settings.timeout:g} seconds")
+        return b"".join(parts)
 
     def _log(self, scope: Scope, state: dict[str, Any], status: int, seconds: float) -> None:
         """A line of JSON. Of the path only the route's template: names stand in paths, texts in queries."""

@@ -55,6 +55,7 @@ def serve(settings: ServerSettings) -> None:
         access_log=False,
         log_config=_LOGS,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=settings.shutdown_timeout,
     )
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from romaine.server import metrics
-from romaine.server.embedding import json_response
+from romaine.server.embedding import DirectRoute, json_response
 
-router = APIRouter(tags=["Status"])
+router = APIRouter(tags=["Status"], route_class=DirectRoute)
 
 
 @router.get("/health")
-async def health() -> Response:
+async def health(_request: Request) -> Response:
     """Whether the process answers."""
     return json_response({"status": "ok"})
 
@@ -29,6 +31,6 @@ async def ready(request: Request) -> Response:
 
 
 @router.get("/metrics")
-def show_metrics() -> Response:
+async def show_metrics(_request: Request) -> Response:
     """Figures for Prometheus."""
-    return metrics.shown()
+    return await asyncio.to_thread(metrics.shown)

@@ -11,10 +11,10 @@ from pydantic import AliasChoices, BaseModel, Field
 from starlette.responses import Response
 
 from romaine import __version__
-from romaine.server.embedding import AnswerRows, Asked, Texts, answer, json_response, read, takes
+from romaine.server.embedding import AnswerRows, Asked, DirectRoute, Texts, answer, json_response, read, takes
 from romaine.server.models import Served
 
-router = APIRouter(tags=["Ollama"])
+router = APIRouter(tags=["Ollama"], route_class=DirectRoute)
 
 
 class EmbedBody(Asked):
@@ -41,7 +41,7 @@ class ShowBody(BaseModel):
 async def embed(request: Request) -> Response:
     """Embeds texts; times are in nanoseconds."""
     started = time.perf_counter_ns()
-    body = await read(request, EmbedBody)
+    body = read(request, EmbedBody)
     loaded = request.app.state.models[body.model].is_loaded
     await request.app.state.models[body.model].embedder()
     load = 0 if loaded else time.perf_counter_ns() - started
@@ -63,7 +63,7 @@ async def embed(request: Request) -> Response:
 )
 async def embeddings(request: Request) -> Response:
     """Embeds one text."""
-    body = await read(request, PromptBody)
+    body = read(request, PromptBody)
     return await answer(request, body, [body.prompt], lambda made: {"embedding": made.rows[0]})
 
 
@@ -82,7 +82,7 @@ async def running(request: Request) -> Response:
 @router.post("/api/show", openapi_extra=takes(ShowBody, {"model": "little-gem"}))
 async def show(request: Request) -> Response:
     """What is known of a model; loads it."""
-    served = request.app.state.models[(await read(request, ShowBody)).model]
+    served = request.app.state.models[read(request, ShowBody).model]
     card = (await served.embedder()).card
     family = card.kind.lower()
     return json_response(
@@ -104,7 +104,7 @@ async def show(request: Request) -> Response:
 
 
 @router.get("/api/version")
-async def version() -> Response:
+async def version(_request: Request) -> Response:
     """The version of this package."""
     return json_response({"version": __version__})
 

@@ -9,10 +9,19 @@ from pydantic import Field
 from starlette.responses import Response
 
 from romaine.errors import OptionError
-from romaine.server.embedding import AnswerRows, Asked, answer, as_base64, json_response, read, takes
+from romaine.server.embedding import (
+    AnswerRows,
+    Asked,
+    DirectRoute,
+    answer,
+    as_base64,
+    json_response,
+    read,
+    takes,
+)
 from romaine.server.models import Served
 
-router = APIRouter(tags=["OpenAI"])
+router = APIRouter(tags=["OpenAI"], route_class=DirectRoute)
 
 TokenId = Annotated[int, Field(strict=True, ge=0)]
 
@@ -34,7 +43,7 @@ _EXAMPLE = {"model": "little-gem", "input": ["The key is under the third step."]
 @router.post("/api/extra/embeddings", openapi_extra=takes(EmbeddingsBody, _EXAMPLE), tags=["KoboldCpp"])
 async def embeddings(request: Request) -> Response:
     """Embeds texts; the answers come in the order of the input."""
-    body = await read(request, EmbeddingsBody)
+    body = read(request, EmbeddingsBody)
     texts: list[Any] = [body.input] if isinstance(body.input, str) else list(body.input)
     if texts and isinstance(texts[0], int):
         texts = [texts]

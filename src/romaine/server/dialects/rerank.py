@@ -19,6 +19,7 @@ from romaine.memory.text_scores import score_texts
 from romaine.server.batching import EmbeddedTexts
 from romaine.server.embedding import (
     Asked,
+    DirectRoute,
     check_count,
     check_cut,
     count,
@@ -31,7 +32,7 @@ from romaine.server.embedding import (
     takes,
 )
 
-router = APIRouter(tags=["Rerank"])
+router = APIRouter(tags=["Rerank"], route_class=DirectRoute)
 
 
 class TextDocument(BaseModel):
@@ -70,7 +71,7 @@ _EXAMPLE = {
 @router.post("/rerank/v1/rerank", include_in_schema=False)
 async def rerank(request: Request) -> Response:
     """Ranks documents, the best first; relevance is 0 to 1 and compares within this answer."""
-    body = await read(request, RerankBody)
+    body = read(request, RerankBody)
     texts = [each if isinstance(each, str) else each.text for each in body.documents]
     model = model_of(request, body).name
 
@@ -97,7 +98,7 @@ async def rerank(request: Request) -> Response:
 )
 async def rerank_texts(request: Request) -> Response:
     """Ranks texts, the best first."""
-    body = await read(request, TextsBody)
+    body = read(request, TextsBody)
 
     def render(order: list[int], scores: NDArray[np.float64], _tokens: int) -> list[dict[str, Any]]:
         return [

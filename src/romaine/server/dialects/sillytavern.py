@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from romaine.server.embedding import Asked, Texts, answer, json_response, read, takes
+from romaine.server.embedding import Asked, DirectRoute, Texts, answer, json_response, read, takes
 
-router = APIRouter(tags=["SillyTavern Extras"])
+router = APIRouter(tags=["SillyTavern Extras"], route_class=DirectRoute)
 
 
 class ComputeBody(Asked):
@@ -20,13 +20,13 @@ class ComputeBody(Asked):
 @router.post("/api/embeddings/compute", openapi_extra=takes(ComputeBody, {"text": "Where is the key?"}))
 async def compute(request: Request) -> Response:
     """Embeds a text, or texts."""
-    body = await read(request, ComputeBody)
+    body = read(request, ComputeBody)
     if isinstance(body.text, str):
         return await answer(request, body, [body.text], lambda made: {"embedding": made.rows[0]})
     return await answer(request, body, body.text, lambda made: {"embedding": list(made.rows)})
 
 
 @router.get("/api/modules")
-async def modules() -> Response:
+async def modules(_request: Request) -> Response:
     """What of Extras is here."""
     return json_response({"modules": ["embeddings"]})

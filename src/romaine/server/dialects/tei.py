@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from romaine import __version__
 from romaine.errors import OptionError
-from romaine.server.embedding import Asked, Texts, answer, json_response, read, takes
+from romaine.server.embedding import Asked, DirectRoute, Texts, answer, json_response, read, takes
 
-router = APIRouter(tags=["Text Embeddings Inference"])
+router = APIRouter(tags=["Text Embeddings Inference"], route_class=DirectRoute)
 
 
 class InputsBody(Asked):
@@ -24,7 +24,7 @@ class InputsBody(Asked):
 @router.post("/", openapi_extra=takes(InputsBody, {"inputs": "Where is the key?"}))
 async def embed(request: Request) -> Response:
     """Embeds a text, or texts."""
-    body = await read(request, InputsBody)
+    body = read(request, InputsBody)
     if body.normalize is False:
         raise OptionError("normalize=False is not possible: vectors are always unit length; leave it out")
     texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
