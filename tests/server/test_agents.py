@@ -113,6 +113,7 @@ def test_agents_at_once(server, ana):
         ("/mcp/bob/Cassian", "ana", 403),
         ("/mcp/ana", "ana", 404),
         ("/mcp/ana/Cassian/tavern", "ana", 404),
+        ("/mcp/ana/Cassian?chats=tavern", "ana", 422),
         ("/mcp/ana/Cassian", "ana", 200),
     ],
 )

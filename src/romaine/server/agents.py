@@ -14,6 +14,7 @@ from starlette.types import Scope as AsgiScope
 
 from romaine.memory import Scope
 from romaine.server.keys import user_for
+from romaine.server.memory.access import check_query
 
 PATH = "/mcp/{user}/{character}"
 
@@ -54,5 +55,6 @@ class _Endpoint:
         user = user_for(key.bound_user if key else None, names["user"])
         if memory is None:
             raise HTTPException(404, "this server has no memory; start it with --memory FILE")
+        check_query(request, ["chat"])
         whose = Scope(user=user, character=names["character"], chat=request.query_params.get("chat") or None)
         await self.app({**scope, WITHIN: OpenMemory(memory=memory, scope=whose)}, receive, send)

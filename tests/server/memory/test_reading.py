@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from romaine.memory import RoleplayMemory, Scope, Turn
 from romaine.memory.options import RecallOptions
 from romaine.server.memory import answers
+from romaine.server.memory.access import QUERIES
 from romaine.server.memory.bodies import RecallBody
 from tests.server.memory.conftest import KEY, NOBODY, said
 
@@ -156,3 +157,14 @@ def test_whose_memory_is_told_by_the_key(client, anyone, bob):
     assert client.get("/v1/memory/stats", headers=anyone).status_code == 422
     assert client.get("/v1/memory/stats", headers=anyone, params={"user": "bob"}).status_code == 200
     assert client.get("/v1/memory/stats", headers={"Authorization": "Bearer no"}).status_code == 401
+
+
+def test_a_mistyped_name_does_not_ask_for_more(client, get, filled):
+    refused = get("memories", charakter="Cassian")
+    assert refused.status_code == 422
+    assert "charakter" in refused.json()["detail"]
+    document = client.get("/openapi.json").json()
+    routes = [route for path in document["paths"].values() for route in path.values()]
+    ours = [route for route in routes if route.get("tags") == ["Memory"]]
+    named = [each for route in ours for each in route.get("parameters", [])]
+    assert {each["name"] for each in named if each["in"] == "query"} == QUERIES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -42,12 +42,33 @@ def scope_of(caller: str | None, asked: AskedScope) -> Scope:
     return Scope(user=user_for(caller, asked.user), character=asked.character, chat=asked.chat)
 
 
+QUERIES = {"user", "character", "chat"} | {
+    *("kinds", "include_superseded", "source_ids", "source_prefix", "offset", "limit"),
+    *("file_name", "user_name", "character_name", "include_hidden", "format", "sync"),
+}
+"""All that routes take in their query."""
+
+
+def check_query(request: Request, allowed: Collection[str]) -> None:
+    """Refuses names that mean nothing: one that was to be `chat` would ask for what all chats share.
+
+    Raises:
+        HTTPException: 422 if there are any.
+    """
+    if unknown := sorted(set(request.query_params) - set(allowed)):
+        raise HTTPException(
+            422, f"query: {unknown!r} means nothing here; there is {', '.join(sorted(allowed))}"
+        )
+
+
 async def _scope_in_query(
+    request: Request,
     caller: Caller,
     user: Annotated[Name | None, Query()] = None,
     character: Annotated[Name | None, Query()] = None,
     chat: Annotated[Name | None, Query()] = None,
 ) -> Scope:
+    check_query(request, QUERIES)
     return scope_of(caller, AskedScope(user=user, character=character, chat=chat))
 
 
