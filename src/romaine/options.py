@@ -50,7 +50,7 @@ _SAME = (
     {"dim", "truncate_dim", "dimensions", "dimension", "output_dimensionality"},
     {"k", "top_k", "similarity_top_k", "n_results", "limit"},
     {"embedder", "embedding", "embeddings", "embed_model", "embedding_function"},
-    {"memory", "memory_store", "path", "db", "db_path", "database"},
+    {"memory", "memory_file", "memory_store", "document_store", "path", "db", "db_path", "database"},
     {"where", "filter", "filters"},
     {"min_score", "threshold", "score_threshold", "similarity_cutoff"},
     {"query_prompt", "query_instruction", "query_encode_kwargs", "prefix"},

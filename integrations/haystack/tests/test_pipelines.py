@@ -89,7 +89,7 @@ def test_an_index_is_built_in_the_memory(memory_file: RomaineMemoryFile) -> None
     assert "_split_overlap" in store.filter_documents()[0].meta
     best = RomaineMemoryRetriever(memory_file, user="ana").run(QUESTION)["documents"][0]
     assert best.content.startswith("The silver key")
-    assert best.meta["metadata"]["title"] == "The heron"
+    assert best.meta["title"] == "The heron"
 
 
 def test_embedders_are_what_haystack_calls_embedders() -> None:

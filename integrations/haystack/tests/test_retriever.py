@@ -17,7 +17,7 @@ from haystack.dataclasses import ChatMessage
 from haystack.document_stores.in_memory import InMemoryDocumentStore
 from haystack.document_stores.types import FilterPolicy
 from haystack.errors import FilterError
-from romaine import RoleplayMemory, Scope, Turn
+from romaine import Memory, RoleplayMemory, Scope, Turn
 from romaine.errors import OptionError, UnknownNameError
 from romaine.memory.plain import hit_metadata
 
@@ -39,32 +39,48 @@ def filled(tmp_path_factory: pytest.TempPathFactory, chat: list[ChatMessage]) ->
 
 
 def moods(documents: list[Document]) -> list[str]:
-    return [document.meta["metadata"]["mood"] for document in documents]
+    return [document.meta["mood"] for document in documents]
+
+
+def flat(metadata: dict[str, Any]) -> dict[str, Any]:
+    """What is kept with a turn stands beside what is known of it."""
+    return metadata.pop("metadata", {}) | metadata
+
+
+def said_by_cassian(memory: Memory) -> bool:
+    return memory.speaker == "Cassian"
 
 
 def mood(operator: str, value: object) -> dict[str, Any]:
-    return {"field": "meta.metadata.mood", "operator": operator, "value": value}
+    return {"field": "meta.mood", "operator": operator, "value": value}
 
 
 def test_documents_show_what_recall_finds(filled: RomaineMemoryFile) -> None:
     documents = RomaineMemoryRetriever(filled, top_k=1, neighbours=1, **ANA).run(QUESTION)["documents"]
     hits = filled.open().recall(QUESTION, Scope(**ANA), k=1, neighbours=1)
     assert documents == [
-        Document(id=hit.memory.id, content=hit.memory.text, meta=hit_metadata(hit), score=hit.score)
+        Document(
+            id=hit.memory.id,
+            content=hit.memory.text,
+            meta=flat(hit_metadata(hit)),
+            score=hit.confidence,
+        )
         for hit in hits
     ]
     best = documents[0]
     assert best.content == "I left the silver key under the third step."
     assert best.meta["speaker"] == "Cassian"
-    assert sum(best.meta["parts"].values()) == pytest.approx(best.score)
+    assert sum(best.meta["parts"].values()) == pytest.approx(best.meta["score"])
+    assert 0 < best.score == best.meta["confidence"] < 1
     assert {"role", "position", "created_at", "source_id", "neighbours"} <= best.meta.keys()
 
 
 def test_every_option_of_recall_is_here() -> None:
     theirs = set(inspect.signature(RoleplayMemory.recall).parameters)
     ours = set(inspect.signature(RomaineMemoryRetriever.__init__).parameters)
-    # k is top_k; where is what filters become; a vector belongs to one query; explain gives something else
-    assert theirs - {"self", "query", "scope", "k", "where", "vector", "explain"} <= ours
+    ours |= set(inspect.signature(RomaineMemoryRetriever.run).parameters)
+    # k is top_k; a vector belongs to one query; explain gives something else
+    assert theirs - {"self", "query", "scope", "k", "vector", "explain"} <= ours
 
 
 @pytest.mark.parametrize(
@@ -127,9 +143,9 @@ def test_filters_hold_before_the_best_are_chosen(memory_file: RomaineMemoryFile)
     ]
     memory_file.open().add_turns(scope, turns)
     retriever = RomaineMemoryRetriever(memory_file, user="ana", chat="long", top_k=5)
-    rare = {"field": "meta.metadata.hook", "operator": "in", "value": [7, 77, 177, 207, 277]}
+    rare = {"field": "meta.hook", "operator": "in", "value": [7, 77, 177, 207, 277]}
     found = retriever.run("Which key hangs on hook 1?", filters=rare)["documents"]
-    assert {document.meta["metadata"]["hook"] for document in found} == {7, 77, 177, 207, 277}
+    assert {document.meta["hook"] for document in found} == {7, 77, 177, 207, 277}
     assert [d.score for d in found] == sorted((d.score for d in found), reverse=True)
 
 
@@ -155,6 +171,21 @@ def test_filters_are_haystacks(filled: RomaineMemoryFile, filters: dict[str, Any
         (RomaineMemoryRetriever(filled, filters=filters, **ANA), None),
     ):
         assert len(retriever.run(QUESTION, filters=given)["documents"]) == count
+
+
+def test_a_condition_holds_beside_the_filters(filled: RomaineMemoryFile) -> None:
+    calm = mood("==", "calm")
+    for where, expected in ((said_by_cassian, ["calm"]), (None, ["calm", "calm"])):
+        retriever = RomaineMemoryRetriever(filled, filters=calm, where=where, **ANA)
+        assert moods(retriever.run(QUESTION)["documents"]) == expected
+    only = RomaineMemoryRetriever(filled, where=said_by_cassian, **ANA).run(QUESTION)["documents"]
+    assert {document.meta["speaker"] for document in only} == {"Cassian"}
+
+
+def test_what_the_prompt_shows_is_not_found_again(filled: RomaineMemoryFile) -> None:
+    retriever = RomaineMemoryRetriever(filled, neighbours=1, **ANA)
+    found = retriever.run(QUESTION, without_sources=["1", "2"])["documents"]
+    assert sorted(document.meta["source_id"] for document in found) == ["3", "4"]
 
 
 def test_a_malformed_filter_is_told(filled: RomaineMemoryFile) -> None:

@@ -19,6 +19,7 @@ from haystack.core.serialization import allow_deserialization_module
 from haystack.dataclasses import ChatMessage
 from haystack.document_stores.types import DuplicatePolicy, FilterPolicy
 from haystack.utils import ComponentDevice, Secret
+from romaine import Embedder, Memory, RoleplayMemory, Scope
 from romaine.errors import OptionError
 from romaine.memory import WeightedRanker, Weights
 
@@ -27,6 +28,12 @@ from haystack_integrations.components.embedders.romaine import RomaineDocumentEm
 from haystack_integrations.components.retrievers.romaine import RomaineMemoryRetriever
 from haystack_integrations.components.writers.romaine import RomaineMemoryWriter
 from haystack_integrations.document_stores.romaine import RomaineMemoryStore
+
+
+def said_in_a_tavern(memory: Memory) -> bool:
+    """A condition that a pipeline can hold: a function of a module."""
+    return memory.scope.chat == "tavern"
+
 
 EMBEDDER: dict[str, Any] = {
     "model": "some/model",
@@ -112,7 +119,9 @@ def made(kind: type, **others: Any) -> Any:
         RomaineTextEmbedder: lambda: RomaineTextEmbedder(**EMBEDDER, **AROUND),
         RomaineDocumentEmbedder: lambda: RomaineDocumentEmbedder(**EMBEDDER, **AROUND, **FOR_DOCUMENTS),
         RomaineMemoryFile: lambda: file,
-        RomaineMemoryRetriever: lambda: RomaineMemoryRetriever(file, **RETRIEVER),
+        RomaineMemoryRetriever: lambda: RomaineMemoryRetriever(
+            file, where=said_in_a_tavern if others else None, **RETRIEVER
+        ),
         RomaineMemoryWriter: lambda: RomaineMemoryWriter(file, **WRITER),
         RomaineMemoryStore: lambda: RomaineMemoryStore(file, **SCOPE),
     }[kind]()
@@ -193,6 +202,33 @@ def test_what_no_file_can_hold_is_told() -> None:
         file.to_dict()
 
 
+@pytest.mark.parametrize("where", [lambda memory: True, Unheld().rerank])
+def test_a_condition_that_no_file_can_hold_is_told(where: Any) -> None:
+    with pytest.raises(OptionError, match=r"where=.* cannot be serialized.*filters"):
+        RomaineMemoryRetriever("memories.db", user="ana", where=where).to_dict()
+
+
+@pytest.mark.parametrize("kind", [RomaineMemoryRetriever, RomaineMemoryWriter, RomaineMemoryStore])
+def test_an_open_memory_is_taken_and_stays_its_makers(kind: Any) -> None:
+    with RoleplayMemory(":memory:") as memory:
+        made = kind(memory, user="ana")
+        assert made.memory_file.open() is memory
+        made.close()
+        memory.add_fact(Scope(user="ana"), "It is open still.")
+        with pytest.raises(OptionError, match=r"open memory.*cannot be serialized.*RomaineMemoryFile"):
+            made.to_dict()
+
+
+def test_an_open_memory_is_what_a_pipeline_reads_and_writes() -> None:
+    with RoleplayMemory(":memory:", embedder=Embedder(dim=32)) as memory:
+        pipeline = Pipeline()
+        pipeline.add_component("writer", RomaineMemoryWriter(memory, user="ana"))
+        said = [ChatMessage.from_user("The key is under the third step.")]
+        pipeline.run({"writer": {"messages": said}})
+        found = RomaineMemoryRetriever(memory, user="ana").run("Where is the key?")["documents"]
+        assert [document.content for document in found] == [said[0].text]
+
+
 def test_rankers_are_used(tmp_path: Path) -> None:
     file = RomaineMemoryFile(tmp_path / "memories.db", ranker={"lexical": 0.0}, reranker=Reversed(), rerank=2)
     said = [ChatMessage.from_user(text) for text in ("The key is here.", "A boat.", "The mill and the key.")]
@@ -201,6 +237,6 @@ def test_rankers_are_used(tmp_path: Path) -> None:
     assert len(found) == 3
     for document in found:
         assert "lexical" not in document.meta["parts"]
-        assert sum(document.meta["parts"].values()) == pytest.approx(document.score)
+        assert sum(document.meta["parts"].values()) == pytest.approx(document.meta["score"])
     assert "rerank" in found[0].meta["parts"]
     file.close()

@@ -185,6 +185,8 @@ def test_haystacks_telemetry_is_off() -> None:
         "components.retrievers.romaine",
         "components.writers.romaine",
         "document_stores.romaine",
+        "hooks.romaine",
+        "tools.romaine",
     ],
 )
 def test_leaves_are_typed_and_what_is_above_is_shared(leaf: str) -> None:

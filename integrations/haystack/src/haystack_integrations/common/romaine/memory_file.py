@@ -20,6 +20,7 @@ from romaine import RoleplayMemory
 from romaine.embedder import DEFAULT_MODEL
 from romaine.errors import OptionError, UnknownNameError
 from romaine.memory import Ranker, Reranker, WeightedRanker, Weights
+from romaine.options import explains
 
 from haystack_integrations.common.romaine.settings import HUB_TOKEN, EmbedderSettings
 
@@ -46,6 +47,7 @@ class RomaineMemoryFile:
     ```
     """
 
+    @explains
     def __init__(
         self,
         path: str | Path,
@@ -118,17 +120,23 @@ class RomaineMemoryFile:
         self._memory: RoleplayMemory | None = None
 
     @classmethod
-    def of(cls, file: RomaineMemoryFile | str | Path) -> RomaineMemoryFile:
-        """Returns a memory's file by its name, or as it is.
+    def of(cls, file: RomaineMemoryFile | RoleplayMemory | str | Path) -> RomaineMemoryFile:
+        """Returns a memory's file by its name, as it is, or around a memory that is open.
 
-        :param file: The object, or the path of a file to open with the bundled model.
+        :param file: The object, the path of a file to open with the bundled model, or a memory that stays
+            its maker's: closing the component leaves it open, and it cannot be serialized.
         :returns: The object.
-        :raises OptionError: If it is neither.
+        :raises OptionError: If it is none of these.
         """
         if isinstance(file, RomaineMemoryFile):
             return file
+        if isinstance(file, RoleplayMemory):
+            return _GivenMemory(file)
         if not isinstance(file, (str, Path)):
-            raise OptionError(f"memory_file must be a RomaineMemoryFile or a path, got {type(file).__name__}")
+            raise OptionError(
+                "memory_file must be a path, a RomaineMemoryFile or an open RoleplayMemory, got"
+                f" {type(file).__name__}" + ("; give its memory_file" if hasattr(file, "memory_file") else "")
+            )
         return cls(file)
 
     def open(self) -> RoleplayMemory:
@@ -213,6 +221,27 @@ class RomaineMemoryFile:
             ranker=self.ranker,
             reranker=self.reranker,
             rerank=self.rerank,
+        )
+
+
+class _GivenMemory(RomaineMemoryFile):
+    """A memory that someone else opened, and will close."""
+
+    def __init__(self, memory: RoleplayMemory) -> None:
+        super().__init__(memory.path)
+        self._memory = memory
+
+    def close(self) -> None:
+        """Leaves it open."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Tells what would be needed.
+
+        :raises OptionError: Always.
+        """
+        raise OptionError(
+            f"the open memory {self.path!r} cannot be serialized: its embedder and ranker are objects; give"
+            " the component the file's path, or a RomaineMemoryFile(path, ...) with the settings"
         )
 
 

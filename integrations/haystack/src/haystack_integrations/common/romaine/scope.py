@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from haystack.components.agents.state import State
 from romaine import Scope
 from romaine.errors import OptionError
 from romaine.memory.checks import check_optional_name
@@ -47,7 +48,13 @@ class BoundScope:
         return cls(**scope_names(scope, user=user, character=character, chat=chat))
 
     def resolve(
-        self, scope: Scope | None = None, *, user: str | None, character: str | None, chat: str | None
+        self,
+        scope: Scope | None = None,
+        *,
+        user: str | None = None,
+        character: str | None = None,
+        chat: str | None = None,
+        state: State | None = None,
     ) -> Scope:
         """Returns the scope of one run.
 
@@ -55,17 +62,40 @@ class BoundScope:
         :param user: As the run names it; None for what is bound.
         :param character: Likewise.
         :param chat: Likewise.
-        :returns: What is bound, completed by what the run names.
-        :raises OptionError: If neither names a user, or the run names something other than what is bound.
+        :param state: State of the Agent that runs the component, or None where no Agent does. What is not
+            bound then comes from it alone, since other names may be a model's.
+        :returns: What is bound, completed by what the run or the state names.
+        :raises OptionError: If nothing names a user, or a name is not what is bound or what the state has.
         """
         given = scope_names(scope, user=user, character=character, chat=chat)
+        if state is not None:
+            given = self._of_application(given, state)
         names = {name: self._one_of(name, getattr(self, name), value) for name, value in given.items()}
         if names["user"] is None:
             raise OptionError(
-                "no user is named: give user=... or scope=... when the component is made or when it is run;"
-                " nothing is read or written for everybody"
+                "no user is named: give user=... or scope=... when the component is made or when it is run,"
+                " and to an Agent hook_context={'user': ...} or a key 'user' of its state; nothing is read"
+                " or written for everybody"
             )
         return Scope(**names)  # type: ignore[arg-type]  # the user is a str
+
+    def _of_application(self, given: dict[str, str | None], state: State) -> dict[str, str | None]:
+        """The names that an Agent's application gave it. Haystack lets a model's arguments go before both."""
+        known = dict(state.data.get("hook_context") or {})
+        known |= {name: value for name, value in state.data.items() if value is not None}
+        names: dict[str, str | None] = {}
+        for name, value in given.items():
+            bound = getattr(self, name)
+            said = known.get(name)
+            if bound is not None and not isinstance(said, str):
+                said = None  # the application may have something else of that name
+            if value is not None and value not in (bound, said):
+                raise OptionError(
+                    f"{name}={value!r} is not for a model to say: in an Agent it is bound when the component"
+                    f" is made, or comes from {name!r} in hook_context or the state"
+                )
+            names[name] = said
+        return names
 
     @staticmethod
     def _one_of(name: str, bound: str | None, given: str | None) -> str | None:

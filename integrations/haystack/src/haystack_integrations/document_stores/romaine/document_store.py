@@ -13,14 +13,15 @@ from typing import Any
 
 from haystack import Document, default_from_dict, default_to_dict
 from haystack.document_stores.types import DuplicatePolicy
-from haystack.utils.filters import document_matches_filter
-from romaine import Scope
+from romaine import RoleplayMemory, Scope
 from romaine.checks import optional_str_tuple
 from romaine.errors import OptionError
 from romaine.memory.records import whole_scope
+from romaine.options import explains
 
 from haystack_integrations.common.romaine.memory_file import RomaineMemoryFile
 from haystack_integrations.document_stores.romaine.documents import (
+    matching,
     stored_documents,
     to_document,
     write_documents,
@@ -46,9 +47,10 @@ class RomaineMemoryStore:
     ```
     """
 
+    @explains
     def __init__(
         self,
-        memory_file: RomaineMemoryFile | str | Path,
+        memory_file: RomaineMemoryFile | RoleplayMemory | str | Path,
         *,
         scope: Scope | None = None,
         user: str | None = None,
@@ -57,7 +59,7 @@ class RomaineMemoryStore:
     ) -> None:
         """Stores the settings; nothing is opened.
 
-        :param memory_file: The file, with its settings or by its path.
+        :param memory_file: The file, with its settings or by its path, or an open memory.
         :param scope: Whose they are, in place of `user`, `character` and `chat`.
         :param user: Who the documents belong to.
         :param character: The character who knows them, or None for all of the user's.
@@ -78,15 +80,14 @@ class RomaineMemoryStore:
     def filter_documents(self, filters: dict[str, Any] | None = None) -> list[Document]:
         """Returns the documents that a filter matches.
 
-        :param filters: In Haystack's grammar; None or empty for all.
+        :param filters: In Haystack's grammar, over the same fields as with `RomaineMemoryRetriever`: a
+            Document's own meta and what the memory knows of it, as `meta.created_at`. None or empty for all.
         :returns: The documents, in the order they were written first.
         :raises FilterError: If the filter is malformed or compares what cannot be compared.
         """
         stored = stored_documents(self.memory_file.open(), self.scope).values()
-        documents = [to_document(memory) for memory in stored]
-        if not filters:
-            return documents
-        return [document for document in documents if document_matches_filter(filters, document)]
+        matches = matching(filters)
+        return [to_document(memory) for memory in stored if matches is None or matches(memory)]
 
     def write_documents(
         self, documents: list[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE

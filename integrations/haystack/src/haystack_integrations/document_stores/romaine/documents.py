@@ -7,12 +7,16 @@
 A document becomes a piece of lore: its content is the text, its meta the metadata, and its id, behind
 `haystack:`, the `source_id`. Whatever else a Document has stands in the metadata under `_haystack`, as JSON
 can hold it: an embedding as base64 of little-endian float64, a blob's data as base64.
+
+A store gives the Document back as it was written. A retriever, and the filters of both, see the same
+Document with what the memory knows beside its own meta.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,15 +24,20 @@ from haystack import Document
 from haystack.dataclasses import ByteStream, SparseEmbedding
 from haystack.document_stores.errors import DuplicateDocumentError
 from haystack.document_stores.types import DuplicatePolicy
+from haystack.utils.filters import document_matches_filter
 from romaine import Memory, RoleplayMemory, Scope
 from romaine.errors import OptionError
 from romaine.memory import Kind
+from romaine.memory.plain import memory_metadata
 
 SOURCE = "haystack:"
 """Begins the `source_id` of what was written as a document, so that no other entry is taken for one."""
 
 EXTRAS = "_haystack"
 """Key in a memory's metadata for what a Document has besides content and meta."""
+
+ADDED = "_romaine"
+"""Key in the meta of a Document that a retriever gave: names of what the memory added to its own meta."""
 
 _FLOATS = np.dtype("<f8")  # what Python's floats are, so that they come back the same
 
@@ -40,10 +49,9 @@ def to_memory(document: Document, scope: Scope, *, known_by: Collection[str] = (
     :param scope: Whose memory it becomes.
     :param known_by: Characters who know it; empty for all in scope.
     :returns: A piece of lore.
-    :raises OptionError: If the document's meta is not what JSON can hold, or uses the key `_haystack`.
+    :raises OptionError: If the document's meta is not what JSON can hold, or uses a key of the store's own.
     """
-    if EXTRAS in document.meta:
-        raise OptionError(f"meta[{EXTRAS!r}] is taken by the store itself; choose another name")
+    document = _as_written(document)
     extras = _extras(document)
     return Memory(
         scope=scope,
@@ -76,6 +84,44 @@ def to_document(memory: Memory) -> Document:
     )
 
 
+def is_document(memory: Memory) -> bool:
+    """Returns whether a memory was written as a Document."""
+    return memory.kind is Kind.LORE and (memory.source_id or "").startswith(SOURCE)
+
+
+def found_document(memory: Memory, known: Mapping[str, Any], *, score: float | None = None) -> Document:
+    """Returns what a retriever shows of a memory.
+
+    :param memory: Any memory.
+    :param known: What is known of it, as `memory_metadata` or `hit_metadata` gives it.
+    :param score: How well it fits, 0 to 1; None for what was stored.
+    :returns: For a written Document that one: its id, its content, its own meta before what is known of the
+        memory, whose names stand under `_romaine`. For any other memory a Document with its id and text,
+        and in its meta what is known of it before what was kept with it.
+    """
+    facts = {name: value for name, value in known.items() if name != "metadata"}
+    if not is_document(memory):
+        meta = {**memory.metadata, **facts}
+        return Document(id=memory.id, content=memory.text, meta=meta, score=score)
+    document = to_document(memory)
+    del facts["source_id"]  # the Document's id says it
+    facts["memory_id"] = memory.id
+    meta = {**facts, **document.meta, ADDED: sorted(facts.keys() - document.meta.keys())}
+    return replace(document, meta=meta, score=document.score if score is None else score)
+
+
+def matching(filters: Mapping[str, Any] | None) -> Callable[[Memory], bool] | None:
+    """Returns what filters say of a memory, as the Document that a retriever would show.
+
+    :param filters: In Haystack's grammar.
+    :returns: Whether they match; None where there are no filters.
+    """
+    if not filters:
+        return None
+    grammar = dict(filters)
+    return lambda memory: document_matches_filter(grammar, found_document(memory, memory_metadata(memory)))
+
+
 def stored_documents(
     memory: RoleplayMemory, scope: Scope, *, ids: Collection[str] | None = None
 ) -> dict[str, Memory]:
@@ -91,7 +137,7 @@ def stored_documents(
     return {
         found.source_id.removeprefix(SOURCE): found
         for found in listed
-        if found.scope == scope and found.source_id is not None and found.source_id.startswith(SOURCE)
+        if found.scope == scope and is_document(found) and found.source_id is not None
     }
 
 
@@ -132,6 +178,19 @@ def _check_documents(documents: object) -> None:
     if isinstance(documents, list) and all(isinstance(document, Document) for document in documents):
         return
     raise ValueError("a list of Documents is needed, got something else")
+
+
+def _as_written(document: Document) -> Document:
+    """A Document without what a retriever added to it: found, changed and written again it stays itself."""
+    if EXTRAS in document.meta:
+        raise OptionError(f"meta[{EXTRAS!r}] is taken by the store itself; choose another name")
+    added = document.meta.get(ADDED)
+    if added is None:
+        return document
+    if not isinstance(added, list):
+        raise OptionError(f"meta[{ADDED!r}] is taken by the retriever; choose another name")
+    own = {name: value for name, value in document.meta.items() if name not in (*added, ADDED)}
+    return replace(document, meta=own, score=None)
 
 
 def _extras(document: Document) -> dict[str, Any]:

@@ -16,12 +16,14 @@ from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
 from romaine.checks import one_text, optional_str, optional_str_tuple
 from romaine.embedder import DEFAULT_MODEL
+from romaine.options import explains
 
 from haystack_integrations.common.romaine.settings import (
     HUB_TOKEN,
     EmbedderSettings,
     WarmEmbedder,
 )
+from haystack_integrations.components.embedders.romaine.texts import document_texts
 
 
 @component
@@ -40,6 +42,7 @@ class RomaineDocumentEmbedder:
     ```
     """
 
+    @explains
     def __init__(
         self,
         model: str | Path = DEFAULT_MODEL,
@@ -112,8 +115,12 @@ class RomaineDocumentEmbedder:
             `dim` floats as its `embedding`.
         :raises TypeError: If `documents` is not a list of Documents.
         """
-        _check_documents(documents)
-        vectors = self._embedder.get().embed_documents([self._text_of(document) for document in documents])
+        texts = document_texts(
+            documents, self.meta_fields_to_embed, self.embedding_separator, embedder="RomaineDocumentEmbedder"
+        )
+        if self.suffix:
+            texts = [text + self.suffix for text in texts]
+        vectors = self._embedder.get().embed_documents(texts)
         # row by row: tolist() of a large array would hold the interpreter, and so the event loop, for long
         return {
             "documents": [
@@ -155,18 +162,3 @@ class RomaineDocumentEmbedder:
         :returns: The component.
         """
         return default_from_dict(cls, data)
-
-    def _text_of(self, document: Document) -> str:
-        if not self.meta_fields_to_embed:  # the join below would add 3 % to what the bundled model takes
-            return (document.content or "") + self.suffix
-        values = (document.meta.get(name) for name in self.meta_fields_to_embed)
-        parts = [str(value) for value in values if value is not None]
-        return self.embedding_separator.join([*parts, document.content or ""]) + self.suffix
-
-
-def _check_documents(documents: object) -> None:
-    if isinstance(documents, list) and all(isinstance(document, Document) for document in documents):
-        return
-    raise TypeError(
-        "RomaineDocumentEmbedder expects a list of Documents. For one text, use RomaineTextEmbedder."
-    )

@@ -15,12 +15,14 @@ from haystack import component, default_from_dict, default_to_dict
 from haystack.utils import ComponentDevice, Secret
 from romaine.checks import one_text, optional_str
 from romaine.embedder import DEFAULT_MODEL
+from romaine.options import explains
 
 from haystack_integrations.common.romaine.settings import (
     HUB_TOKEN,
     EmbedderSettings,
     WarmEmbedder,
 )
+from haystack_integrations.components.embedders.romaine.texts import one_query
 
 
 @component
@@ -37,6 +39,7 @@ class RomaineTextEmbedder:
     ```
     """
 
+    @explains
     def __init__(
         self,
         model: str | Path = DEFAULT_MODEL,
@@ -122,12 +125,8 @@ class RomaineTextEmbedder:
         :returns: A dictionary with the key `embedding`: a unit vector of `dim` floats.
         :raises TypeError: If `text` is not a str.
         """
-        if not isinstance(text, str):
-            raise TypeError(
-                f"RomaineTextEmbedder expects a str, got {type(text).__name__}. For a list of Documents, use"
-                " RomaineDocumentEmbedder."
-            )
-        embedding: list[float] = self._embedder.get().embed_query(text + self.suffix).tolist()
+        query = one_query(text, embedder="RomaineTextEmbedder") + self.suffix
+        embedding: list[float] = self._embedder.get().embed_query(query).tolist()
         return {"embedding": embedding}
 
     @component.output_types(embedding=list[float])

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from haystack import Document, component, default_from_dict, default_to_dict
+from haystack.components.agents.state import State
 from haystack.dataclasses import ChatMessage, ChatRole
 from haystack.document_stores.types import DuplicatePolicy
-from romaine import Scope
+from romaine import RoleplayMemory, Scope
 from romaine.checks import optional_str_tuple
 from romaine.errors import UnknownNameError
+from romaine.options import explains
 
 from haystack_integrations.common.romaine.memory_file import RomaineMemoryFile
 from haystack_integrations.common.romaine.scope import BoundScope
@@ -45,9 +47,10 @@ class RomaineMemoryWriter:
     ```
     """
 
+    @explains
     def __init__(
         self,
-        memory_file: RomaineMemoryFile | str | Path,
+        memory_file: RomaineMemoryFile | RoleplayMemory | str | Path,
         *,
         scope: Scope | None = None,
         user: str | None = None,
@@ -59,7 +62,7 @@ class RomaineMemoryWriter:
     ) -> None:
         """Stores and checks the settings; nothing is opened.
 
-        :param memory_file: The file, with its settings or by its path.
+        :param memory_file: The file, with its settings or by its path, or an open memory.
         :param scope: Whose memory, in place of `user`, `character` and `chat`.
         :param user: Whose memory; None where each run names the user. What is bound here no run can change.
         :param character: Which character's, or None for what all the user's characters share; likewise.
@@ -100,6 +103,7 @@ class RomaineMemoryWriter:
         character: str | None = None,
         chat: str | None = None,
         known_by: list[str] | None = None,
+        state: State | None = None,
     ) -> dict[str, Any]:
         """Writes messages and documents. They are on the disk when this returns.
 
@@ -110,6 +114,8 @@ class RomaineMemoryWriter:
         :param character: Which character's.
         :param chat: Which chat's.
         :param known_by: Characters who witnessed it; None for all in scope.
+        :param state: State of the Agent that calls, which Haystack fills in. What is not bound is then taken
+            from it or its `hook_context`; another name is an error, for it may be a model's.
         :returns: A dictionary with the keys
             - `messages_written`: How many messages are new or have a new text.
             - `documents_written`: How many documents were written.
@@ -118,7 +124,7 @@ class RomaineMemoryWriter:
         :raises TypeError: If `messages` is not a list of ChatMessages.
         :raises DuplicateDocumentError: If the policy is to fail and a document's id is there already.
         """
-        scope = self.scope.resolve(scope, user=user, character=character, chat=chat)
+        scope = self.scope.resolve(scope, user=user, character=character, chat=chat, state=state)
         turns = to_turns(
             check_messages(messages or []), scope, roles=self.roles, meta_fields=self.meta_fields_to_keep
         )
@@ -143,6 +149,7 @@ class RomaineMemoryWriter:
         character: str | None = None,
         chat: str | None = None,
         known_by: list[str] | None = None,
+        state: State | None = None,
     ) -> dict[str, Any]:
         """Does what `run` does, in a worker thread; the event loop stays free.
 
@@ -153,6 +160,7 @@ class RomaineMemoryWriter:
         :param character: As for `run`.
         :param chat: As for `run`.
         :param known_by: As for `run`.
+        :param state: As for `run`.
         :returns: What `run` returns.
         :raises ValueError: As `run`.
         """
@@ -165,6 +173,7 @@ class RomaineMemoryWriter:
             character=character,
             chat=chat,
             known_by=known_by,
+            state=state,
         )
 
     def close(self) -> None:
