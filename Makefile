@@ -5,13 +5,17 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 FRAMEWORKS := langchain llama-index haystack
 
-.PHONY: demo test test-core lint types examples bench mutants clean $(FRAMEWORKS:%=test-%)
+.PHONY: demo demo-server test test-core test-server lint types examples bench mutants clean $(FRAMEWORKS:%=test-%)
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/romaine demo
 
+# A server on a free port, a chat sent through it with curl, and what it recalls
+demo-server: .venv-server/.installed
+	examples/server_demo.sh .venv-server/bin/python
+
 # The core with all three integrations beside each other, then each integration alone with its framework.
-test: test-core $(FRAMEWORKS:%=test-%)
+test: test-core test-server $(FRAMEWORKS:%=test-%)
 
 # As many tests at once as there are cores, so one thread for each
 test-core: $(VENV)/.installed-test
@@ -19,6 +23,10 @@ test-core: $(VENV)/.installed-test
 
 $(FRAMEWORKS:%=test-%): test-%: .venv-%/.installed
 	cd integrations/$* && ../../.venv-$*/bin/python -m pytest
+
+# The clients of others against a running server; npm's too, where it can install them
+test-server: .venv-server/.installed
+	.venv-server/bin/python -m pytest tests/server/clients tests/server/test_server_page.py
 
 lint: $(VENV)/.installed-test
 	$(PY) -m ruff check .
@@ -41,6 +49,7 @@ bench: $(VENV)/.installed-bench .venv-st-onnx/.installed
 	$(PY) benchmarks/memory.py
 	$(PY) benchmarks/scopes.py
 	$(PY) benchmarks/reliability.py
+	$(PY) benchmarks/server.py
 
 # Small changes of the core that its tests do not notice, a sample of each module's
 mutants: $(VENV)/.installed-test
@@ -63,6 +72,11 @@ $(VENV)/.installed-bench: $(VENV)/.installed-test
 	$(PY) $(PIP_INSTALL) -c constraints.txt -e '.[bench]'
 	@touch $@
 
+.venv-server/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-server
+	.venv-server/bin/python $(PIP_INSTALL) -c constraints.txt -e '.[test-server]'
+	@touch $@
+
 .venv-%/.installed: integrations/%/pyproject.toml pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python $(PIP_INSTALL) -c constraints.txt -e . -e 'integrations/$*[test]'
@@ -76,5 +90,5 @@ $(VENV)/.installed-bench: $(VENV)/.installed-test
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(FRAMEWORKS:%=.venv-%) .venv-st-onnx dist build
+	rm -rf $(VENV) $(FRAMEWORKS:%=.venv-%) .venv-server .venv-st-onnx dist build
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
