@@ -5,13 +5,18 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 FRAMEWORKS := langchain llama-index haystack
 
-.PHONY: demo test test-core lint types examples docs wheels bench mutants clean test-stores $(FRAMEWORKS:%=test-%) $(FRAMEWORKS:%=test-stores-%)
+.PHONY: demo demo-server test test-core test-server test-stores lint types examples docs wheels bench mutants clean \
+	$(FRAMEWORKS:%=test-%) $(FRAMEWORKS:%=test-stores-%)
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/romaine demo
 
+# A server on a free port, a chat sent through it with curl, and what it recalls
+demo-server: .venv-server/.installed
+	examples/server_demo.sh .venv-server/bin/python
+
 # The core with all three integrations beside each other, then each integration alone with its framework.
-test: test-core $(FRAMEWORKS:%=test-%)
+test: test-core test-server $(FRAMEWORKS:%=test-%)
 
 # As many tests at once as there are cores, so one thread for each
 test-core: $(VENV)/.installed-test
@@ -25,6 +30,10 @@ test-stores: $(FRAMEWORKS:%=test-stores-%)
 
 $(FRAMEWORKS:%=test-stores-%): test-stores-%: .venv-stores-%/.installed
 	cd integrations/stores && ../../.venv-stores-$*/bin/python -m pytest --framework $*
+
+# The clients of others against a running server; npm's too, where it can install them
+test-server: .venv-server/.installed
+	.venv-server/bin/python -m pytest tests/server/clients tests/server/test_server_page.py
 
 lint: $(VENV)/.installed-test
 	$(PY) -m ruff check .
@@ -55,6 +64,7 @@ bench: $(VENV)/.installed-bench .venv-st-onnx/.installed
 	$(PY) benchmarks/memory.py
 	$(PY) benchmarks/scopes.py
 	$(PY) benchmarks/reliability.py
+	$(PY) benchmarks/server.py
 
 # Small changes of the core that its tests do not notice, a sample of each module's
 mutants: $(VENV)/.installed-test
@@ -82,6 +92,11 @@ $(VENV)/.installed-bench: $(VENV)/.installed-test
 	$(PY) $(PIP_INSTALL) -c constraints.txt -e '.[bench]'
 	@touch $@
 
+.venv-server/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-server
+	.venv-server/bin/python $(PIP_INSTALL) -c constraints.txt -e '.[test-server]'
+	@touch $@
+
 .venv-%/.installed: integrations/%/pyproject.toml pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python $(PIP_INSTALL) -c constraints.txt -e . -e 'integrations/$*[test]'
@@ -102,5 +117,5 @@ $(VENV)/.installed-bench: $(VENV)/.installed-test
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(FRAMEWORKS:%=.venv-%) $(FRAMEWORKS:%=.venv-stores-%) .venv-st-onnx dist build site
+	rm -rf $(VENV) $(FRAMEWORKS:%=.venv-%) $(FRAMEWORKS:%=.venv-stores-%) .venv-server .venv-st-onnx dist build site
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A module may import from its own layer and from those after it.
 LAYERS = (
-    ("cli", "server", "__main__"),
+    ("cli", "mcp", "server", "__main__"),
     ("evaluate", "train"),
     ("export", "bulk"),
     ("formats",),
@@ -46,6 +46,15 @@ RUNTIMES = {
     "matplotlib": {"evaluate/report/charts.py", "train"},
     "jinja2": {"evaluate/report/write.py"},
     "mteb": {"evaluate/mteb.py"},
+    "mcp": {"mcp"},
+    "mcp_types": {"mcp"},
+    "fastapi": {"server"},
+    "starlette": {"mcp", "server"},
+    "uvicorn": {"server"},
+    "pydantic": {"mcp", "server"},
+    "pydantic_settings": {"server"},
+    "prometheus_client": {"server"},
+    "orjson": {"server"},
 }
 
 

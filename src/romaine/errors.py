@@ -56,6 +56,10 @@ class DimensionError(OptionError):
     """A dimension is impossible for these vectors, or the model was not trained for it."""
 
 
+class RepeatedKeyError(OptionError):
+    """An idempotency key was used before, for another request."""
+
+
 # --- what was to be embedded -----------------------------------------------------------------------------
 
 

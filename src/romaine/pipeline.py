@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray, l2_normalize, layer_norm
 from romaine.text.pieces import Pieces, Truncate
@@ -58,7 +59,8 @@ class Pipeline:
                 vectors = layer_norm(vectors)
             if len(pieces.owner) != len(chunk):
                 vectors = _joined(vectors, pieces, len(chunk))
-            yield Chunk(start=start, vectors=vectors, truncated=pieces.truncated)
+            tokens = np.bincount(pieces.owner, pieces.lengths, minlength=len(chunk)).astype(np.int64)
+            yield Chunk(start=start, vectors=vectors, tokens=tokens, truncated=pieces.truncated)
 
     def _encode(self, backend: Backend, pieces: Pieces) -> FloatArray:
         if not backend.pads:
@@ -83,11 +85,13 @@ class Chunk:
     Attributes:
         start: Index of the first text.
         vectors: float32 (n, full_dim); the direction counts, not the length.
+        tokens: Tokens of each that went through the backend, special ones counted, int64 (n,).
         truncated: How many of the texts lost tokens.
     """
 
     start: int
     vectors: FloatArray
+    tokens: NDArray[np.int64]
     truncated: int
 
 

@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 
-from romaine.memory.plain import hit_metadata, memory_metadata
+import pytest
+
+from romaine.memory.plain import clean_text, hit_metadata, memory_metadata
 from romaine.memory.records import Hit, Kind, Memory, Role, Scope
 
 SCOPE = Scope(user="ana", character="Cassian", chat="tavern")
@@ -39,3 +41,11 @@ def test_a_hit_shows_its_score_parts_and_neighbours():
     around = hit_metadata(Hit(memory=memory(), score=1.0, neighbours=(memory("Where?", position=0),)))
     assert around["neighbours"][0]["text"] == "Where?"
     assert json.loads(json.dumps(around)) == around
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [("plain", "plain"), ("half \ud83d of", "half \ufffd of"), ("\udc00\x00é😀", "\ufffd\x00é😀"), ("", "")],
+)
+def test_text_that_utf8_can_hold(text: str, clean: str) -> None:
+    assert clean_text(text) == clean

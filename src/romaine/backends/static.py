@@ -72,7 +72,7 @@ class StaticBackend:
         self.full_dim = table.matrix.shape[1]
         self.max_tokens = table.max_tokens
         self._table = table
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._threads = threads or os.cpu_count() or 1
 
     def split(self, texts: Sequence[str], truncate: Truncate) -> Pieces:
@@ -81,7 +81,7 @@ class StaticBackend:
         Raises:
             TextTooLongError: With `Truncate.ERROR`, if a text exceeds it.
         """
-        tokens = self._tokenizer.encode(texts, add_special_tokens=False)
+        tokens = self.tokenizer.encode(texts, add_special_tokens=False)
         return split(tokens, max_tokens=self.max_tokens, truncate=truncate)
 
     def encode(self, inputs: Ragged) -> FloatArray:
@@ -99,10 +99,10 @@ class StaticBackend:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, nothing truncated."""
-        return self._tokenizer.count(texts, add_special_tokens=False)
+        return self.tokenizer.count(texts, add_special_tokens=False)
 
     def _without_unknown(self, tokens: Ragged) -> Ragged:
-        known = tokens.ids != self._tokenizer.unk_id
+        known = tokens.ids != self.tokenizer.unk_id
         if known.all():
             return tokens
         return Ragged(tokens.ids[known], offsets_of(known.astype(np.int64))[tokens.offsets])

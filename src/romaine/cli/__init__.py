@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from romaine import __version__
-from romaine.cli import demo, embed, export, models, verify
+from romaine.cli import demo, embed, export, mcp, models, serve, verify
 from romaine.cli.options import takes_options
 from romaine.cli.terminal import SafeGroup, print_error, print_text
 from romaine.errors import RomaineError
@@ -71,7 +71,10 @@ app.command("embed")(takes_options(embed.embed))
 app.command("export")(takes_options(export.export))
 app.command("verify")(verify.exits_with_two(takes_options(verify.verify)))
 app.command("demo")(takes_options(demo.demo))
+app.command("mcp")(takes_options(mcp.mcp))
+app.command("serve", context_settings=serve.PASS_ON)(serve.serve)
 app.add_typer(models.app, name="models")
+app.add_typer(serve.keys, name="keys")
 for _name, (_, _help) in _GROUPS.items():
     app.add_typer(typer.Typer(cls=_LaterGroup, help=_help, no_args_is_help=True), name=_name)
 

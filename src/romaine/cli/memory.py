@@ -12,20 +12,18 @@ from romaine.cli.memory_import import import_
 from romaine.cli.memory_options import File, Kinds, User, Whose, as_options
 from romaine.cli.memory_upkeep import check, erase, export, reembed
 from romaine.cli.memory_view import (
-    explanation_to_json,
-    hits_to_json,
     print_explanation,
     print_fields,
     print_hits,
     print_memories,
     print_memory,
-    stats_to_json,
 )
 from romaine.cli.options import Json, takes_options
 from romaine.cli.terminal import print_json, print_text
 from romaine.memory import RoleplayMemory
 from romaine.memory.exchange import to_json
 from romaine.memory.options import RecallOptions
+from romaine.memory.plain import explanation_to_json, hits_to_json, stats_to_json
 from romaine.options import keywords
 
 app = typer.Typer(help="A character's long memory: import, recall, look, change.", no_args_is_help=True)

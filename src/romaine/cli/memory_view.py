@@ -10,13 +10,13 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from romaine.cli.terminal import console, print_text, printable, speaks_unicode
-from romaine.memory import Explanation, Hit, Memory, Rejected, Stats
+from romaine.memory import Explanation, Hit, Memory
 from romaine.memory.exchange import to_json
 
 if TYPE_CHECKING:
@@ -94,33 +94,6 @@ def print_rows(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in kept:
         table.add_row(*(Text(cell) for cell in row))
     _console().print(table)
-
-
-def stats_to_json(stats: Stats) -> dict[str, Any]:
-    """Returns how much there is as JSON holds it."""
-    memories = {kind.value: count for kind, count in sorted(stats.memories.items())}
-    return {"total": stats.total, **vars(stats), "memories": memories}
-
-
-def hits_to_json(hits: Iterable[Hit]) -> list[dict[str, Any]]:
-    """Returns hits as JSON holds them."""
-    return [_scored(hit) | {"neighbours": [to_json(each) for each in hit.neighbours]} for hit in hits]
-
-
-def explanation_to_json(explanation: Explanation) -> dict[str, Any]:
-    """Returns hits, and what was left out and why, as JSON holds them."""
-    evidence = explanation.evidence
-    return {
-        "hits": hits_to_json(explanation.hits),
-        "rejected": [{"reason": each.reason} | _scored(each) for each in explanation.rejected],
-        "confidence": explanation.confidence,
-        "evidence": None if evidence is None else dict(vars(evidence)),
-        "damaged": explanation.damaged,
-    }
-
-
-def _scored(found: Hit | Rejected) -> dict[str, Any]:
-    return {"score": found.score, "parts": dict(found.parts), "memory": to_json(found.memory)}
 
 
 def _found(hit: Hit, *, with_parts: bool) -> Text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple, fields, replace
 from datetime import datetime
 from itertools import islice
@@ -76,31 +77,38 @@ def from_json(record: object, *, scope: Scope | None = None, user: str | None = 
     return memory
 
 
-def export_jsonl(store: Store, path: str | Path, scope: Scope) -> int:
+def export_jsonl(store: Store, path: str | Path | BinaryIO, scope: Scope) -> int:
     """Writes what a scope sees to a file, which is whole or as it was; returns how many memories.
 
     Raises:
         OptionError: If the path is that of the memory's own file.
         FormatError: If it cannot be written.
     """
+    if not isinstance(path, (str, Path)):
+        return _export(store, path, scope)
     target = Path(path)
     if store.storage.owns(target):
         raise OptionError(f"path={str(path)!r} is the memory's own file; choose another name for the export")
-    count = 0
     try:
-        with store.storage.read(scope.user) as snapshot, whole_file(target, mode=0o644) as file:
-            view = view_of(snapshot, scope)
-            superseded = view.superseded(snapshot)
-            for row in view.story(snapshot):
-                line = to_json_text(to_json(shown(row, superseded)))
-                file.write(line.encode("utf-8", "surrogatepass") + b"\n")
-                count += 1
+        with whole_file(target, mode=0o644) as file:
+            return _export(store, file, scope)
     except OSError as error:
         raise FormatError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _export(store: Store, file: BinaryIO, scope: Scope) -> int:
+    count = 0
+    with store.storage.read(scope.user) as snapshot:
+        view = view_of(snapshot, scope)
+        superseded = view.superseded(snapshot)
+        for row in view.story(snapshot):
+            line = to_json_text(to_json(shown(row, superseded)))
+            file.write(line.encode("utf-8", "surrogatepass") + b"\n")
+            count += 1
     return count
 
 
-def import_jsonl(store: Store, path: str | Path, *, scope: Scope | None, user: str | None) -> int:
+def import_jsonl(store: Store, path: str | Path | BinaryIO, *, scope: Scope | None, user: str | None) -> int:
     """Adds the memories of a file; returns how many were not there before. All of them or none.
 
     Raises:
@@ -116,9 +124,12 @@ class _Import:
     batch, so that it is never in memory as a whole.
     """
 
-    def __init__(self, store: Store, path: str | Path, scope: Scope | None, user: str | None) -> None:
+    def __init__(
+        self, store: Store, path: str | Path | BinaryIO, scope: Scope | None, user: str | None
+    ) -> None:
         self._store = store
         self._path, self._scope, self._user = path, scope, user
+        self._name = str(path) if isinstance(path, (str, Path)) else "the file"
         self._count = sum(1 for _ in self._memories())
 
     def write(self) -> int:
@@ -130,7 +141,7 @@ class _Import:
     def _memories(self) -> Iterator[Memory]:
         number = 0
         with _open(self._path) as file:
-            while line := read_line(file, f"{self._path}, line {number + 1}"):
+            while line := read_line(file, f"{self._name}, line {number + 1}"):
                 number += 1
                 if line.isspace():
                     continue
@@ -142,7 +153,7 @@ class _Import:
                 except (RomaineError, TypeError, ValueError, OverflowError, RecursionError) as error:
                     told = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
                     raise FormatError(
-                        f"{self._path}, line {number}: no memory as export writes them ({told}); nothing was"
+                        f"{self._name}, line {number}: no memory as export writes them ({told}); nothing was"
                         " imported"
                     ) from None
 
@@ -215,7 +226,10 @@ def _supersede(change: Change, memory: Memory, newer: str) -> None:
             return
 
 
-def _open(path: str | Path) -> BinaryIO:
+def _open(path: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    if not isinstance(path, (str, Path)):
+        path.seek(0)
+        return nullcontext(path)
     try:
         return Path(path).open("rb")
     except (OSError, ValueError) as error:  # ValueError: a path with a null byte

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 from romaine.errors import OptionError
 from romaine.memory import edits, exchange, health, reembedding
@@ -127,15 +128,22 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
 
     # --- the file ------------------------------------------------------------------------------------------
 
-    def export_jsonl(self, path: str | Path, scope: Scope) -> int:
-        """Writes what a scope sees to a JSONL file, without vectors; returns how many memories."""
+    def export_jsonl(self, path: str | Path | BinaryIO, scope: Scope) -> int:
+        """Writes what a scope sees to a JSONL file, without vectors; returns how many memories.
+
+        Args:
+            path: The file, or one that is open for writing bytes.
+            scope: Who asks.
+        """
         return exchange.export_jsonl(self._store, path, check_scope(scope))
 
-    def import_jsonl(self, path: str | Path, *, scope: Scope | None = None, user: str | None = None) -> int:
+    def import_jsonl(
+        self, path: str | Path | BinaryIO, *, scope: Scope | None = None, user: str | None = None
+    ) -> int:
         """Adds the memories of a JSONL file, all or none; returns how many are new.
 
         Args:
-            path: What `export_jsonl` wrote.
+            path: What `export_jsonl` wrote, or such a file that is open for reading bytes anywhere.
             scope: Whose memory they become.
             user: Instead of `scope`: keep the characters and chats that the file names, all of this user.
 

@@ -97,6 +97,10 @@ class Tokenizer:
         special = len(self.prefix) + len(self.suffix) if add_special_tokens else 0
         return [int(count) for count in self._encode_plain(texts).lengths + special]
 
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """Texts of token ids, each below `vocab_size`; special tokens are left out."""
+        return self._rust.decode_batch([list(each) for each in ids], skip_special_tokens=True)
+
     def _encode_plain(self, texts: Sequence[str]) -> Ragged:
         sizes = [len(text) for text in texts]
         groups = batches(sizes, batch_tokens=_GROUP_CHARACTERS, pads=False)
