@@ -86,6 +86,24 @@ def test_a_flood_gets_429_and_all_accepted_ones_finish(tmp_path, minilm_int8_fol
         assert server.post("/v1/embeddings", {"input": "after"})[0] == 200
 
 
+def test_who_leaves_is_not_worked_for(tmp_path, minilm_int8_folder):
+    with running_server(tmp_path / "log", "--models", f"minilm={minilm_int8_folder}") as server:
+        server.post("/v1/embeddings", {"input": "load the model"})
+        port = int(server.url.rpartition(":")[2])
+        with ThreadPoolExecutor(1) as pool:
+            long = pool.submit(server.post, "/v1/embeddings", {"input": ["key " * 200] * 60})
+            time.sleep(0.2)
+            leaves = socket.create_connection(("127.0.0.1", port))
+            leaves.sendall(
+                b'POST /embed HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15\r\n\r\n{"inputs": "x"}'
+            )
+            time.sleep(0.2)
+            leaves.close()
+            assert long.result()[0] == 200
+        lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+        assert [each["status"] for each in lines if each["route"] == "/embed"] == [499]
+
+
 def test_more_requests_at_once_than_allowed_get_429(tmp_path):
     with running_server(tmp_path / "log", "--max-requests", "2", "--timeout", "3") as server:
         port = int(server.url.rpartition(":")[2])

@@ -112,3 +112,8 @@ def test_a_tokenizer_file_of_roberta_kind() -> None:
     tokenizer = Tokenizer(rust)
     assert (tokenizer.prefix, tokenizer.suffix, tokenizer.pad_id) == ((0,), (1,), 3)
     assert tokenizer.encode(["aa"]).to_lists() == [[0, 2, 2, 1]]
+
+
+def test_ids_are_texts_again(tokenizer: Tokenizer) -> None:
+    texts = ["the key is under the third step", "", "lantern light"]
+    assert tokenizer.decode(tokenizer.encode(texts).to_lists()) == texts

@@ -65,7 +65,7 @@ def read(request: Request, kind: type[Body]) -> Body:
     Raises:
         ValidationError: If it is no JSON or has another shape.
     """
-    body: bytes = request.scope["state"]["body"] or b"{}"  # the gate has read it
+    body: bytes = request.scope["state"]["body"].take() or b"{}"  # the gate has read it
     try:
         return kind.model_validate_json(body)
     except ValidationError:

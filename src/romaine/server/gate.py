@@ -75,8 +75,7 @@ class Gate:
         try:
             self._check(scope, headers, state)
             if scope["method"] not in _BODYLESS:
-                state["body"] = await self._body(scope, receive)
-                receive = _replay(state["body"], receive)
+                receive = state["body"] = WholeBody(await self._body(scope, receive), receive)
             await self._app(scope, receive, sending)
         except Exception as error:
             if status:  # the answer has begun: its connection is cut
@@ -188,15 +187,25 @@ def route_of(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "-")
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Gives a body that was read already, and then what comes."""
-    is_read = False
+class WholeBody:
+    """Gives a body that was read already, and then what comes.
 
-    async def replayed() -> Message:
-        nonlocal is_read
-        if is_read:
-            return await receive()
-        is_read = True
-        return {"type": "http.request", "body": body, "more_body": False}
+    Args:
+        body: The body.
+        receive: Where the rest comes from: that the client left.
+    """
 
-    return replayed
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    def take(self) -> bytes:
+        """The body, which is not given again."""
+        body, self._body = self._body or b"", None
+        return body
+
+    async def __call__(self) -> Message:
+        """The next message."""
+        if self._body is None:
+            return await self._receive()
+        return {"type": "http.request", "body": self.take(), "more_body": False}

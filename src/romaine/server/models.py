@@ -122,11 +122,11 @@ class Served:
             cut[full] = np.array(counts, dtype=np.int64) > tokens[full]
         return EmbeddedTexts(vectors, tokens, cut)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Ends its worker after what is at work."""
         if self._timer:
             self._timer.cancel()
-        self.batcher.pool.shutdown()
+        await asyncio.to_thread(self.batcher.pool.shutdown)
 
 
 class Models:
@@ -166,4 +166,4 @@ class Models:
     async def close(self) -> None:
         """Ends all workers after what is at work."""
         for served in self:
-            await asyncio.to_thread(served.close)
+            await served.close()

@@ -44,20 +44,21 @@ def serve(settings: ServerSettings) -> None:
     """
     settings.check()
     os.environ[_SETTINGS] = settings.model_dump_json()
-    if settings.workers > 1:  # read where prometheus_client is imported, in each process
-        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="romaine-metrics-"))
-    uvicorn.run(
-        f"{__name__}:app_of_environment",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        access_log=False,
-        log_config=_LOGS,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=settings.shutdown_timeout,
-    )
+    with tempfile.TemporaryDirectory(prefix="romaine-metrics-") as folder:
+        if settings.workers > 1:  # read where prometheus_client is imported, in each process
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        uvicorn.run(
+            f"{__name__}:app_of_environment",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            access_log=False,
+            log_config=_LOGS,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=settings.shutdown_timeout,
+        )
 
 
 def app_of_environment() -> FastAPI:

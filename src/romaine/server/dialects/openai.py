@@ -65,16 +65,19 @@ async def embeddings(request: Request) -> Response:
     return await answer(request, body, texts, render)
 
 
+_NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
 @router.get("/v1/models")
 async def models(request: Request) -> Response:
     """The models served."""
     return json_response({"object": "list", "data": [_described(each) for each in request.app.state.models]})
 
 
-@router.get("/v1/models/{name:path}")
-async def model(request: Request, name: str) -> Response:
+@router.get("/v1/models/{name:path}", openapi_extra={"parameters": [_NAME]})
+async def model(request: Request) -> Response:
     """One of them."""
-    return json_response(_described(request.app.state.models[name]))
+    return json_response(_described(request.app.state.models[request.path_params["name"]]))
 
 
 def _described(served: Served) -> dict[str, Any]:
