@@ -27,6 +27,7 @@ BLOCK = re.compile(
     r"(?P<code>.*?)^(?P=fence)$",
     re.DOTALL | re.MULTILINE,
 )
+DOCUMENTED_SERVER = "http://127.0.0.1:8000"
 PROGRAMS = {"cd", "git", "make", "open", "pip", "python", "romaine"}
 """What a command may begin with; those of romaine are run."""
 
@@ -74,14 +75,15 @@ def commands(block: Block) -> Iterator[tuple[str, list[str]]]:
     yield command, shown
 
 
-def run_page(page: Path, folder: Path) -> None:
+def run_page(page: Path, folder: Path, *, server: str = DOCUMENTED_SERVER) -> None:
     """Does all that a page shows, in the working directory.
 
     Args:
         page: Markdown.
         folder: The working directory.
+        server: The address of the server that it speaks to.
     """
-    text = page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8").replace(DOCUMENTED_SERVER, server)
     names: dict[str, Any] = {"__name__": "page", "print": (printed := Printed())}
     try:
         for block in blocks(text):

@@ -20,6 +20,9 @@ ELSEWHERE = {
     "docs/how-to/llama-index.md": "integrations/llama-index",
     "docs/how-to/haystack.md": "integrations/haystack",
     "docs/how-to/vector-stores.md": "integrations",
+    "docs/server.md": "tests/server",  # against a running server
+    "docs/memory-api.md": "tests/server",
+    "docs/mcp.md": "tests/server",
 }
 """Pages whose code is run by another suite, which has the framework: where that is."""
 

@@ -13,8 +13,8 @@ pytest.importorskip("mcp")
 from romaine.mcp.tools import TOOLS
 from romaine.server.app import create_app
 from romaine.server.settings import ServerSettings
+from tests.pages import run_page
 from tests.server.conftest import running_server
-from tests.server.pages import run_python
 
 DOCS = Path(__file__).parents[2] / "docs"
 MEMORY_API = (DOCS / "memory-api.md").read_text(encoding="utf-8")
@@ -23,12 +23,12 @@ MCP = (DOCS / "mcp.md").read_text(encoding="utf-8")
 
 def test_the_page_on_the_memory_over_http(tmp_path: Path) -> None:
     with running_server(tmp_path / "log", "--memory", str(tmp_path / "memories.db")) as server:
-        run_python(MEMORY_API.replace("http://127.0.0.1:8000", server.url))
+        run_page(DOCS / "memory-api.md", tmp_path, server=server.url)
 
 
 def test_the_page_on_mcp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    run_python(MCP)
+    run_page(DOCS / "mcp.md", tmp_path)
 
 
 def test_it_names_every_route() -> None:

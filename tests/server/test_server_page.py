@@ -9,6 +9,7 @@ import pytest
 
 from romaine.server.app import create_app
 from romaine.server.settings import ServerSettings
+from tests.pages import run_page
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
@@ -20,13 +21,9 @@ def blocks(kind: str) -> list[str]:
 
 
 @pytest.mark.filterwarnings("default")
-def test_its_code_prints_what_it_says(server, capsys):
+def test_its_code_prints_what_it_says(server, tmp_path):
     pytest.importorskip("openai")
-    names: dict[str, object] = {"__name__": "page"}
-    for block in blocks("python"):
-        exec(compile(block.replace("http://127.0.0.1:8000", server.url), "server.md", "exec"), names)
-    said = re.findall(r"print\(.*\)  # (.*)$", PAGE, re.MULTILINE)
-    assert capsys.readouterr().out.splitlines() == said
+    run_page(ROOT / "docs" / "server.md", tmp_path, server=server.url)
 
 
 def test_its_settings_are_settings(tmp_path, monkeypatch):
