@@ -174,3 +174,40 @@ def test_what_takes_too_long_is_given_up():
     found, took = run(scenario, timeout=0.2)
     assert [type(each) for each in found] == [TimeoutError, TimeoutError]
     assert took < 5
+
+
+def test_workers_share_what_waits_and_a_request_comes_back_in_its_order():
+    class Slow(Model):
+        def encode(self, texts):
+            time.sleep(0.05 if len(texts[0]) % 2 else 0.01)  # the first half is done last
+            return super().encode(texts)
+
+    async def scenario(batcher, model):
+        many = [chr(97 + i) * (i + 1) for i in range(20)]
+        whole, *singles = await asyncio.gather(
+            ask(batcher, many), *(ask(batcher, ["x" * (i + 1)]) for i in range(10))
+        )
+        assert whole.tolist() == pytest.approx([i + 1 for i in range(20)])
+        assert [one.item() for one in singles] == pytest.approx([i + 1 for i in range(10)])
+        assert batcher.is_idle
+        assert batcher.waiting_tokens == 0
+
+    model = Slow()
+    run(scenario, model, workers=2)
+    assert len(model.batches) > 1
+    assert sum(map(len, model.batches)) == 30
+
+
+def test_two_batches_are_at_work_at_once():
+    started = threading.Barrier(2, timeout=10)
+
+    class Meeting(Model):
+        def encode(self, texts):
+            started.wait()
+            return super().encode(texts)
+
+    async def scenario(batcher, model):
+        await asyncio.gather(ask(batcher, ["a"]), ask(batcher, ["bb"]))
+        await ask(batcher, ["a", "bb"])  # of one request, too
+
+    run(scenario, Meeting(), workers=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -42,7 +43,7 @@ Gone = Callable[[], Awaitable[bool]]
 
 @dataclass(eq=False)
 class _Job:
-    """The texts of one request: `taken` of them are at work or done, `parts` are what was made of those."""
+    """The texts of one request: `taken` of them are at work or done; `parts` were made, by first text."""
 
     texts: Sequence[str]
     costs: list[int]
@@ -52,12 +53,17 @@ class _Job:
     future: asyncio.Future[Any]
     since: float
     taken: int = 0
-    parts: list[EmbeddedTexts] = field(default_factory=list)
+    parts: dict[int, EmbeddedTexts] = field(default_factory=dict)
 
     @property
     def unfinished(self) -> int:
         """Cost of what is not taken yet."""
         return sum(self.costs[self.taken :])
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of it was made."""
+        return sum(len(part.tokens) for part in self.parts.values()) == len(self.texts)
 
 
 class _Part(NamedTuple):
@@ -71,13 +77,14 @@ class _Part(NamedTuple):
 
 
 class Batcher:
-    """One model's queue and its worker thread. While a batch is at work the next one gathers.
+    """One model's queue and its worker threads. While they are at work the next batches gather.
 
     So nobody waits for others to come, and under load batches are as large as they may be. A request of many
-    texts goes through in portions, in turn with the others.
+    texts goes through in portions, in turn with the others. What waits is shared out among idle workers.
 
     Args:
-        encode: What makes vectors of texts, in the worker thread.
+        encode: What makes vectors of texts, in worker threads.
+        workers: How many batches may be at work at once.
         batch_tokens: Tokens of a batch, about: how long one keeps the next waiting.
         max_waiting_tokens: Tokens that may wait, about.
         timeout: Seconds until a request is given up.
@@ -88,6 +95,7 @@ class Batcher:
         self,
         encode: Callable[[Sequence[str]], EmbeddedTexts],
         *,
+        workers: int = 1,
         batch_tokens: int,
         max_waiting_tokens: int,
         timeout: float,
@@ -99,15 +107,18 @@ class Batcher:
         self._timeout = timeout
         self._observe = observe
         self._queue: deque[_Job] = deque()
-        self._running: asyncio.Task[None] | None = None
+        self._running: set[asyncio.Task[None]] = set()
+        self._at_work = 0
+        self._finishing = threading.Lock()
         self._speed = 10_000.0  # tokens a second, as seen so far
         self.waiting_tokens = 0
-        self.pool = ThreadPoolExecutor(1, "romaine-model")
+        self.workers = workers
+        self.pool = ThreadPoolExecutor(workers, "romaine-model")
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits or is at work."""
-        return self._running is None
+        return not self._running
 
     async def submit(self, texts: Sequence[str], dim: int, finish: Finish, gone: Gone) -> Any:
         """Embeds texts.
@@ -134,8 +145,8 @@ class Batcher:
         job = _Job(texts, costs, dim, finish, gone, loop.create_future(), time.monotonic())
         self.waiting_tokens += cost
         self._queue.append(job)
-        if self._running is None:
-            self._running = loop.create_task(self._run())
+        for _ in range(min(len(texts), self.workers - len(self._running))):
+            self._running.add(loop.create_task(self._run()))
         timer = loop.call_later(self._timeout, _fail, job.future, TimeoutError())
         try:
             return await job.future
@@ -151,7 +162,12 @@ class Batcher:
                 if not batch:
                     continue
                 started = time.monotonic()
-                for future, result in await loop.run_in_executor(self.pool, self._work, batch):
+                self._at_work += 1
+                try:
+                    results = await loop.run_in_executor(self.pool, self._work, batch)
+                finally:
+                    self._at_work -= 1
+                for future, result in results:
                     if isinstance(result, Exception):
                         _fail(future, result)
                     elif not future.done():
@@ -160,12 +176,13 @@ class Batcher:
                 self._speed += 0.2 * (tokens / (time.monotonic() - started + 1e-6) - self._speed)
                 self._observe(sum(part.stop - part.start for part in batch))
         finally:
-            self._running = None
+            self._running.discard(asyncio.current_task())
 
     async def _next_batch(self) -> list[_Part]:
         """Takes from the queue what fits; who has more to come goes to its end."""
         batch: list[_Part] = []
-        room = self._batch_tokens
+        share = -(-self.waiting_tokens // (self.workers - self._at_work))
+        room = max(1, min(self._batch_tokens, share))
         unfinished: list[_Job] = []
         while self._queue and room > 0:
             job = self._queue.popleft()
@@ -185,7 +202,7 @@ class Batcher:
         self._queue.extend(unfinished)
         return batch
 
-    # --- in the worker thread ------------------------------------------------------------------------------
+    # --- in a worker thread --------------------------------------------------------------------------------
 
     def _work(self, batch: list[_Part]) -> list[tuple[asyncio.Future[Any], Any]]:
         """Results, or what was raised, of the jobs that this batch finishes."""
@@ -200,14 +217,17 @@ class Batcher:
         at = 0
         for part in batch:
             here = slice(at, at := at + part.stop - part.start)
-            part.job.parts.append(EmbeddedTexts(units[part.job.dim][here], made.tokens[here], made.cut[here]))
-            if part.stop == len(part.job.texts):
+            texts = EmbeddedTexts(units[part.job.dim][here], made.tokens[here], made.cut[here])
+            with self._finishing:  # another worker may have the rest of this request
+                part.job.parts[part.start] = texts
+                is_done = part.job.is_done
+            if is_done:
                 results.append((part.job.future, _finished(part.job)))
         return results
 
 
 def _finished(job: _Job) -> Any:
-    parts = job.parts
+    parts = [part for _, part in sorted(job.parts.items())]
     whole = parts[0] if len(parts) == 1 else EmbeddedTexts(*map(np.concatenate, zip(*parts, strict=True)))
     try:
         return job.finish(whole)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from starlette.exceptions import HTTPException
 
+from romaine.backends.onnx.session import physical_cores
 from romaine.embedder import Embedder
 from romaine.pipeline import Pipeline
 from romaine.server import metrics
@@ -44,6 +45,7 @@ class Served:
         self._pipeline = Pipeline(truncate=Truncate.END, batch_tokens=settings.batch_tokens, batch_size=None)
         self.batcher = Batcher(
             self._encode,
+            workers=max(1, physical_cores() // (settings.workers * settings.threads)),
             batch_tokens=settings.batch_tokens,
             max_waiting_tokens=settings.max_waiting_tokens,
             timeout=settings.timeout,
@@ -65,7 +67,14 @@ class Served:
 
     def keep(self, embedder: Embedder) -> None:
         """Takes a loaded model that others hold, so that it need not be loaded twice."""
-        self._embedder, self.is_kept = embedder, True
+        self._take(embedder)
+        self.is_kept = True
+
+    def _take(self, embedder: Embedder) -> None:
+        # tables are looked up mostly in Python, on GPUs batches run one after the other
+        if embedder.opened.backend_name == "static" or self._settings.device not in (None, "cpu"):
+            self.batcher.workers = 1
+        self._embedder = embedder
 
     @property
     def is_loaded(self) -> bool:
@@ -80,15 +89,15 @@ class Served:
             MissingExtraError: If its backend is not installed.
         """
         self._used = time.monotonic()
-        if self._embedder is None:
-            async with self._loading:
-                if self._embedder is None:
-                    loop = asyncio.get_running_loop()
-                    self._embedder = await loop.run_in_executor(
-                        self.batcher.pool, lambda: self.new_embedder().warm_up()
-                    )
-                    self._timer = loop.call_later(self._settings.keep_alive, self._drop)
-        return self._embedder
+        async with self._loading:
+            if self._embedder is None:
+                loop = asyncio.get_running_loop()
+                embedder = self.new_embedder()
+                await loop.run_in_executor(self.batcher.pool, embedder.warm_up)
+                self._take(embedder)
+                self._timer = loop.call_later(self._settings.keep_alive, self._drop)
+                return embedder
+            return self._embedder
 
     async def embed(self, texts: Sequence[str], dim: int, finish: Finish, gone: Gone) -> Any:
         """`Batcher.submit` with the model loaded."""

@@ -61,7 +61,9 @@ class ServerSettings(BaseSettings):
     backend: str = Field("auto", description="Backend of the models.")
     variant: str | None = Field(None, description="ONNX file of the models: fp32 or int8.")
     device: str | None = Field(None, description="cpu, cuda, cuda:1 or mps.")
-    threads: int | None = Field(None, ge=1, description="Threads of each model's runtime.")
+    threads: int = Field(
+        1, ge=1, description="Threads of a batch; as many batches of a model run at once as cores are left."
+    )
     offline: bool = Field(False, description="Never download a model.")
     role: Literal["document", "query"] = Field(
         "document", description="Whose prompt is used where a request does not say."
