@@ -1,6 +1,7 @@
 """Requests a second and their times, single short texts, beside infinity-emb and an empty endpoint.
 
-    python benchmarks/server.py [--infinity PYTHON] [--seconds 3] [--rounds 3] [--clients 1 16 64] [--json]
+    python benchmarks/server.py [--infinity PYTHON] [--seconds 3] [--rounds 3] [--clients 1 16 64]
+        [--characters 140] [--json]
 
 `--infinity` names the Python of a venv with `infinity-emb[server,torch,optimum]` and, the last that it
 runs with, `optimum<2 transformers<4.49 pyarrow<20`; without it that one is left out. Servers run side by side
@@ -160,9 +161,9 @@ def wait_for(contestant: Contestant, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"{contestant.name} does not answer")
 
 
-def load(port: int, model: str, clients: int, seconds: float, seed: int) -> list[float]:
+def load(port: int, model: str, clients: int, seconds: float, characters: int, seed: int) -> list[float]:
     """Seconds that each request took: every client sends its next as soon as it has its answer."""
-    texts = chat_turns(2000, seed=seed)
+    texts = [turn[:characters] for turn in chat_turns(2000, seed=seed)]
     times: list[float] = []
 
     async def client(number: int) -> None:
@@ -193,6 +194,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 16, 64])
+    parser.add_argument("--characters", type=int, default=140, help="of a text; 30 is a short question")
     parser.add_argument("--only", nargs="+")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -209,7 +211,10 @@ def main() -> None:
                 for each in asked[turn % len(asked) :] + asked[: turn % len(asked)]:
                     before = each.cpu
                     times = sorted(
-                        pool.apply(load, (each.port, each.model, clients, options.seconds, turn + 1))
+                        pool.apply(
+                            load,
+                            (each.port, each.model, clients, options.seconds, options.characters, turn + 1),
+                        )
                     )
                     figures = (
                         len(times) / options.seconds,
