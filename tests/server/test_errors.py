@@ -43,3 +43,19 @@ def test_what_was_not_foreseen_is_told_by_its_class_alone(caplog):
     assert "the secret" not in answer.body.decode()
     assert "ValueError" in caplog.text
     assert "the secret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.StorageLockedError("/srv/ana/memories.db is locked"), 503),
+        (errors.StorageFullError("/srv/ana/memories.db: the disk is full"), 507),
+        (errors.ModelFormatError("/srv/models/own has no weights"), 503),
+    ],
+)
+def test_where_files_lie_is_for_the_log_alone(error, status, caplog):
+    answer = answer_to("/v1/memory/turns", error)
+    assert answer.status_code == status
+    assert "/srv" not in answer.body.decode()
+    assert "log says more" in answer.body.decode()
+    assert "/srv" in caplog.text

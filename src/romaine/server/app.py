@@ -71,6 +71,6 @@ def create_app(settings: ServerSettings) -> FastAPI:
             allow_origins=settings.cors,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["X-Request-Id", "X-Truncated", "Retry-After"],
+            expose_headers=["X-Request-Id", "X-Truncated", "Retry-After", "Idempotent-Replayed"],
         )
     return app

@@ -92,12 +92,14 @@ def answer_to(path: str, error: Exception) -> Response:
         return error_response(path, 429, str(error), headers={"Retry-After": str(error.retry_after)})
     if isinstance(error, TimeoutError) and not isinstance(error, errors.RomaineError):
         return error_response(path, 504, "the request took too long and was given up")
-    for kind, status in _STATUS:
-        if isinstance(error, kind):
-            return error_response(path, status, str(error))
-    if isinstance(error, _OF_THE_SERVER):  # their messages name files and models, never texts
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 503)
+    if isinstance(error, _OF_THE_SERVER):
+        # their messages name folders of this machine, never texts: they are for its log
         logger.error("%s: %s", type(error).__name__, error)
-        return error_response(path, 503, str(error))
+        about = (type(error).__doc__ or "").partition("\n")[0]
+        return error_response(path, status, f"{about} The server's log says more.")
+    if isinstance(error, errors.RomaineError):
+        return error_response(path, status, str(error))
     frames = "".join(traceback.format_tb(error.__traceback__))
     logger.error("%s, what it says is left out for the texts it may hold\n%s", type(error).__name__, frames)
     return error_response(path, 500, f"the server failed ({type(error).__name__}); its log says more")
