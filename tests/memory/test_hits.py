@@ -33,7 +33,7 @@ def test_what_comes_after_one_too_long_is_not_shown() -> None:
 @pytest.mark.parametrize(("limit", "order"), [(1, "aebcd"), (2, "abecd"), (3, "abced"), (9, "abced")])
 def test_no_more_than_the_limit_of_a_category_comes_first(limit: int, order: str) -> None:
     categories = {**dict.fromkeys("abcd", "preference"), "e": "plot_event"}
-    found = [Found(memory(text, category=categories[text]), 1.0, {}, 0) for text in "abced"]
+    found = [Found(memory(text, category=categories[text]), 1.0, {}, 0, 0.0) for text in "abced"]
     assert "".join(item.memory.text for item in diversified(found, limit)) == order
 
 
