@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -75,6 +76,9 @@ class Served:
         if embedder.opened.backend_name == "static" or self._settings.device not in (None, "cpu"):
             self.batcher.workers = 1
         self._embedder = embedder
+        # its many objects stay; looking at them again and again held requests up for 100 ms
+        gc.collect()
+        gc.freeze()
 
     @property
     def is_loaded(self) -> bool:

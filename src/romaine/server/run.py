@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -64,4 +65,5 @@ def serve(settings: ServerSettings) -> None:
 def app_of_environment() -> FastAPI:
     """The app of one process, with the settings that `serve` was called with."""
     sys.setswitchinterval(_SWITCH)
+    gc.set_threshold(10_000, 20, 20)  # the objects of a request refer to each other in few cycles
     return create_app(ServerSettings(**json.loads(os.environ[_SETTINGS])))
