@@ -114,7 +114,7 @@ def _missing(face: Callable[..., Any], positional: int, given: Mapping[str, Any]
 
 
 def _called(face: Callable[..., Any]) -> str:
-    return face.__qualname__.removesuffix(".__init__").removeprefix("MemoryReading.")
+    return face.__qualname__.removesuffix(".__init__").rpartition(".")[2]
 
 
 def meanings(face: Callable[..., Any]) -> dict[str, str]:

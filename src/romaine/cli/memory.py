@@ -9,7 +9,7 @@ import typer
 
 from romaine.cli.memory_edit import branch, decay, forget, pin, unpin
 from romaine.cli.memory_import import import_
-from romaine.cli.memory_options import File, Kinds, User, Whose, as_options
+from romaine.cli.memory_options import File, Kinds, User, Whose, held_line
 from romaine.cli.memory_upkeep import check, erase, export, reembed
 from romaine.cli.memory_view import (
     print_explanation,
@@ -110,7 +110,7 @@ def scopes(file: File, user: User, as_json: Json = False) -> None:
     if not held:
         print_text(f"nothing is stored for --user {shlex.quote(user)}", to_stderr=True)
     for each in held:
-        print_text(f"{as_options(each.scope)}  ({each.memories:,} memories)")
+        print_text(held_line(each))
 
 
 def stats(whose: Whose, as_json: Json = False) -> None:

@@ -15,11 +15,11 @@ from romaine.cli import options
 from romaine.cli.terminal import print_text
 from romaine.embedder import DEFAULT_MODEL, Embedder
 from romaine.errors import StorageError
-from romaine.memory import RoleplayMemory, Scope
+from romaine.memory import HeldScope, RoleplayMemory, Scope
+from romaine.memory.encoder import with_funnel
 
 _INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
 _SCOPES_TOLD = 10
-_FUNNEL_DIM = 64  # first stage of search, where the model is trained for it
 
 Database = Annotated[Path, typer.Option("--db", help="The memory's file.", show_default=False)]
 User = Annotated[str, typer.Option("--user", "-u", help="Whose memory.", show_default=False)]
@@ -69,9 +69,7 @@ class File:
     def embedder(self, dim: int | None = None) -> Embedder:
         """Loads the model; its `dim` is that of the first stage of search."""
         embedder = Embedder(self.model, backend=self.backend, dim=dim).warm_up()
-        if dim is None and _FUNNEL_DIM in embedder.dims:
-            return embedder.with_dim(_FUNNEL_DIM)
-        return embedder
+        return with_funnel(embedder) if dim is None else embedder
 
     def check_exists(self) -> None:
         """Checks that the file is there.
@@ -112,11 +110,16 @@ class Whose(File):
             print_text("nothing fits", to_stderr=True)
             return
         held = memory.scopes(self.user)
-        told = [f"  {as_options(each.scope)}  ({each.memories:,} memories)" for each in held[:_SCOPES_TOLD]]
+        told = [f"  {held_line(each)}" for each in held[:_SCOPES_TOLD]]
         if len(held) > _SCOPES_TOLD:
             told.append(f"  and {len(held) - _SCOPES_TOLD:,} more; see `romaine memory scopes`")
         found = ["there is something for", *told] if held else ["nor for any other scope of this user"]
         print_text("\n".join([f"nothing is stored for {as_options(self.scope)}", *found]), to_stderr=True)
+
+
+def held_line(held: HeldScope) -> str:
+    """A scope as options, and how much it holds."""
+    return f"{as_options(held.scope)}  ({held.memories:,} memories)"
 
 
 def as_options(scope: Scope) -> str:

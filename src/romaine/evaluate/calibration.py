@@ -195,13 +195,9 @@ def fit(trials: Trials, *, loss: float, used: NDArray[np.bool_]) -> Calibration:
     """
     answerable = trials.answerable
     weights = np.where(answerable, trials.recall, answerable.sum() / max((~answerable).sum(), 1))
-    mean = trials.evidence.mean(axis=0)
-    deviation = np.maximum(trials.evidence.std(axis=0), 1e-9)
-    standardised = (trials.evidence - mean) / deviation * used
-    intercept, slopes = _logistic_regression(standardised, answerable.astype(np.float64), weights)
-    slopes = slopes * used / deviation
+    intercept, slopes = _fitted(trials.evidence, answerable, weights, used)
     calibration = Calibration(
-        intercept=intercept - float(slopes @ mean),
+        intercept=intercept,
         weights=tuple(slopes.tolist()),
         threshold=0.0,
         hit=_fit_hits(trials, used),
@@ -219,16 +215,22 @@ def _fit_hits(trials: Trials, used: NDArray[np.bool_]) -> HitCalibration:
     x = np.column_stack([trials.evidence[trial], trials.behind[trial, rank]])
     answerable = trials.answerable[trial]
     weights = np.where(answerable, 1.0, answerable.sum() / max((~answerable).sum(), 1))
-    mean, deviation = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
-    fitted = np.append(used, True)
-    found = trials.found[trial, rank].astype(np.float64)
-    intercept, slopes = _logistic_regression((x - mean) / deviation * fitted, found, weights)
-    slopes = slopes * fitted / deviation
+    intercept, slopes = _fitted(x, trials.found[trial, rank], weights, np.append(used, True))
     return HitCalibration(
-        intercept=intercept - float(slopes @ mean),
+        intercept=intercept,
         weights=tuple(slopes[:-1].tolist()),
         behind=min(float(slopes[-1]), 0.0),
     )
+
+
+def _fitted(
+    x: NDArray[np.float64], y: NDArray[np.bool_], weights: NDArray[np.float64], used: NDArray[np.bool_]
+) -> tuple[float, NDArray[np.float64]]:
+    """Intercept and slopes of a logistic model in which the columns of `x` not `used` have no part."""
+    mean, deviation = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
+    intercept, slopes = _logistic_regression((x - mean) / deviation * used, y.astype(np.float64), weights)
+    slopes = slopes * used / deviation
+    return intercept - float(slopes @ mean), slopes
 
 
 def _logistic_regression(

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from romaine.bounded.parsing import check_cost, read_line
 from romaine.errors import FormatError, OptionError
 from romaine.formats.placement import PlacedChat, Placement, place
-from romaine.formats.registry import Source, read
+from romaine.formats.registry import Source, open_source, read, source_name
 from romaine.formats.result import ImportResult
 from romaine.memory import RoleplayMemory, Scope
 
@@ -36,7 +36,7 @@ class SourceFile:
     @property
     def name(self) -> str:
         """What it is called."""
-        return self.source[0] if isinstance(self.source, tuple) else str(self.source)
+        return source_name(self.source)
 
     @property
     def steps(self) -> int:
@@ -89,7 +89,7 @@ def read_source(source: Source, scope: Scope, options: Mapping[str, Any]) -> Sou
     """
     if options.get("format") is None and _is_export(source):
         return SourceFile(source=source, format="export", placement=None)
-    name = source[0] if isinstance(source, tuple) else str(source)
+    name = source_name(source)
     try:
         result = _result(source, scope, options)
     except FormatError as error:
@@ -164,17 +164,13 @@ def _result(source: Source, scope: Scope, options: Mapping[str, Any]) -> ImportR
 def _is_export(source: Source) -> bool:
     """Whether the first line is a memory as `export_jsonl` writes it; a plain chat has no kinds and users."""
     try:
-        with _opened(source) as file:
+        with open_source(source) as file:
             line = read_line(file, "line 1")
         check_cost(line, "line 1")
         record = json.loads(line.decode("utf-8", "surrogatepass"))  # halves of pairs stand as they are
     except (OSError, ValueError, RecursionError):  # the readers say what is wrong
         return False
     return isinstance(record, dict) and record.keys() >= _EXPORTED
-
-
-def _opened(source: Source) -> BinaryIO:
-    return io.BytesIO(source[1]) if isinstance(source, tuple) else Path(source).open("rb")
 
 
 def _add_chat(memory: RoleplayMemory, part: PlacedChat, advance: Callable[[int], None]) -> dict[str, Any]:

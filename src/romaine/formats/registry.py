@@ -107,7 +107,7 @@ def detect(source: Source) -> str:
     Raises:
         FormatError: If the file cannot be read, is damaged or of no known format.
     """
-    with _open(source) as stream:
+    with open_source(source) as stream:
         return _choose(stream, ReadOptions(), None)[0].name
 
 
@@ -137,14 +137,13 @@ def read(
         UnknownNameError: If there is no such format.
         PluginError: If what another package brings for the format fails.
     """
-    name = source[0] if isinstance(source, tuple) else os.fspath(source)
     options = ReadOptions(
         user_name=user_name,
         character_name=character_name,
         include_hidden=include_hidden,
-        book_name=Path(name).stem or None,
+        book_name=Path(source_name(source)).stem or None,
     )
-    with _open(source) as stream:
+    with open_source(source) as stream:
         chosen, content, options = _choose(stream, options, format)
         result = chosen.read(content, options)
     if not isinstance(result, ImportResult):
@@ -152,7 +151,17 @@ def read(
     return result
 
 
-def _open(source: Source) -> AbstractContextManager[BinaryIO]:
+def source_name(source: Source) -> str:
+    """What a source is called."""
+    return source[0] if isinstance(source, tuple) else os.fspath(source)
+
+
+def open_source(source: Source) -> AbstractContextManager[BinaryIO]:
+    """Opens a source.
+
+    Raises:
+        FormatError: If it cannot be read.
+    """
     if isinstance(source, tuple):
         return io.BytesIO(source[1])
     return open_file(source)

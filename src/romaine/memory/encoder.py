@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from inspect import getattr_static
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ _PATIENCE = 16
 
 DUPLICATE_THRESHOLD = 0.95
 """Cosine from which two facts count as the same, for embedders that do not say."""
+
+if TYPE_CHECKING:
+    from romaine.embedder import Embedder
 
 
 class MemoryEmbedder(Protocol):
@@ -54,6 +57,7 @@ class MemoryEmbedder(Protocol):
         ...
 
 
+_FUNNEL_DIM = 64
 _NEEDED = tuple(name for name in vars(MemoryEmbedder) if not name.startswith("_"))
 
 
@@ -70,6 +74,11 @@ def name_of(embedder: MemoryEmbedder) -> str:
             " romaine.Embedder, e.g. Embedder(dim=64), not a model's name and not a framework's embedder"
         )
     return str(getattr(getattr(embedder, "card", None), "id", type(embedder).__name__))
+
+
+def with_funnel(embedder: Embedder) -> Embedder:
+    """Returns an embedder whose `dim` is the usual first stage of search, if the model is trained for it."""
+    return embedder.with_dim(_FUNNEL_DIM) if _FUNNEL_DIM in embedder.dims else embedder
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ class Store:
         """Notes in a new file whose vectors it holds; checks it in an old one. Returns how they are kept."""
         with self.storage.read() as snapshot:
             claimed, model = snapshot.setting("embedder"), snapshot.setting("model")
-        if (claimed, model) != (self.bound.fingerprint, self.bound.name) and not self.storage.read_only:
+        if (claimed != self.bound.fingerprint or model is None) and not self.storage.read_only:
             with self.storage.write() as transaction:
                 self._note_embedder(transaction, wanted)
         with self.storage.read() as snapshot:
@@ -188,7 +188,7 @@ class Store:
                 transaction.set(key, value)
         if claimed is None or claimed in self.bound.former:
             transaction.set("embedder", self.bound.fingerprint)
-        if transaction.setting("embedder") == self.bound.fingerprint:
+        if transaction.setting("embedder") == self.bound.fingerprint and transaction.setting("model") is None:
             transaction.set("model", self.bound.name)  # for messages; files of the first releases have none
 
 

@@ -13,13 +13,12 @@ from starlette.exceptions import HTTPException
 
 from romaine.backends.onnx.session import physical_cores
 from romaine.embedder import Embedder
+from romaine.memory.encoder import with_funnel
 from romaine.pipeline import Pipeline
 from romaine.server import metrics
 from romaine.server.batching import Batcher, EmbeddedTexts, Finish, Gone
 from romaine.server.settings import ServerSettings
 from romaine.text.pieces import Truncate
-
-_FUNNEL_DIM = 64  # first stage of the memory's search, where the model is trained for it
 
 
 class Served:
@@ -174,7 +173,7 @@ class Models:
         first = self[None]
         embedder = first.new_embedder().warm_up()
         first.keep(embedder)
-        return embedder.with_dim(_FUNNEL_DIM) if _FUNNEL_DIM in embedder.dims else embedder
+        return with_funnel(embedder)
 
     async def close(self) -> None:
         """Ends all workers after what is at work."""

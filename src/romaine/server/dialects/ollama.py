@@ -42,8 +42,9 @@ async def embed(request: Request) -> Response:
     """Embeds texts; times are in nanoseconds."""
     started = time.perf_counter_ns()
     body = read(request, EmbedBody)
-    loaded = request.app.state.models[body.model].is_loaded
-    await request.app.state.models[body.model].embedder()
+    served = request.app.state.models[body.model]
+    loaded = served.is_loaded
+    await served.embedder()
     load = 0 if loaded else time.perf_counter_ns() - started
 
     def render(made: AnswerRows) -> dict[str, Any]:
