@@ -59,8 +59,7 @@ class Pipeline:
                 vectors = layer_norm(vectors)
             if len(pieces.owner) != len(chunk):
                 vectors = _joined(vectors, pieces, len(chunk))
-            tokens = np.bincount(pieces.owner, pieces.lengths, minlength=len(chunk)).astype(np.int64)
-            yield Chunk(start=start, vectors=vectors, tokens=tokens, truncated=pieces.truncated)
+            yield Chunk(start=start, vectors=vectors, pieces=pieces)
 
     def _encode(self, backend: Backend, pieces: Pieces) -> FloatArray:
         if not backend.pads:
@@ -85,14 +84,23 @@ class Chunk:
     Attributes:
         start: Index of the first text.
         vectors: float32 (n, full_dim); the direction counts, not the length.
-        tokens: Tokens of each that went through the backend, special ones counted, int64 (n,).
-        truncated: How many of the texts lost tokens.
+        pieces: What went through the backend.
     """
 
     start: int
     vectors: FloatArray
-    tokens: NDArray[np.int64]
-    truncated: int
+    pieces: Pieces
+
+    @property
+    def tokens(self) -> NDArray[np.int64]:
+        """Tokens of each text that went through the backend, special ones counted, int64 (n,)."""
+        counts = np.bincount(self.pieces.owner, self.pieces.lengths, minlength=len(self.vectors))
+        return counts.astype(np.int64)
+
+    @property
+    def truncated(self) -> int:
+        """How many of the texts lost tokens."""
+        return self.pieces.truncated
 
 
 def _joined(vectors: FloatArray, pieces: Pieces, count: int) -> FloatArray:
