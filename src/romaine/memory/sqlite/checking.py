@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from romaine.errors import StorageCorruptError
+from romaine.memory.codec import content_checksum, decode_text, vector_checksum
 from romaine.memory.records import Memory
-from romaine.memory.sqlite.codec import content_checksum, decode_text, encode_text, vector_checksum
-from romaine.memory.sqlite.rows import COLUMNS, SPEAKER, TEXT, decoded, row_checksum
+from romaine.memory.rows import SPEAKER, TEXT, decoded, row_checksum
+from romaine.memory.sqlite.codec import encode_text
+from romaine.memory.sqlite.rows import COLUMNS
 from romaine.memory.stored import Damage, Findings, StoredMemory
 from romaine.memory.terms import TermIds
 
