@@ -249,10 +249,12 @@ class Storage(ABC):
     """What keeps memories, opened once for many transactions.
 
     Attributes:
+        keeps_deleted: Whether what was deleted may stand where only `erase_deleted` gets it out.
         name: What it is called in messages.
         read_only: Whether it refuses to write.
     """
 
+    keeps_deleted: bool = True
     name: str
     read_only: bool
 

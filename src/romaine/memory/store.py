@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -10,7 +11,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-from romaine.errors import MemoryNotFoundError, MissingExtraError, OtherEmbedderError, StorageCorruptError
+from romaine.errors import (
+    MemoryNotFoundError,
+    MissingExtraError,
+    OtherEmbedderError,
+    StorageBusyError,
+    StorageCorruptError,
+)
 from romaine.memory.change import Change
 from romaine.memory.checks import check_id
 from romaine.memory.codec import VectorFormat
@@ -23,6 +30,7 @@ from romaine.memory.views import View
 from romaine.memory.wording import check_reader, check_writer, choose_analyzer, wording
 
 _SCHEMES = ("postgresql://", "postgres://")
+_PAUSES = (0.02, 0.1, 0.5)  # seconds before a write that others were in the way of is done again
 _ATTEMPTS = 4  # tries before embedding happens while other writers wait
 
 Result = TypeVar("Result")
@@ -111,6 +119,14 @@ class Store:
             OtherAnalyzerError: If another one has had its terms made anew.
             StorageError: As its subclasses say.
         """
+        for pause in _PAUSES:
+            try:
+                return self._write(apply, users, hint)
+            except StorageBusyError:  # undone by a server, to let others on
+                time.sleep(pause)
+        return self._write(apply, users, hint)
+
+    def _write(self, apply: Apply[Result], users: tuple[str, ...], hint: Hint | None) -> Result:
         encoders: dict[Bound, Encoder] = {}
         drafts: Sequence[Draft] = ()
         for attempt in range(_ATTEMPTS + 1):
@@ -228,6 +244,15 @@ def is_there(path: str | Path) -> bool:
         StorageError: If the server of a URL cannot be asked.
     """
     return _postgres().exists(str(path)) if is_url(path) else Path(path).exists()
+
+
+def shown(path: str | Path) -> str:
+    """A path as messages may show it: of a URL, no password.
+
+    Raises:
+        OptionError: If a URL cannot be read.
+    """
+    return str(_postgres().Address.parse(path).shown) if is_url(path) else str(path)
 
 
 def _postgres() -> ModuleType:

@@ -45,6 +45,8 @@ class PostgresStorage(Storage):
         read_only: Never write.
     """
 
+    keeps_deleted = False
+
     def __init__(self, url: str, *, lock_timeout: float = 60.0, read_only: bool = False) -> None:
         self._address = Address.parse(url)
         self.name = self._address.shown
