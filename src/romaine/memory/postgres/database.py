@@ -21,7 +21,7 @@ from romaine.memory.postgres import schema
 from romaine.memory.postgres.address import Address
 from romaine.memory.postgres.errors import closed, in_words, is_lost
 from romaine.memory.postgres.rows import TermsLoader
-from romaine.memory.postgres.session import BoundSession
+from romaine.memory.postgres.session import BoundSession, opening
 from romaine.memory.postgres.snapshot import PostgresSnapshot
 from romaine.memory.postgres.transaction import PostgresTransaction
 from romaine.memory.storage import Storage
@@ -157,17 +157,11 @@ class PostgresStorage(Storage):
 
     def _begun(self, users: tuple[str, ...], *, writes: bool) -> BoundSession:
         """A transaction that has begun. A connection that was lost while nobody used it is replaced."""
+        begin = opening(self._binding, users, writes=writes, lock_timeout=self._timeout)
         for is_last in (False, True):
             connection = self._pool.getconn()
             try:
-                return BoundSession(
-                    connection,
-                    self._binding,
-                    self._address,
-                    users,
-                    writes=writes,
-                    lock_timeout=self._timeout,
-                )
+                return BoundSession(connection, self._address, users, begin)
             except BaseException as error:
                 _end(connection)
                 self._pool.putconn(connection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from romaine.memory.codec import content_checksum, decode_text, vector_checksum
+from romaine.memory.codec import content_checksum, vector_checksum
 from romaine.memory.postgres.rows import INSERT, UPDATE, optional_bytes, owner_of, to_array, to_bytes
 from romaine.memory.postgres.session import SETTINGS, BoundSession, encoded_setting
 from romaine.memory.postgres.snapshot import PostgresSnapshot
@@ -18,11 +18,8 @@ _SET = """INSERT INTO setting (key, value, owner) VALUES (%s, %s, %s::uuid)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
 _NEXT_VERSION = """INSERT INTO account (owner, name, version) VALUES (%s::uuid, %s, 1)
     ON CONFLICT (owner) DO UPDATE SET version = account.version + 1 RETURNING version"""
-_MAKE_SPACE = """INSERT INTO space (owner, user_name, chat, checksum) VALUES (%s::uuid, %s, %s, 0)
-    RETURNING no"""
 _ADD_FORK = """INSERT INTO branch (owner, space, character, parent, at, change, checksum)
-    VALUES ((SELECT owner FROM space WHERE no = %(space)s), %(space)s, %(character)s, %(parent)s, %(at)s,
-        %(change)s, 0) RETURNING no"""
+    SELECT owner, %s, %s, %s, %s, %s, 0 FROM space WHERE no = %s RETURNING no"""
 _HIDE = """INSERT INTO hidden (branch, root, change, checksum, owner)
     SELECT %s, %s, %s, %s, owner FROM space WHERE no = %s ON CONFLICT DO NOTHING"""
 _SUPERSEDE = """INSERT INTO supersession (space, old_root, new_root, checksum, owner)
@@ -83,47 +80,25 @@ class PostgresTransaction(PostgresSnapshot, Transaction):
     def next_version(self, user: str) -> int:
         self._check_user(user)
         if user not in self._versions:
-            row = self.session.one(_NEXT_VERSION, (owner_of(user), to_bytes(user)))
-            assert row is not None
-            self._versions[user] = self.session.versions[user] = int(row[0])
+            ((version,),) = self.session.do(_NEXT_VERSION, (owner_of(user), to_bytes(user)))
+            self._versions[user] = self.session.versions[user] = version
         return self._versions[user]
 
     # --- spaces and forks ----------------------------------------------------------------------------------
 
     def make_space(self, user: str, chat: str | None) -> Space:
-        found = self.space(user, chat)
-        if found is None:
-            owner = owner_of(user)
-            if user not in self.session.versions:
-                self.session.do(
-                    "INSERT INTO account (owner, name) VALUES (%s::uuid, %s) ON CONFLICT DO NOTHING",
-                    (owner, to_bytes(user)),
-                )
-            row = self.session.one(_MAKE_SPACE, (owner, to_bytes(user), optional_bytes(chat)))
-            assert row is not None
-            found = Space(row[0], 0)
-            self.reserve_positions(found.row_id, 0)
-        return found
+        return self.places.make(user, chat)
 
     def reserve_positions(self, space: int, following: int) -> None:
-        row = self.session.one("SELECT no, user_name, chat, next_position FROM space WHERE no = %s", (space,))
-        assert row is not None
-        *names, before = row
-        values = (*names, max(before, following))
-        self.session.do(
-            "UPDATE space SET next_position = %s, checksum = %s WHERE no = %s",
-            (values[3], content_checksum(values), space),
-        )
+        self.places.reserve(space, following)
 
     def add_fork(self, space: int, parent: int, *, character: str | None, at: int) -> None:
         values = (space, optional_bytes(character), parent, at, self._touch(space))
-        row = self.session.one(
-            _ADD_FORK, dict(zip(("space", "character", "parent", "at", "change"), values, strict=True))
-        )
-        assert row is not None
+        ((no,),) = self.session.do(_ADD_FORK, (*values, space))
         self.session.do(
-            "UPDATE branch SET checksum = %s WHERE no = %s", (content_checksum((row[0], *values)), row[0])
+            "UPDATE branch SET checksum = %s WHERE no = %s", (content_checksum((no, *values)), no)
         )
+        self.places.forget_forks(space)
 
     def hide(self, fork: Fork, root: int) -> None:
         values = (fork.row_id, root, self._touch(fork.space))
@@ -166,7 +141,7 @@ class PostgresTransaction(PostgresSnapshot, Transaction):
         )
 
     def delete(self, row_ids: Collection[int]) -> None:
-        gone = self.session.all(_DELETE, (list(row_ids),))
+        gone = self.session.do(_DELETE, (list(row_ids),))
         if not gone:
             return
         self.session.do(
@@ -215,10 +190,10 @@ class PostgresTransaction(PostgresSnapshot, Transaction):
     def _touch(self, space: int) -> int:
         """Marks a space as changed; returns the version of its user by this transaction."""
         if space not in self._touched:
-            found = self.session.one("SELECT user_name FROM space WHERE no = %s", (space,))
-            if found is None:  # of a damaged row; nobody sees that space
+            user = self.places.user_of(space)
+            if user is None:  # of a damaged row; nobody sees that space
                 return 0
-            self._touched[space] = version = self.next_version(decode_text(found[0]))
+            self._touched[space] = version = self.next_version(user)
             self.session.do("UPDATE space SET changed = %s WHERE no = %s", (version, space))
         return self._touched[space]
 
