@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from romaine.arrays import FloatArray, slice_dim
+from romaine.arrays import FloatArray
 from romaine.checks import one_text, text_list
 from romaine.embedder_options import EmbedderOptions
 from romaine.lazy_model import LazyModel
@@ -285,8 +285,8 @@ class Embedder:
     def _sliced(self, texts: Sequence[str], advance: Callable[[int], None] = lambda _: None) -> FloatArray:
         dim = self.dim
         vectors = np.zeros((len(texts), dim), dtype=np.float32)
-        for chunk in self._pipeline.run(self._backend, texts, normalise_layer=self.card.layer_norm):
-            vectors[chunk.start : chunk.start + len(chunk.vectors)] = slice_dim(chunk.vectors, dim)
+        for chunk in self._pipeline.run(self._backend, texts, normalise_layer=self.card.layer_norm, dim=dim):
+            vectors[chunk.start : chunk.start + len(chunk.vectors)] = chunk.vectors
             if chunk.truncated:
                 self._truncations.report(
                     chunk.truncated, max_tokens=self.max_tokens, model=self.card.id, stacklevel=4

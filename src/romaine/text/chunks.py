@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.text.ragged import Ragged, offsets_of, positions
+from romaine.text.spans import KEY_BYTES, Keys, NumberTable, Spans
 
 MAX_CHUNKS = 1 << 17
 """Chunks remembered before all are forgotten: about 30 MB."""
@@ -26,6 +27,9 @@ MAX_CHUNKS = 1 << 17
 _MAX_IDS = 1 << 20
 _LONG_CHUNK = 48
 """Characters from which a chunk is not worth remembering: a link, or a sentence written without spaces."""
+
+_FEW_CHARACTERS = 4096
+"""Characters up to which looking up one chunk after another is faster than all at once."""
 
 _SPLIT_BUT_NOT_SPACE = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"
 """`str.split` takes these for white space; BERT's normaliser deletes them, which joins their neighbours."""
@@ -74,14 +78,19 @@ class ChunkTokenizer:
 
     def encode(self, texts: Sequence[str]) -> Ragged:
         """The tokens of each text, without special tokens."""
-        chunks = _chunks(texts)
-        counts = np.fromiter(map(len, chunks), dtype=np.int64, count=len(chunks))
-        total = int(counts.sum())
+        if sum(map(len, texts)) <= _FEW_CHARACTERS:
+            chunks = _chunks(texts)
+            offsets = offsets_of(np.fromiter(map(len, chunks), dtype=np.int64, count=len(chunks)))
+            return self._tokens(offsets, lambda: self._numbers_of(chain.from_iterable(chunks), offsets[-1]))
+        spans = Spans.of(texts)
+        keys = spans.keys()
+        return self._tokens(spans.offsets, lambda: self._numbers_at_once(spans, keys))
+
+    def _tokens(self, offsets: NDArray[np.int64], numbers_of_all: Callable[[], NDArray[np.int64]]) -> Ragged:
+        """The tokens of texts by the numbers of their chunks, which are asked for under the lock."""
         with self._lock:
             try:
-                look_up = self._numbers.__getitem__
-                numbers = np.fromiter(map(look_up, chain.from_iterable(chunks)), dtype=np.intp, count=total)
-                self._learn()
+                numbers = numbers_of_all()
                 starts, lengths, ids = self._starts.data, self._lengths.data, self._ids.data
             except BaseException:
                 self._forget()  # numbers without tokens must not survive
@@ -90,7 +99,23 @@ class ChunkTokenizer:
                 self._forget()
         chunk_offsets = offsets_of(lengths[numbers])
         flat = ids[positions(starts[numbers], chunk_offsets)]
-        return Ragged(flat, chunk_offsets[offsets_of(counts)])
+        return Ragged(flat, chunk_offsets[offsets])
+
+    def _numbers_of(self, chunks: Iterable[str], count: int) -> NDArray[np.int64]:
+        numbers = np.fromiter(map(self._numbers.__getitem__, chunks), dtype=np.int64, count=count)
+        self._learn()
+        return numbers
+
+    def _numbers_at_once(self, spans: Spans, keys: Keys) -> NDArray[np.int64]:
+        numbers = self._table.find(keys)
+        numbers[spans.lengths > KEY_BYTES] = -1  # their keys are but their beginnings
+        missing = np.flatnonzero(numbers < 0)
+        if len(missing):
+            numbers[missing] = self._numbers_of(spans.chunks(missing), len(missing))
+            short = missing[spans.lengths[missing] <= KEY_BYTES]
+            once = short[np.unique(numbers[short], return_index=True)[1]]
+            self._table.add((keys[0][once], keys[1][once]), numbers[once])
+        return numbers
 
     def _learn(self) -> None:
         """Tokenises the chunks seen for the first time."""
@@ -110,6 +135,7 @@ class ChunkTokenizer:
 
     def _forget(self) -> None:
         self._numbers = _Numbers()
+        self._table = NumberTable()
         self._starts = _GrowingArray(np.int64)
         self._lengths = _GrowingArray(np.int64)
         self._ids = _GrowingArray(np.int32)
