@@ -55,6 +55,7 @@ RUNTIMES = {
     "pydantic_settings": {"server"},
     "prometheus_client": {"server"},
     "orjson": {"server"},
+    "pyarrow": {"bulk/parquet.py"},
 }
 
 

@@ -209,6 +209,14 @@ class Embedder:
         """
         return self._with(query_prompt=query, document_prompt=document)
 
+    def on_threads(self, threads: int) -> Embedder:
+        """The same embedder on so many threads unless it was told how many; it loads the model for itself."""
+        if self._options.threads is not None:
+            return self
+        other = self._with(threads=threads)
+        other._model = LazyModel(self.model, other._options)
+        return other
+
     # --- embedding -----------------------------------------------------------------------------------------
 
     def embed_documents(self, texts: Iterable[str]) -> NDArray[Any]:

@@ -1,0 +1,52 @@
+"""The texts of an input, one record each: lines, JSONL or Parquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from romaine.errors import InputFileError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One text of the input.
+
+    Attributes:
+        text: What is embedded.
+        id: The input's own id for it, or its number counted from 0.
+    """
+
+    text: str
+    id: Any
+
+
+def read_lines(stream: IO[str]) -> Iterator[Record]:
+    """Reads one text a line. Empty lines are empty texts, so that row and line numbers agree."""
+    for number, line in enumerate(stream):
+        yield Record(text=line.rstrip("\r\n"), id=number)
+
+
+def read_jsonl(stream: IO[str], *, field: str = "text") -> Iterator[Record]:
+    """Reads one JSON object (with `field` and perhaps "id") or JSON string a line; blank lines are skipped.
+
+    Raises:
+        InputFileError: Naming the line that is not JSON or has no text.
+    """
+    for number, line in enumerate(stream):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+            raise InputFileError(f"line {number + 1} is not JSON ({reason})") from None
+        text = value.get(field) if isinstance(value, dict) else value
+        if not isinstance(text, str):
+            raise InputFileError(
+                f"line {number + 1} has no text: a JSON string or an object with a string"
+                f" under {field!r} is needed"
+            )
+        yield Record(text=text, id=value.get("id", number) if isinstance(value, dict) else number)
