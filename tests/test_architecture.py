@@ -18,6 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     ("cli", "mcp", "server", "__main__"),
     ("evaluate", "train"),
+    ("distributed",),
     ("export", "bulk"),
     ("formats",),
     ("memory",),
@@ -56,6 +57,8 @@ RUNTIMES = {
     "prometheus_client": {"server"},
     "orjson": {"server"},
     "pyarrow": {"bulk/parquet.py"},
+    "ray": {"distributed"},
+    "fsspec": {"distributed"},
 }
 
 

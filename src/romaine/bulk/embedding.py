@@ -48,12 +48,12 @@ class Steps:
 
     def __call__(self, batch: list[Record]) -> bytes:
         """The output rows of some records."""
-        return self.rows(batch, self.vectors(batch))
+        return self.rows(batch, self.vectors([record.text for record in batch]))
 
-    def vectors(self, batch: list[Record]) -> NDArray[Any]:
-        """The vectors of some records."""
+    def vectors(self, texts: list[str]) -> NDArray[Any]:
+        """The vectors of some texts."""
         embed = self.embedder.embed_queries if self.role == "query" else self.embedder.embed_documents
-        return embed([record.text for record in batch])
+        return embed(texts)
 
     def run(self, records: Iterable[Record], *, workers: int) -> Iterator[tuple[list[Record], bytes]]:
         """Yields a few thousand records at a time and their output rows, in order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -27,19 +27,42 @@ _OTHER_IDS = (
 )
 
 
-def read_parquet(path: str | Path, *, field: str = "text") -> Iterator[Record]:
+def read_parquet(
+    source: str | Path | IO[bytes],
+    *,
+    field: str = "text",
+    groups: Sequence[int] | None = None,
+    first: int = 0,
+) -> Iterator[Record]:
     """Reads the column `field`, and the column "id" if there is one, a few thousand rows at a time.
+
+    Args:
+        source: A file, or one that is open.
+        field: The column of the texts.
+        groups: The row groups to read; all of them if not given.
+        first: Number of the first row that is read.
 
     Raises:
         InputFileError: If it is no Parquet file, has no such column of strings, or a row has no text or an id
             that is neither an int nor a str; with its number, counted from 0.
     """
-    with _our_errors(f"{path} cannot be read as Parquet"), pq.ParquetFile(path) as file:
-        columns = check_columns(file.schema_arrow, field, where=str(path))
-        row = 0
-        for batch in file.iter_batches(_ROWS_READ, columns=columns):
-            yield from records_of(batch, field, first_row=row, where=str(path))
+    with _our_errors(source), pq.ParquetFile(source) as file:
+        where, row = _name(source), first
+        columns = check_columns(file.schema_arrow, field, where=where)
+        for batch in file.iter_batches(_ROWS_READ, row_groups=groups, columns=columns):
+            yield from records_of(batch, field, first_row=row, where=where)
             row += batch.num_rows
+
+
+def row_groups(source: str | Path | IO[bytes]) -> list[tuple[int, int]]:
+    """Rows of each row group, and bytes of its texts and all else, uncompressed.
+
+    Raises:
+        InputFileError: If it is no Parquet file.
+    """
+    with _our_errors(source), pq.ParquetFile(source) as file:
+        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+        return [(group.num_rows, group.total_byte_size) for group in groups]
 
 
 def check_columns(schema: Any, field: str, *, where: str) -> list[str]:
@@ -90,8 +113,7 @@ def table_of(ids: Sequence[Any], vectors: NDArray[Any]) -> Any:
         column = pa.array(ids, type=kind)
     except (pa.ArrowException, OverflowError, UnicodeEncodeError):
         raise InputFileError(_OTHER_IDS) from None
-    flat = pa.array(vectors.reshape(-1))
-    return pa.table({"id": column, "embedding": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])})
+    return pa.table({"id": column, "embedding": _lists(vectors)})
 
 
 def parquet_rows(records: list[Record], vectors: NDArray[Any]) -> bytes:
@@ -133,17 +155,57 @@ class ParquetRows:
             InputFileError: If ids of one stream are of another kind than those of the others.
         """
         written = out.with_name(out.name + ".part.parquet")
-        with self._path.open("rb") as file:
-            tables = _streams(file)
-            first = next(tables, self._empty)
-            with pq.ParquetWriter(written, first.schema, use_dictionary=False) as writer:
-                for table in chain([first], tables):
-                    if table.schema != first.schema:
-                        written.unlink()
-                        raise InputFileError(_OTHER_IDS)
-                    writer.write_table(table)
-        written.replace(out)
+        try:
+            with self._path.open("rb") as file:
+                _write(written, _streams(file), self._empty)
+            written.replace(out)
+        finally:
+            written.unlink(missing_ok=True)
         self._path.unlink()
+
+
+def write_parquet(file: IO[bytes], streams: Iterable[bytes], sample: NDArray[Any]) -> None:
+    """Writes what `parquet_rows` gave as one Parquet file, a row group each.
+
+    Args:
+        file: Where.
+        streams: The rows.
+        sample: Vectors as they come, (0, columns).
+
+    Raises:
+        InputFileError: If ids of one stream are of another kind than those of the others.
+    """
+    _write(file, (ipc.open_stream(stream).read_all() for stream in streams), table_of([], sample))
+
+
+def _write(where: Any, tables: Iterator[Any], empty: Any) -> None:
+    first = next(tables, empty)
+    with pq.ParquetWriter(where, first.schema, use_dictionary=False) as writer:
+        for table in chain([first], tables):
+            if table.schema != first.schema:
+                raise InputFileError(_OTHER_IDS)
+            writer.write_table(table)
+
+
+def texts_of(table: Any, field: str) -> list[str]:
+    """The texts in a column of a `pyarrow.Table`.
+
+    Raises:
+        InputFileError: If there is no such column of strings, or a row has no text.
+    """
+    check_columns(table.schema, field, where="the dataset")
+    return [
+        record.text for record in records_of(table.select([field]), field, first_row=0, where="the dataset")
+    ]
+
+
+def with_vectors(table: Any, column: str, vectors: NDArray[Any]) -> Any:
+    """A table and its rows' vectors, a list of fixed size each, in one more column."""
+    return table.append_column(column, _lists(vectors))
+
+
+def _lists(vectors: NDArray[Any]) -> Any:
+    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1])
 
 
 def _streams(file: IO[bytes]) -> Iterator[Any]:
@@ -170,8 +232,12 @@ def _is_text(kind: Any) -> bool:
 
 
 @contextmanager
-def _our_errors(what: str) -> Iterator[None]:
+def _our_errors(source: str | Path | IO[bytes]) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise InputFileError(f"{what} ({one_line(error)})") from None
+        raise InputFileError(f"{_name(source)} cannot be read as Parquet ({one_line(error)})") from None
+
+
+def _name(source: str | Path | IO[bytes]) -> str:
+    return str(source) if isinstance(source, (str, Path)) else str(getattr(source, "path", "the input"))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 from romaine.errors import InputFileError
 
@@ -23,19 +23,29 @@ class Record:
     id: Any
 
 
-def read_lines(stream: IO[str]) -> Iterator[Record]:
-    """Reads one text a line. Empty lines are empty texts, so that row and line numbers agree."""
-    for number, line in enumerate(stream):
+def read_lines(lines: Iterable[str], *, first: int = 0) -> Iterator[Record]:
+    """Reads one text a line. Empty lines are empty texts, so that row and line numbers agree.
+
+    Args:
+        lines: An open file, or a stretch of one.
+        first: Number of the first line, counted from 0.
+    """
+    for number, line in enumerate(lines, first):
         yield Record(text=line.rstrip("\r\n"), id=number)
 
 
-def read_jsonl(stream: IO[str], *, field: str = "text") -> Iterator[Record]:
+def read_jsonl(lines: Iterable[str], *, field: str = "text", first: int = 0) -> Iterator[Record]:
     """Reads one JSON object (with `field` and perhaps "id") or JSON string a line; blank lines are skipped.
+
+    Args:
+        lines: An open file, or a stretch of one.
+        field: Where the text stands in an object.
+        first: Number of the first line, counted from 0.
 
     Raises:
         InputFileError: Naming the line that is not JSON or has no text.
     """
-    for number, line in enumerate(stream):
+    for number, line in enumerate(lines, first):
         if not line.strip():
             continue
         try:
