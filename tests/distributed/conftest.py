@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.filterwarnings("ignore"))  # those of Ray and what it imports
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     """Three nodes of one core each, and a head without any."""
-    import ray
+    pytest.importorskip("ray", reason="make test-ray has it")
+    import ray.data
     from ray.cluster_utils import Cluster
 
     started = Cluster(
@@ -37,6 +39,12 @@ def cluster() -> Iterator[Any]:
     yield started
     ray.shutdown()
     started.shutdown()
+
+
+@pytest.fixture
+def ray_data(cluster: Any) -> Any:
+    """`ray.data` on it."""
+    return sys.modules["ray.data"]
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from romaine.bulk import embed_to_file
 from romaine.checks import positive_int
 from romaine.cli import options
 from romaine.cli.terminal import print_text
+from romaine.distributed import embed_files
 from romaine.embedder import DEFAULT_MODEL, Embedder
 from romaine.embedder_options import EmbedderOptions
 from romaine.errors import InputFileError, OptionError
@@ -40,6 +41,17 @@ _BY_SUFFIX = {
 }
 
 
+class Engine(str, Enum):
+    """Where texts are embedded."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+_WORKERS = meanings(embed_to_file)["workers"]
+_ON_RAY = meanings(embed_files)
+
+
 class TextRole(str, Enum):
     """What the texts are, which decides the prompt."""
 
@@ -50,7 +62,7 @@ class TextRole(str, Enum):
 def embed(
     source: Annotated[str, typer.Argument(help="A file of texts, or - for stdin.")] = "-",
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--out", "-o", help="A .npy, .jsonl or .parquet file; JSONL to stdout if not given."),
     ] = None,
     model: options.Model = DEFAULT_MODEL,
@@ -66,7 +78,16 @@ def embed(
         str, typer.Option(help="Where the text stands: a key of JSON, a column of Parquet.")
     ] = "text",
     how: Annotated[EmbedderOptions, Embedder],
-    workers: Annotated[int, typer.Option(help=meanings(embed_to_file)["workers"])] = 1,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="This machine, or a Ray cluster; then --out is a folder of parts."),
+    ] = Engine.LOCAL,
+    workers: Annotated[
+        int | None,
+        typer.Option(help=_WORKERS + " On Ray: as many actors at most, and all that there is room for."),
+    ] = None,
+    address: Annotated[str | None, typer.Option(help=_ON_RAY["address"])] = None,
+    gpus_per_worker: Annotated[float, typer.Option(help=_ON_RAY["num_gpus"])] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
@@ -77,12 +98,37 @@ def embed(
 
     if out is None and resume:
         raise OptionError("--resume needs --out FILE: what went to stdout cannot be continued")
-    positive_int("--workers", workers)
+    if workers is not None:
+        positive_int("--workers", workers)
     embedder = Embedder(model, **keywords(how))
+    if engine is Engine.RAY:
+        if out is None or source == "-":
+            raise OptionError("--engine ray needs a file or folder to read, not stdin, and --out FOLDER")
+        with progress_bar("embedding", None) as advance:
+            count = embed_files(
+                source,
+                out,
+                model=embedder,
+                role=role.value,
+                format=input_format.value,
+                field=field,
+                address=address,
+                concurrency=workers,
+                num_cpus=how.threads or 1,
+                num_gpus=gpus_per_worker,
+                resume=resume,
+                overwrite=overwrite,
+                on_progress=advance,
+            )
+        _tell(embedder, count, out)
+        return
+    if address is not None or gpus_per_worker:
+        raise OptionError("--address and --gpus-per-worker are for --engine ray")
+    target = None if out is None else Path(out)
     with _records(source, input_format, field) as records:
-        if out is None:
+        if target is None:
             steps = Steps(embedder=embedder, role=role.value, rows=jsonl_rows)
-            for _, rows in steps.run(records, workers=workers):
+            for _, rows in steps.run(records, workers=workers or 1):
                 sys.stdout.buffer.write(rows)
             sys.stdout.buffer.flush()
             return
@@ -90,13 +136,17 @@ def embed(
             count = embed_to_file(
                 embedder,
                 records,
-                out,
+                target,
                 role=role.value,
-                workers=workers,
+                workers=workers or 1,
                 resume=resume,
                 overwrite=overwrite,
                 on_progress=advance,
             )
+    _tell(embedder, count, out)
+
+
+def _tell(embedder: Embedder, count: int, out: object) -> None:
     made = f"{count} vectors of {embedder.dim} components ({embedder.precision.value})"
     print_text(f"{made} in {out}", to_stderr=True)
 

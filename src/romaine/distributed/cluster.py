@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from romaine.errors import MissingExtraError, RomaineError, WorkerError
+from romaine.errors import MissingExtraError, WorkerError
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before ray is imported: nothing is reported to anybody
 try:
@@ -33,6 +33,7 @@ def connected(address: str | None) -> Iterator[None]:
         if ours:
             own = {"include_dashboard": False} if address is None else {}
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+            logging.getLogger("ray.data").setLevel(logging.ERROR)
         ray.data.DataContext.get_current().enable_progress_bars = False
     try:
         yield
@@ -41,25 +42,20 @@ def connected(address: str | None) -> Iterator[None]:
             ray.shutdown()
 
 
+def cores() -> float:
+    """Cores of all nodes."""
+    with our_errors():
+        return float(ray.cluster_resources().get("CPU", 1))
+
+
 @contextmanager
 def our_errors() -> Iterator[None]:
     """Turns what Ray raises into errors of ours. Its own words stay out: they quote all kinds of things."""
     try:
         yield
-    except RomaineError as error:
-        raise _ours(error) or error from None
     except (ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        raise _ours(error) or WorkerError(
+        raise WorkerError(
             f"Ray failed with {type(error).__name__}. Is the address right, and is romaine with the extra"
             " ray installed on all nodes? What is done is kept; pass --resume to go on with it. Ray's own"
             " logs on the nodes say more."
         ) from None
-
-
-def _ours(error: BaseException | None) -> RomaineError | None:
-    """The error of ours that Ray brought from another process, if there is one."""
-    while error is not None:
-        if isinstance(error, RomaineError) and not isinstance(error, ray.exceptions.RayError):
-            return error
-        error = getattr(error, "cause", None) or error.__cause__
-    return None

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from romaine.bulk import Steps
 from romaine.bulk.files import npy_rows
-from romaine.bulk.parquet import texts_of, with_vectors
 from romaine.checks import positive_int
-from romaine.distributed.cluster import our_errors
 from romaine.embedder import DEFAULT_MODEL, Embedder
 from romaine.errors import OptionError
 from romaine.options import explains
@@ -58,6 +56,8 @@ def embed_dataset(
     positive_int("rows_per_batch", rows_per_batch)
     if column == field:
         raise OptionError(f"column={column!r} is the column of the texts; give the vectors another name")
+    from romaine.distributed.cluster import our_errors
+
     steps = Steps(embedder=embedder_of(model, dim), role=role, rows=npy_rows)
     with our_errors():
         return dataset.map_batches(
@@ -77,6 +77,8 @@ class DatasetActor:
 
     def __call__(self, table: Any) -> Any:
         """A `pyarrow.Table` with one more column."""
+        from romaine.bulk.parquet import texts_of, with_vectors
+
         vectors = self._steps.vectors(texts_of(table, self._field))
         return with_vectors(table, self._column, vectors)
 
@@ -105,7 +107,12 @@ def actor_pool(
     elif concurrency is not None:
         # one is enough to go on with where others were lost
         concurrency = (1, positive_int("concurrency", concurrency))
-    import ray
+    from ray.data import ActorPoolStrategy
 
-    room = concurrency or (1, max(1, int(ray.cluster_resources().get("CPU", 1) // max(num_cpus, 1))))
-    return {"concurrency": room, "num_cpus": num_cpus, "num_gpus": num_gpus or None}
+    if concurrency is None:
+        from romaine.distributed.cluster import cores
+
+        concurrency = 1, max(1, int(cores() // max(num_cpus, 1)))
+    least, most = concurrency
+    strategy = ActorPoolStrategy(min_size=least, max_size=most)
+    return {"compute": strategy, "num_cpus": num_cpus, "num_gpus": num_gpus or None}

@@ -8,10 +8,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from romaine import errors
 from romaine.bulk import Steps
 from romaine.bulk.files import rows_of_format
 from romaine.checks import positive_int
-from romaine.distributed.cluster import connected, our_errors
 from romaine.distributed.dataset import actor_pool, embedder_of
 from romaine.distributed.manifest import Manifest
 from romaine.distributed.partitions import (
@@ -22,7 +22,7 @@ from romaine.distributed.partitions import (
     read_partition,
 )
 from romaine.embedder import DEFAULT_MODEL, Embedder
-from romaine.errors import InputFileError, OptionError, UnknownNameError
+from romaine.errors import InputFileError, OptionError, RomaineError, UnknownNameError, WorkerError
 from romaine.options import explains
 
 FORMATS = ("auto", "lines", "jsonl", "parquet")
@@ -102,6 +102,8 @@ def embed_files(
         cuts = partitions_of(inputs, path, format_=format, size=partition_bytes)
         manifest = Manifest(outputs, folder, settings)
         known = manifest.begin(cuts, resume=resume, overwrite=overwrite)
+        from romaine.distributed.cluster import connected
+
         with connected(address):
             pool = actor_pool(concurrency, num_cpus=num_cpus, num_gpus=num_gpus)
             if known is None:
@@ -119,6 +121,8 @@ def embed_files(
                     **pool,
                 )
                 for row in _rows(made):
+                    if row["error"]:
+                        raise _error(str(row["error"]), str(row["said"]))
                     on_progress(int(row["rows"]))
         manifest.finish(known)
     return sum(partition.rows for partition in known)
@@ -134,8 +138,18 @@ class PartitionActor:
         self._partitions, self._inputs, self._manifest = partitions, inputs, manifest
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Does the partitions of these numbers and says how many rows each has."""
-        return {"rows": [self._embed(int(number)) for number in batch["number"]]}
+        """Does the partition of this number and says how many rows it has, or what was wrong.
+
+        An error is returned, not raised: Ray would try again, write it into its logs and lose its class.
+        """
+        try:
+            return {
+                "rows": [self._embed(int(number)) for number in batch["number"]],
+                "error": [""],
+                "said": [""],
+            }
+        except RomaineError as error:
+            return {"rows": [0], "error": [type(error).__name__], "said": [str(error)]}
 
     def _embed(self, number: int) -> int:
         partition, steps = self._partitions[number], self._steps
@@ -186,6 +200,8 @@ def _jobs(numbers: Sequence[int]) -> Any:
     """A dataset of one block a partition: what is lost with a node is no more than one."""
     import ray.data
 
+    from romaine.distributed.cluster import our_errors
+
     with our_errors():
         return ray.data.from_items(
             [{"number": number} for number in numbers], override_num_blocks=len(numbers)
@@ -193,6 +209,8 @@ def _jobs(numbers: Sequence[int]) -> Any:
 
 
 def _rows(dataset: Any) -> Iterator[dict[str, Any]]:
+    from romaine.distributed.cluster import our_errors
+
     with our_errors():
         rows = iter(dataset.iter_rows())
     while True:
@@ -201,6 +219,12 @@ def _rows(dataset: Any) -> Iterator[dict[str, Any]]:
         if row is None:
             return
         yield row
+
+
+def _error(name: str, said: str) -> RomaineError:
+    """The error of a node, of its class where a message is all that the class needs."""
+    kind = getattr(errors, name, WorkerError)
+    return WorkerError(said) if "__init__" in vars(kind) else kind(said)
 
 
 def _address(place: str | Path) -> str:

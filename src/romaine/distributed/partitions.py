@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from romaine.bulk.records import Record, read_jsonl, read_lines
-from romaine.errors import InputFileError, OptionError, one_line
+from romaine.errors import InputFileError, OptionError, RomaineError, one_line
 
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 """Formats by ending; all other files are lines."""
@@ -55,6 +55,8 @@ def file_system(url: str) -> Iterator[tuple[Any, str]]:
 
     try:
         yield url_to_fs(url)
+    except RomaineError:
+        raise
     except ImportError as error:
         raise OptionError(f"{url}: {one_line(error)}") from None
     except (OSError, ValueError) as error:
