@@ -221,7 +221,7 @@ def test_a_full_cache_starts_again() -> None:
     fast = ChunkTokenizer(FAST._encode_exactly, PLAIN, max_chunks=3)
     for text in ["the key", "is under the", "third step", "the key is under the third step"] * 3:
         assert fast.encode([text]).to_lists() == [really(REAL, text)]
-        assert len(fast._numbers) <= 3
+        assert len(fast._known.numbers) <= 3
 
 
 def test_long_chunks_are_not_remembered() -> None:
@@ -229,7 +229,7 @@ def test_long_chunks_are_not_remembered() -> None:
     assert fast.encode(["x" * 200 + " key " + "x" * 200]).to_lists() == [
         really(REAL, "x" * 200 + " key " + "x" * 200)
     ]
-    assert set(fast._numbers) == {"key"}
+    assert set(fast._known.numbers) == {"key"}
 
 
 def test_a_failure_leaves_no_chunk_without_tokens() -> None:

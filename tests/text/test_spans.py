@@ -35,7 +35,7 @@ def test_a_table_finds_what_was_added_while_it_grows() -> None:
         words = [f"word{number}" for number in range(start, start + 5_000)]
         keys = Spans.of([" ".join(words)]).keys()
         assert (table.find(keys) == -1).all()
-        table.add(keys, np.arange(start, start + 5_000))
+        table = table.with_added(keys, np.arange(start, start + 5_000))
         found = table.find(keys)
         assert set(found[found != np.arange(start, start + 5_000)]) <= {-1}
         assert (found >= 0).mean() > 0.99
@@ -46,7 +46,7 @@ def test_chunks_that_all_collide_are_left_out_and_cost_little(monkeypatch) -> No
     table, keys = NumberTable(), Spans.of([" ".join(f"word{number}" for number in range(100))]).keys()
     for _ in range(3):
         missing = np.flatnonzero(table.find(keys) < 0)
-        table.add((keys[0][missing], keys[1][missing]), missing)
+        table = table.with_added((keys[0][missing], keys[1][missing]), missing)
         found = table.find(keys)
         assert (found >= 0).sum() == spans._PROBES
         assert (found[found >= 0] == np.flatnonzero(found >= 0)).all()

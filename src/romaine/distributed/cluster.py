@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from romaine.errors import MissingExtraError, WorkerError
+from romaine.errors import MissingExtraError, RomaineError, WorkerError
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before ray is imported: nothing is reported to anybody
 try:
@@ -53,6 +53,8 @@ def our_errors() -> Iterator[None]:
     """Turns what Ray raises into errors of ours. Its own words stay out: they quote all kinds of things."""
     try:
         yield
+    except RomaineError:
+        raise
     except (ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise WorkerError(
             f"Ray failed with {type(error).__name__}. Is the address right, and is romaine with the extra"

@@ -79,58 +79,61 @@ class Spans:
 
 
 class NumberTable:
-    """Finds the numbers of chunks by their keys. Not safe to use from several threads.
+    """Finds the numbers of chunks by their keys, also while a thread adds some: those are found or not yet.
 
     Open addressing with linear probing in arrays, so that all chunks of a text are looked up in few passes.
     What collides too often is not remembered.
     """
 
-    def __init__(self) -> None:
-        self._count = 0
-        self._make(bits=12)
-
-    def _make(self, *, bits: int) -> None:
+    def __init__(self, bits: int = 12) -> None:
         self._bits = bits
-        self._first = np.zeros(1 << bits, dtype=np.uint64)
-        self._second = np.zeros(1 << bits, dtype=np.uint64)
-        self._successors = np.zeros(1 << bits, dtype=np.int32)  # a number plus one, or 0 where nothing is
+        self._count = 0
+        self._first = np.full(1 << bits, _NOTHING, dtype=np.uint64)
+        self._second = np.full(1 << bits, _NOTHING, dtype=np.uint64)
+        self._numbers = np.full(1 << bits, -1, dtype=np.int32)
 
     def find(self, keys: Keys) -> NDArray[np.int64]:
         """The number of each key, or -1."""
         slots = self._slots(keys)
-        found = self._successors[slots]
+        found = self._numbers[slots].astype(np.int64)
         wrong = np.flatnonzero((self._first[slots] != keys[0]) | (self._second[slots] != keys[1]))
         for _ in range(_PROBES - 1):
-            wrong = wrong[found[wrong] > 0]
+            wrong = wrong[found[wrong] >= 0]
             if not len(wrong):
                 break
             slots[wrong] = at = (slots[wrong] + 1) & (len(self._first) - 1)
-            found[wrong] = self._successors[at]
+            found[wrong] = self._numbers[at]
             wrong = wrong[(self._first[at] != keys[0][wrong]) | (self._second[at] != keys[1][wrong])]
-        found[wrong] = 0
-        return found.astype(np.int64) - 1
+        found[wrong] = -1
+        return found
 
-    def add(self, keys: Keys, numbers: NDArray[np.int64]) -> None:
-        """Adds chunks that `find` does not know, each once."""
+    def with_added(self, keys: Keys, numbers: NDArray[np.int64]) -> NumberTable:
+        """This table, or a larger one, with more chunks. Not for several threads at once.
+
+        Args:
+            keys: Of chunks that `find` does not know, each once.
+            numbers: Theirs.
+        """
+        table = self
         if 4 * (self._count + len(numbers)) > len(self._first):
-            full = np.flatnonzero(self._successors)
-            old = (self._first[full], self._second[full]), self._successors[full]
-            self._make(bits=(4 * (len(full) + len(numbers))).bit_length() + 1)
-            self._count = self._place(*old)
-        self._count += self._place(keys, (numbers + 1).astype(np.int32))
+            full = np.flatnonzero(self._numbers >= 0)
+            table = NumberTable((4 * (len(full) + len(numbers))).bit_length() + 1)
+            table._place((self._first[full], self._second[full]), self._numbers[full])
+        table._place(keys, numbers.astype(np.int32))
+        return table
 
-    def _place(self, keys: Keys, successors: NDArray[np.int32]) -> int:
-        """Returns how many found a place."""
-        waiting, slots = np.arange(len(successors)), self._slots(keys)
+    def _place(self, keys: Keys, numbers: NDArray[np.int32]) -> None:
+        waiting, slots = np.arange(len(numbers)), self._slots(keys)
         for _ in range(_PROBES):
-            free = np.flatnonzero(self._successors[slots] == 0)
-            self._successors[slots[free]] = successors[waiting[free]]  # of several, the last one stays
-            placed = free[self._successors[slots[free]] == successors[waiting[free]]]
-            for own, key in zip((self._first, self._second), keys, strict=True):
-                own[slots[placed]] = key[waiting[placed]]
+            free = np.flatnonzero(self._numbers[slots] < 0)
+            placed = free[np.unique(slots[free], return_index=True)[1]]  # one a slot
+            at, whose = slots[placed], waiting[placed]
+            # whoever reads between these lines finds the key of no chunk, or no number
+            self._first[at], self._second[at] = keys[0][whose], keys[1][whose]
+            self._numbers[at] = numbers[whose]
+            self._count += len(placed)
             waiting, slots = np.delete(waiting, placed), np.delete(slots, placed)
             slots = (slots + 1) & (len(self._first) - 1)
-        return len(successors) - len(waiting)
 
     def _slots(self, keys: Keys) -> NDArray[np.int64]:
         mixed = keys[0] * _MIXERS[0]
