@@ -3,8 +3,8 @@
     python benchmarks/bulk.py [--texts 100000] [--cores 2] [--onnx MODEL] [--rounds 5]
 
 Runs of one and of several cores alternate, on texts of their own in each round, and medians are compared.
-Start-up is taken off: each command also embeds one text, and only what it takes longer for all counts. One
-core is one thread (`--threads 1`). `others` is how many cores the machine's other programs kept busy meanwhile:
+Start-up is taken off: each command also embeds one text, and only what it takes longer for all counts.
+`others` is how many cores the other programs of the machine kept busy meanwhile:
 where it is not near 0, the ratios are not to be trusted.
 """
 
