@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 FRAMEWORKS := langchain llama-index haystack
 
-.PHONY: demo demo-server test test-core test-server test-stores lint types examples docs wheels bench mutants clean \
+.PHONY: demo demo-server test test-core test-server test-stores test-ray lint types examples docs wheels bench mutants clean \
 	$(FRAMEWORKS:%=test-%) $(FRAMEWORKS:%=test-stores-%)
 
 demo: $(VENV)/.installed
@@ -30,6 +30,10 @@ test-stores: $(FRAMEWORKS:%=test-stores-%)
 
 $(FRAMEWORKS:%=test-stores-%): test-stores-%: .venv-stores-%/.installed
 	cd integrations/stores && ../../.venv-stores-$*/bin/python -m pytest --framework $*
+
+# Bulk embedding on a Ray cluster of three nodes on this machine, one of which is killed
+test-ray: .venv-ray/.installed
+	.venv-ray/bin/python -m pytest tests/distributed
 
 # The clients of others against a running server; npm's too, where it can install them
 test-server: .venv-server/.installed
@@ -97,6 +101,11 @@ $(VENV)/.installed-bench: $(VENV)/.installed-test
 	.venv-server/bin/python $(PIP_INSTALL) -c constraints.txt -e '.[test-server]'
 	@touch $@
 
+.venv-ray/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/python $(PIP_INSTALL) -c constraints.txt -e '.[test-ray]'
+	@touch $@
+
 .venv-%/.installed: integrations/%/pyproject.toml pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python $(PIP_INSTALL) -c constraints.txt -e . -e 'integrations/$*[test]'
@@ -117,5 +126,5 @@ $(VENV)/.installed-bench: $(VENV)/.installed-test
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(FRAMEWORKS:%=.venv-%) $(FRAMEWORKS:%=.venv-stores-%) .venv-server .venv-st-onnx dist build site
+	rm -rf $(VENV) $(FRAMEWORKS:%=.venv-%) $(FRAMEWORKS:%=.venv-stores-%) .venv-server .venv-ray .venv-st-onnx dist build site
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis

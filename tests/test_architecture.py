@@ -18,6 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     ("cli", "mcp", "server", "__main__"),
     ("evaluate", "train"),
+    ("distributed",),
     ("export", "bulk"),
     ("formats",),
     ("memory",),
@@ -25,7 +26,7 @@ LAYERS = (
     ("lazy_model", "pipeline", "embedder_options"),
     ("backends",),
     ("models", "text", "precision"),
-    ("arrays", "bounded", "checks", "deserialise", "options", "progress", "truncation"),
+    ("arrays", "bounded", "checks", "deserialise", "options", "progress", "side_by_side", "truncation"),
     ("choice", "plugins"),
     ("errors",),
 )
@@ -57,6 +58,9 @@ RUNTIMES = {
     "pydantic_settings": {"server"},
     "prometheus_client": {"server"},
     "orjson": {"server"},
+    "pyarrow": {"bulk/parquet.py"},
+    "ray": {"distributed"},
+    "fsspec": {"distributed"},
 }
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from romaine.arrays import FloatArray, slice_dim
+from romaine.arrays import FloatArray
 from romaine.checks import one_text, text_list
 from romaine.embedder_options import EmbedderOptions
 from romaine.lazy_model import LazyModel
@@ -209,6 +209,14 @@ class Embedder:
         """
         return self._with(query_prompt=query, document_prompt=document)
 
+    def on_threads(self, threads: int) -> Embedder:
+        """The same embedder on so many threads unless it was told how many; it loads the model for itself."""
+        if self._options.threads is not None:
+            return self
+        other = self._with(threads=threads)
+        other._model = LazyModel(self.model, other._options)
+        return other
+
     # --- embedding -----------------------------------------------------------------------------------------
 
     def embed_documents(self, texts: Iterable[str]) -> NDArray[Any]:
@@ -285,8 +293,8 @@ class Embedder:
     def _sliced(self, texts: Sequence[str], advance: Callable[[int], None] = lambda _: None) -> FloatArray:
         dim = self.dim
         vectors = np.zeros((len(texts), dim), dtype=np.float32)
-        for chunk in self._pipeline.run(self._backend, texts, normalise_layer=self.card.layer_norm):
-            vectors[chunk.start : chunk.start + len(chunk.vectors)] = slice_dim(chunk.vectors, dim)
+        for chunk in self._pipeline.run(self._backend, texts, normalise_layer=self.card.layer_norm, dim=dim):
+            vectors[chunk.start : chunk.start + len(chunk.vectors)] = chunk.vectors
             if chunk.truncated:
                 self._truncations.report(
                     chunk.truncated, max_tokens=self.max_tokens, model=self.card.id, stacklevel=4

@@ -106,6 +106,10 @@ class BackendError(RomaineError, RuntimeError):
     """A runtime refused to load or run a model; the message carries its own words."""
 
 
+class WorkerError(RomaineError, RuntimeError):
+    """A process or a cluster that was to embed ended before its work did; what was done is kept."""
+
+
 class RankingError(RomaineError, RuntimeError):
     """A ranker or reranker failed or gave what cannot be used; the message says which and what."""
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from romaine.arrays import FloatArray, l2_normalize, layer_norm
+from romaine.arrays import FloatArray, l2_normalize, layer_norm, slice_dim
+from romaine.side_by_side import in_order
 from romaine.text.pieces import Pieces, Truncate
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 TEXTS_PER_CHUNK = 2048
 """Texts tokenised and sorted by length together; bounds memory, not quality."""
+
+_LEAST_TEXTS = 512
+"""Texts that are worth a thread of their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,23 +47,33 @@ class Pipeline:
             batch_size=options.batch_size,
         )
 
-    def run(self, backend: Backend, texts: Sequence[str], *, normalise_layer: bool) -> Iterator[Chunk]:
-        """Yields the vectors of a few thousand texts at a time, in order.
+    def run(
+        self, backend: Backend, texts: Sequence[str], *, normalise_layer: bool, dim: int | None = None
+    ) -> Iterator[Chunk]:
+        """Yields the vectors of up to a few thousand texts at a time, in order.
 
         Args:
             backend: The loaded model.
             texts: Prompts included.
             normalise_layer: Whether vectors are layer-normalised before they are sliced.
+            dim: Components to keep, of unit length again; None for the vectors as they are.
         """
-        for start in range(0, len(texts), TEXTS_PER_CHUNK):
-            chunk = texts[start : start + TEXTS_PER_CHUNK]
-            pieces = backend.split(chunk, self.truncate)
+
+        def chunk(start: int) -> Chunk:
+            some = texts[start : start + size]
+            pieces = backend.split(some, self.truncate)
             vectors = self._encode(backend, pieces)
             if normalise_layer:
                 vectors = layer_norm(vectors)
-            if len(pieces.owner) != len(chunk):
-                vectors = _joined(vectors, pieces, len(chunk))
-            yield Chunk(start=start, vectors=vectors, pieces=pieces)
+            if len(pieces.owner) != len(some):
+                vectors = _joined(vectors, pieces, len(some))
+            return Chunk(
+                start=start, vectors=vectors if dim is None else slice_dim(vectors, dim), pieces=pieces
+            )
+
+        threads = min(getattr(backend, "side_by_side", 1), -(-len(texts) // _LEAST_TEXTS))
+        size = TEXTS_PER_CHUNK if threads < 2 else min(TEXTS_PER_CHUNK, -(-len(texts) // threads))
+        yield from in_order(chunk, range(0, len(texts), size), threads=threads)
 
     def _encode(self, backend: Backend, pieces: Pieces) -> FloatArray:
         if not backend.pads:

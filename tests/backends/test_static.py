@@ -168,25 +168,17 @@ def test_model2vec_has_its_window(folder: Path) -> None:
 @given(
     st.lists(st.integers(0, 40) | st.integers(500, 1600), min_size=1, max_size=40),
     st.integers(0, 99),
-    st.integers(1, 3),
 )
-def test_a_sequence_has_the_same_bits_in_any_batch(lengths: list[int], seed: int, threads: int) -> None:
+def test_a_sequence_has_the_same_bits_in_any_batch(lengths: list[int], seed: int) -> None:
     matrix, rng = TABLE[:1000], np.random.default_rng(seed)
     tokens = Ragged.from_lists([rng.integers(0, 1000, length).tolist() for length in lengths])
-    together = sum_rows(matrix, tokens, threads=threads)
+    together = sum_rows(matrix, tokens)
     order = rng.permutation(len(lengths))
-    assert_array_equal(sum_rows(matrix, tokens.take(order), threads=threads), together[order])
+    assert_array_equal(sum_rows(matrix, tokens.take(order)), together[order])
     assert_array_equal(sum_rows(matrix, tokens.take(np.arange(1)))[0], together[0])
     for vector, ids in zip(together, tokens.to_lists(), strict=True):
         exact = matrix[np.array(ids, dtype=np.intp)].astype(np.float64).sum(axis=0)
         assert_allclose(vector, exact, atol=1e-2, rtol=1e-4)
-
-
-def test_many_blocks_on_several_threads() -> None:
-    rng = np.random.default_rng(3)
-    lists = [rng.integers(0, VOCAB, rng.integers(0, 60)).tolist() for _ in range(2000)]
-    tokens = Ragged.from_lists(lists)
-    assert_array_equal(sum_rows(TABLE, tokens, threads=4), sum_rows(TABLE, tokens, threads=1))
 
 
 def test_an_instance_serves_many_threads(folder: Path) -> None:

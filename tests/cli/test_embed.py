@@ -59,6 +59,11 @@ def test_stdin_to_stdout(static_embedding_folder):
         (["-", "--backend", "onyx"], "Did you mean 'onnx'"),
         (["-", "--resume"], "--resume needs --out"),
         (["-", "--out", "x.csv"], ".npy, .jsonl"),
+        (["-", "--workers", "0"], "--workers=0"),
+        (["-", "--format", "parquet"], "needs a file"),
+        (["-", "--address", "auto"], "--engine ray"),
+        (["-", "--engine", "ray"], "file or folder"),
+        (["-", "--engine", "ray", "--out", "x.npy"], "file or folder"),
     ],
 )
 def test_errors_are_one_line(arguments, message, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -44,6 +45,12 @@ SMALL = {
     ),
 }
 TRICKY = [
+    "x" * 15,
+    "x" * 16,
+    "x" * 17,
+    "x" * 8 + "\x00" * 9,
+    "\x00" * 16,
+    "я" * 8,
     "[CLS]",
     "[MASK]",
     "[mask]",
@@ -120,6 +127,16 @@ TRICKY = [
     "1",
     "3.14",
 ]
+
+
+@pytest.fixture(params=["chunk by chunk", "all at once"], scope="module", autouse=True)
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        few = 1 << 30 if request.param == "chunk by chunk" else -1
+        patch.setattr("romaine.text.chunks._FEW_CHARACTERS", few)
+        yield
+
+
 any_text = st.text(st.characters(exclude_categories=()), max_size=60)
 tricky_text = st.lists(st.sampled_from(TRICKY), max_size=25).map("".join)
 ascii_text = st.text(st.characters(max_codepoint=127), max_size=120)
@@ -149,6 +166,7 @@ def test_ids_are_exact_with_every_option_of_the_normaliser(name: str, texts: lis
     assert fast.encode(texts, add_special_tokens=False).to_lists() == [really(rust, text) for text in texts]
 
 
+@pytest.mark.parametrize("way", ["chunk by chunk"], indirect=True)  # one knows Unicode's white space
 def test_every_character_of_unicode() -> None:
     """Each between two words and beside them, so that splitting and joining characters both show."""
     chars = [chr(code) for code in range(0x110000) if not 0x30000 <= code < 0xE0000]
@@ -203,7 +221,7 @@ def test_a_full_cache_starts_again() -> None:
     fast = ChunkTokenizer(FAST._encode_exactly, PLAIN, max_chunks=3)
     for text in ["the key", "is under the", "third step", "the key is under the third step"] * 3:
         assert fast.encode([text]).to_lists() == [really(REAL, text)]
-        assert len(fast._numbers) <= 3
+        assert len(fast._known.numbers) <= 3
 
 
 def test_long_chunks_are_not_remembered() -> None:
@@ -211,7 +229,7 @@ def test_long_chunks_are_not_remembered() -> None:
     assert fast.encode(["x" * 200 + " key " + "x" * 200]).to_lists() == [
         really(REAL, "x" * 200 + " key " + "x" * 200)
     ]
-    assert set(fast._numbers) == {"key"}
+    assert set(fast._known.numbers) == {"key"}
 
 
 def test_a_failure_leaves_no_chunk_without_tokens() -> None:

@@ -29,6 +29,9 @@ class Backend(Protocol):
             length.
         uniform_above: Pieces with more tokens than this may only share a batch with pieces of the very same
             length (rotary scaling that depends on the length of the batch), or None.
+
+    One that does not use several cores by itself may have an attribute `side_by_side`, an int: how many
+    threads may feed it at once. Large lists then go through in as many.
     """
 
     full_dim: int

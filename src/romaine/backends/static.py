@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +61,7 @@ class StaticBackend:
     Args:
         table: The vectors.
         tokenizer: Its tokenizer.
-        threads: How many threads sum, or None for as many as there are processors.
+        threads: How many chunks of texts may go through at once, or None for as many as there are processors.
     """
 
     pads = False
@@ -73,7 +72,7 @@ class StaticBackend:
         self.max_tokens = table.max_tokens
         self._table = table
         self.tokenizer = tokenizer
-        self._threads = threads or os.cpu_count() or 1
+        self.side_by_side = threads or os.cpu_count() or 1
 
     def split(self, texts: Sequence[str], truncate: Truncate) -> Pieces:
         """Tokenises; only Model2Vec has a window.
@@ -90,7 +89,7 @@ class StaticBackend:
         A text's vector is the same bits in any batch.
         """
         tokens = self._without_unknown(inputs) if self._table.drops_unknown else inputs
-        vectors = sum_rows(self._table.matrix, tokens, threads=self._threads)
+        vectors = sum_rows(self._table.matrix, tokens)
         counts = tokens.lengths[:, None]
         vectors /= np.maximum(counts, 1).astype(np.float32)
         if self._table.dyt is not None:
@@ -108,34 +107,27 @@ class StaticBackend:
         return Ragged(tokens.ids[known], offsets_of(known.astype(np.int64))[tokens.offsets])
 
 
-def sum_rows(matrix: FloatArray, tokens: Ragged, *, threads: int = 1) -> FloatArray:
+def sum_rows(matrix: FloatArray, tokens: Ragged) -> FloatArray:
     """Adds up the rows of `matrix` that each sequence names, always from its first to its last.
 
     Args:
         matrix: Shape (vocab, dim).
         tokens: Row numbers, each below vocab.
-        threads: How many threads may share the work.
 
     Returns:
         float32 (len(tokens), dim); an empty sequence gives zeros.
     """
     lengths = tokens.lengths
     if lengths.max(initial=0) > _STRETCH:
-        return _sum_stretches(matrix, tokens, threads)
+        return _sum_stretches(matrix, tokens)
     sums = np.zeros((len(tokens), matrix.shape[1]), dtype=np.float32)
     if len(tokens) <= _FEW:
         for number, (begin, end) in enumerate(zip(tokens.offsets[:-1], tokens.offsets[1:], strict=True)):
             np.add.reduce(matrix[tokens.ids[begin:end]], axis=0, out=sums[number])
         return sums
     longest_first = np.argsort(-lengths, kind="stable")
-    blocks = [longest_first[start : start + _BLOCK] for start in range(0, len(tokens), _BLOCK)]
-    workers = min(threads, len(blocks))
-    if workers == 1:
-        for block in blocks:
-            _sum_block(matrix, tokens, block, sums)
-        return sums
-    with ThreadPoolExecutor(workers) as pool:  # numpy lets go of the interpreter while it gathers and adds
-        list(pool.map(lambda block: _sum_block(matrix, tokens, block, sums), blocks))
+    for start in range(0, len(tokens), _BLOCK):
+        _sum_block(matrix, tokens, longest_first[start : start + _BLOCK], sums)
     return sums
 
 
@@ -154,13 +146,11 @@ def _sum_block(matrix: FloatArray, tokens: Ragged, block: NDArray[np.intp], sums
     sums[block] = running
 
 
-def _sum_stretches(matrix: FloatArray, tokens: Ragged, threads: int) -> FloatArray:
+def _sum_stretches(matrix: FloatArray, tokens: Ragged) -> FloatArray:
     """Sums long sequences in two steps, so that no step is long, neither in time nor in rounding."""
     stretches = -(-tokens.lengths // _STRETCH)
     first = offsets_of(stretches)
     owner = np.repeat(np.arange(len(tokens)), stretches)
     skipped = (np.arange(first[-1]) - first[owner]) * _STRETCH
     parts = tokens.cut(tokens.offsets[owner] + skipped, np.minimum(tokens.lengths[owner] - skipped, _STRETCH))
-    return sum_rows(
-        sum_rows(matrix, parts, threads=threads), Ragged(np.arange(first[-1]), first), threads=threads
-    )
+    return sum_rows(sum_rows(matrix, parts), Ragged(np.arange(first[-1]), first))

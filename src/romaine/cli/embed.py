@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
+from romaine.bulk import embed_to_file
+from romaine.checks import positive_int
 from romaine.cli import options
 from romaine.cli.terminal import print_text
+from romaine.distributed import embed_files
 from romaine.embedder import DEFAULT_MODEL, Embedder
 from romaine.embedder_options import EmbedderOptions
 from romaine.errors import InputFileError, OptionError
-from romaine.options import keywords
+from romaine.options import keywords, meanings
+
+if TYPE_CHECKING:
+    from romaine.bulk import Record
 
 
 class InputFormat(str, Enum):
@@ -25,6 +31,25 @@ class InputFormat(str, Enum):
     AUTO = "auto"
     LINES = "lines"
     JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+_BY_SUFFIX = {
+    ".jsonl": InputFormat.JSONL,
+    ".ndjson": InputFormat.JSONL,
+    ".parquet": InputFormat.PARQUET,
+}
+
+
+class Engine(str, Enum):
+    """Where texts are embedded."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+_WORKERS = meanings(embed_to_file)["workers"]
+_ON_RAY = meanings(embed_files)
 
 
 class TextRole(str, Enum):
@@ -37,59 +62,117 @@ class TextRole(str, Enum):
 def embed(
     source: Annotated[str, typer.Argument(help="A file of texts, or - for stdin.")] = "-",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="A .npy or .jsonl file; JSONL to stdout if not given.")
+        str | None,
+        typer.Option("--out", "-o", help="A .npy, .jsonl or .parquet file; JSONL to stdout if not given."),
     ] = None,
     model: options.Model = DEFAULT_MODEL,
     *,
     role: Annotated[TextRole, typer.Option(help="Which prompt of the model to use.")] = TextRole.DOCUMENT,
     input_format: Annotated[
         InputFormat,
-        typer.Option("--format", help="auto reads .jsonl and .ndjson files as JSONL, all else as lines."),
+        typer.Option(
+            "--format", help="auto reads .jsonl and .ndjson files as JSONL, .parquet as Parquet, else lines."
+        ),
     ] = InputFormat.AUTO,
-    field: Annotated[str, typer.Option(help="Where the text stands in a JSON object.")] = "text",
+    field: Annotated[
+        str, typer.Option(help="Where the text stands: a key of JSON, a column of Parquet.")
+    ] = "text",
     how: Annotated[EmbedderOptions, Embedder],
+    engine: Annotated[
+        Engine,
+        typer.Option(help="This machine, or a Ray cluster; then --out is a folder of parts."),
+    ] = Engine.LOCAL,
+    workers: Annotated[
+        int | None,
+        typer.Option(help=_WORKERS + " On Ray: as many actors at most, and all that there is room for."),
+    ] = None,
+    address: Annotated[str | None, typer.Option(help=_ON_RAY["address"])] = None,
+    gpus_per_worker: Annotated[float, typer.Option(help=_ON_RAY["num_gpus"])] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
-    """Embed texts, one a line or as JSONL, without ever holding all of them in memory."""
-    from romaine.bulk import embed_in_steps, embed_to_file, jsonl_rows, read_jsonl, read_lines
+    """Embed texts, one a line, as JSONL or Parquet, without ever holding all of them in memory."""
+    from romaine.bulk import Steps
+    from romaine.bulk.files import jsonl_rows
     from romaine.progress import progress_bar
 
     if out is None and resume:
         raise OptionError("--resume needs --out FILE: what went to stdout cannot be continued")
+    if workers is not None:
+        positive_int("--workers", workers)
     embedder = Embedder(model, **keywords(how))
-    jsonl = input_format is InputFormat.JSONL or (
-        input_format is InputFormat.AUTO and Path(source).suffix in {".jsonl", ".ndjson"}
-    )
-    with _open_input(source) as stream:
-        records = read_jsonl(stream, field=field) if jsonl else read_lines(stream)
-        if out is None:
-            for batch, vectors in embed_in_steps(embedder, records, role=role.value):
-                sys.stdout.buffer.writelines(jsonl_rows(batch, vectors))
-            sys.stdout.buffer.flush()
-            return
+    if engine is Engine.RAY:
+        if out is None or source == "-":
+            raise OptionError("--engine ray needs a file or folder to read, not stdin, and --out FOLDER")
         with progress_bar("embedding", None) as advance:
-            rows = embed_to_file(
-                embedder,
-                records,
+            count = embed_files(
+                source,
                 out,
+                model=embedder,
                 role=role.value,
+                format=input_format.value,
+                field=field,
+                address=address,
+                concurrency=workers,
+                num_cpus=how.threads or 1,
+                num_gpus=gpus_per_worker,
                 resume=resume,
                 overwrite=overwrite,
                 on_progress=advance,
             )
-    made = f"{rows} vectors of {embedder.dim} components ({embedder.precision.value})"
+        _tell(embedder, count, out)
+        return
+    if address is not None or gpus_per_worker:
+        raise OptionError("--address and --gpus-per-worker are for --engine ray")
+    target = None if out is None else Path(out)
+    with _records(source, input_format, field) as records:
+        if target is None:
+            steps = Steps(embedder=embedder, role=role.value, rows=jsonl_rows)
+            for _, rows in steps.run(records, workers=workers or 1):
+                sys.stdout.buffer.write(rows)
+            sys.stdout.buffer.flush()
+            return
+        with progress_bar("embedding", None) as advance:
+            count = embed_to_file(
+                embedder,
+                records,
+                target,
+                role=role.value,
+                workers=workers or 1,
+                resume=resume,
+                overwrite=overwrite,
+                on_progress=advance,
+            )
+    _tell(embedder, count, out)
+
+
+def _tell(embedder: Embedder, count: int, out: object) -> None:
+    made = f"{count} vectors of {embedder.dim} components ({embedder.precision.value})"
     print_text(f"{made} in {out}", to_stderr=True)
 
 
 @contextmanager
-def _open_input(source: str) -> Iterator[IO[str]]:
+def _records(source: str, how: InputFormat, field: str) -> Iterator[Iterator[Record]]:
     """Opens the input so that bytes that are not UTF-8 stay apart in the text instead of ending the run."""
-    if source == "-":
-        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")  # type: ignore[union-attr]
-        yield sys.stdin
-        return
-    if not Path(source).exists() or Path(source).is_dir():
+    from romaine.bulk import read_jsonl, read_lines
+
+    if how is InputFormat.AUTO:
+        how = _BY_SUFFIX.get(Path(source).suffix, InputFormat.LINES)
+    if source != "-" and not Path(source).is_file():
         raise InputFileError(f"{source} is not there or no file; give a file of texts, or - for stdin")
-    with Path(source).open(encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
-        yield stream
+    if how is InputFormat.PARQUET:
+        from romaine.bulk.parquet import read_parquet
+
+        if source == "-":
+            raise OptionError("--format parquet needs a file, not stdin: what is in it stands at its end")
+        yield read_parquet(source, field=field)
+        return
+    with ExitStack() as stack:
+        if source == "-":
+            stream: IO[str] = sys.stdin
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")  # type: ignore[attr-defined]
+        else:
+            stream = stack.enter_context(
+                Path(source).open(encoding="utf-8", errors="surrogateescape", newline="\n")
+            )
+        yield read_jsonl(stream, field=field) if how is InputFormat.JSONL else read_lines(stream)

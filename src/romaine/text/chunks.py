@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.text.ragged import Ragged, offsets_of, positions
+from romaine.text.spans import KEY_BYTES, Keys, NumberTable, Spans
 
 MAX_CHUNKS = 1 << 17
 """Chunks remembered before all are forgotten: about 30 MB."""
@@ -26,6 +27,9 @@ MAX_CHUNKS = 1 << 17
 _MAX_IDS = 1 << 20
 _LONG_CHUNK = 48
 """Characters from which a chunk is not worth remembering: a link, or a sentence written without spaces."""
+
+_FEW_CHARACTERS = 4096
+"""Characters up to which looking up one chunk after another is faster than all at once."""
 
 _SPLIT_BUT_NOT_SPACE = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"
 """`str.split` takes these for white space; BERT's normaliser deletes them, which joins their neighbours."""
@@ -70,49 +74,87 @@ class ChunkTokenizer:
         self._plain = plain
         self._max_chunks = max_chunks
         self._lock = threading.Lock()
-        self._forget()
+        self._known = _Known()
 
     def encode(self, texts: Sequence[str]) -> Ragged:
         """The tokens of each text, without special tokens."""
-        chunks = _chunks(texts)
-        counts = np.fromiter(map(len, chunks), dtype=np.int64, count=len(chunks))
-        total = int(counts.sum())
-        with self._lock:
-            try:
-                look_up = self._numbers.__getitem__
-                numbers = np.fromiter(map(look_up, chain.from_iterable(chunks)), dtype=np.intp, count=total)
-                self._learn()
-                starts, lengths, ids = self._starts.data, self._lengths.data, self._ids.data
-            except BaseException:
-                self._forget()  # numbers without tokens must not survive
-                raise
-            if self._numbers.count > self._max_chunks or self._ids.size > _MAX_IDS:
-                self._forget()
+        if sum(map(len, texts)) <= _FEW_CHARACTERS:
+            chunks = _chunks(texts)
+            offsets = offsets_of(np.fromiter(map(len, chunks), dtype=np.int64, count=len(chunks)))
+            with self._lock:
+                known = self._known
+                numbers = self._numbers_of(known, chain.from_iterable(chunks), int(offsets[-1]))
+        else:
+            spans = Spans.of(texts)
+            offsets = spans.offsets
+            known, numbers = self._numbers_at_once(spans)
+        starts, lengths, ids = known.starts.data, known.lengths.data, known.ids.data
         chunk_offsets = offsets_of(lengths[numbers])
         flat = ids[positions(starts[numbers], chunk_offsets)]
-        return Ragged(flat, chunk_offsets[offsets_of(counts)])
+        return Ragged(flat, chunk_offsets[offsets])
 
-    def _learn(self) -> None:
-        """Tokenises the chunks seen for the first time."""
-        new = self._numbers.new
+    def _numbers_at_once(self, spans: Spans) -> tuple[_Known, NDArray[np.int64]]:
+        """The numbers of all chunks, and where they are known by them."""
+        keys, known = spans.keys(), self._known
+        numbers = known.find(spans, keys)  # without the lock: this is most of the time
+        if (numbers >= 0).all():
+            return known, numbers
+        with self._lock:
+            if known is not self._known:  # another call began anew, perhaps because of an error
+                known = self._known
+                numbers = known.find(spans, keys)
+            missing = np.flatnonzero(numbers < 0)
+            numbers[missing] = self._numbers_of(known, spans.chunks(missing), len(missing))
+            short = missing[spans.lengths[missing] <= KEY_BYTES]
+            once = short[np.unique(numbers[short], return_index=True)[1]]
+            some = keys[0][once], keys[1][once]
+            new = known.table.find(some) < 0  # another call may have added the others meanwhile
+            known.table = known.table.with_added((some[0][new], some[1][new]), numbers[once][new])
+        return known, numbers
+
+    def _numbers_of(self, known: _Known, chunks: Iterable[str], count: int) -> NDArray[np.int64]:
+        """The numbers of chunks, tokenising those seen for the first time; under the lock."""
+        try:
+            numbers = np.fromiter(map(known.numbers.__getitem__, chunks), dtype=np.int64, count=count)
+            self._learn(known)
+        except BaseException:
+            self._known = _Known()  # numbers without tokens must not survive
+            raise
+        if known.numbers.count > self._max_chunks or known.ids.size > _MAX_IDS:
+            self._known = _Known()
+        return numbers
+
+    def _learn(self, known: _Known) -> None:
+        new = known.numbers.new
         if not new:
             return
         ids = [self._plain(chunk) for chunk in new]
         others = iter(self._encode([chunk for chunk, found in zip(new, ids, strict=True) if found is None]))
         tokens = Ragged.from_lists([next(others) if found is None else found for found in ids])
-        self._starts.append(tokens.offsets[:-1] + self._ids.size)
-        self._lengths.append(tokens.lengths)
-        self._ids.append(tokens.ids)
+        known.starts.append(tokens.offsets[:-1] + known.ids.size)
+        known.lengths.append(tokens.lengths)
+        known.ids.append(tokens.ids)
         for chunk in new:
             if len(chunk) >= _LONG_CHUNK:
-                del self._numbers[chunk]
-        self._numbers.new = []
+                del known.numbers[chunk]
+        known.numbers.new = []
 
-    def _forget(self) -> None:
-        self._numbers = _Numbers()
-        self._starts = _GrowingArray(np.int64)
-        self._lengths = _GrowingArray(np.int64)
-        self._ids = _GrowingArray(np.int32)
+
+class _Known:
+    """What is remembered: each chunk's number, and by it its tokens."""
+
+    def __init__(self) -> None:
+        self.numbers = _Numbers()
+        self.table = NumberTable()
+        self.starts = _GrowingArray(np.int64)
+        self.lengths = _GrowingArray(np.int64)
+        self.ids = _GrowingArray(np.int32)
+
+    def find(self, spans: Spans, keys: Keys) -> NDArray[np.int64]:
+        """The number of each chunk, or -1."""
+        numbers = self.table.find(keys)
+        numbers[spans.lengths > KEY_BYTES] = -1  # their keys are but their beginnings
+        return numbers
 
 
 def _chunks(texts: Sequence[str]) -> list[list[str]]:

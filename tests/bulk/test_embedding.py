@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import io
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from romaine import Embedder
-from romaine.bulk import Record, embed_in_steps, embed_to_file, read_jsonl, read_lines
+from romaine.bulk import Record, embed_to_file
 from romaine.errors import InputFileError, OptionError, UnknownNameError
 
 
@@ -18,7 +18,7 @@ def embedder(static_embedding_folder):
 
 @pytest.fixture
 def small_steps(monkeypatch):
-    monkeypatch.setattr("romaine.bulk._TEXTS_PER_STEP", 4)
+    monkeypatch.setattr("romaine.bulk.embedding._TEXTS_PER_STEP", 4)
 
 
 def records(count):
@@ -34,31 +34,15 @@ def interrupted(count):
 def rows(path):
     if path.suffix == ".npy":
         return np.load(path)
+    if path.suffix == ".parquet":
+        return np.array(pq.read_table(path)["embedding"].to_pylist(), dtype=np.float32)
     return np.array(
         [json.loads(line)["embedding"] for line in path.read_text().splitlines()], dtype=np.float32
     )
 
 
-class TestReaders:
-    def test_lines_keep_empty_ones(self):
-        read = list(read_lines(io.StringIO("one\n\n  three \r\nlast")))
-        assert [r.text for r in read] == ["one", "", "  three ", "last"]
-        assert [r.id for r in read] == [0, 1, 2, 3]
-
-    def test_jsonl(self):
-        lines = '{"text": "a", "id": "x7"}\n\n"b"\n{"text": "c"}\n'
-        read = list(read_jsonl(io.StringIO(lines)))
-        assert [(r.id, r.text) for r in read] == [("x7", "a"), (2, "b"), (3, "c")]
-        assert next(read_jsonl(io.StringIO('{"mes": "hello"}'), field="mes")).text == "hello"
-
-    @pytest.mark.parametrize("bad", ['{"text": 3}', "{", "[1]", '{"mes": "a"}', "null", "[" * 100_000])
-    def test_a_bad_line_is_named(self, bad):
-        with pytest.raises(InputFileError, match="line 2"):
-            list(read_jsonl(io.StringIO('"fine"\n' + bad)))
-
-
 @pytest.mark.usefixtures("small_steps")
-@pytest.mark.parametrize("suffix", [".npy", ".jsonl"])
+@pytest.mark.parametrize("suffix", [".npy", ".jsonl", ".parquet"])
 class TestFiles:
     def test_rows_are_the_vectors(self, embedder, tmp_path, suffix):
         out, steps = tmp_path / f"out{suffix}", []
@@ -119,7 +103,19 @@ def test_precisions_in_npy(static_embedding_folder, tmp_path, precision, dtype):
 
 
 def test_unknown_ending_and_role(embedder, tmp_path):
-    with pytest.raises(OptionError, match=r"\.npy, \.jsonl"):
+    with pytest.raises(OptionError, match=r"'.csv'; .*\.npy, \.jsonl, \.parquet"):
         embed_to_file(embedder, records(1), tmp_path / "out.csv")
     with pytest.raises(UnknownNameError, match="'document', 'query'"):
-        list(embed_in_steps(embedder, records(1), role="passage"))
+        embed_to_file(embedder, records(1), tmp_path / "out.npy", role="passage")
+    with pytest.raises(OptionError, match="workers=0"):
+        embed_to_file(embedder, records(1), tmp_path / "out.npy", workers=0)
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_run_of_one_process_is_resumed_by_several(embedder, tmp_path):
+    out, whole = tmp_path / "out.npy", tmp_path / "whole.npy"
+    embed_to_file(embedder, records(40), whole)
+    with pytest.raises(KeyboardInterrupt):
+        embed_to_file(embedder, interrupted(9), out)
+    assert embed_to_file(embedder, records(40), out, resume=True, workers=2) == 40
+    assert out.read_bytes() == whole.read_bytes()

@@ -1,0 +1,40 @@
+"""Does several things at once and gives the results in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def in_order(
+    do: Callable[[T], R], items: Iterable[T], *, threads: int, pool: Executor | None = None
+) -> Iterator[R]:
+    """Yields `do(item)` for each item, in their order, a few of them ahead of the caller.
+
+    Args:
+        do: What to do; in another thread where there are `threads`.
+        items: Asked for one after another, in the caller's thread.
+        threads: How many at once; with one, everything is done in the caller's thread.
+        pool: Where to do it instead of in threads made for this call.
+    """
+    if threads < 2 and pool is None:
+        yield from map(do, items)
+        return
+    under_way: deque[Future[R]] = deque()
+    with nullcontext(pool) if pool else ThreadPoolExecutor(threads) as workers:
+        try:
+            for item in items:
+                under_way.append(workers.submit(do, item))
+                if len(under_way) > threads:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for left in under_way:
+                left.cancel()
