@@ -20,6 +20,7 @@ ELSEWHERE = {
     "docs/how-to/llama-index.md": "integrations/llama-index",
     "docs/how-to/haystack.md": "integrations/haystack",
     "docs/how-to/vector-stores.md": "integrations",
+    "docs/how-to/postgres.md": "tests/memory/postgres",  # against a real server
     "docs/server.md": "tests/server",  # against a running server
     "docs/memory-api.md": "tests/server",
     "docs/mcp.md": "tests/server",
