@@ -17,6 +17,12 @@ STEMMERS = (
 )
 """First and last letter of a script, and the Snowball algorithm for its words, whatever their language."""
 
+
+def is_latin(letter: str) -> bool:
+    """Tells whether a letter is Latin, or one that all scripts have, such as a digit."""
+    return letter < "\u0250" or "\u1e00" <= letter < "\u1f00"
+
+
 _RUSSIAN_WORDS = """
 а без бы был была были было быть в вам вас ведь во вот все всё вы где да для до его ее её если есть еще ещё
 ею ж же за зачем здесь и из или им их к как какая какие какое какой когда кого ком кому кто куда ли лишь мне
