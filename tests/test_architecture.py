@@ -47,6 +47,7 @@ RUNTIMES = {
     "jinja2": {"evaluate/report/write.py"},
     "mteb": {"evaluate/mteb.py"},
     "mcp": {"mcp"},
+    "kiwipiepy": {"memory/language/korean.py"},
     "mcp_types": {"mcp"},
     "fastapi": {"server"},
     "starlette": {"mcp", "server"},

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from romaine.memory.language import DEFAULT, Analyzer, is_stop_word, stem_of
+from romaine.errors import UnknownNameError
+from romaine.memory.language import DEFAULT, Analyzer, DefaultAnalyzer, is_stop_word, stem_of
 from romaine.memory.language.analyzer import number
 from romaine.memory.language.latin import LANGUAGES
 
@@ -145,6 +146,7 @@ def test_other_words_stay_other_words(query: str, text: str) -> None:
         ("鍵はどこですか", ["鍵"]),
         ("钥匙在哪里？", ["钥匙", "钥", "匙"]),
         ("열쇠는 어디에 있어?", ["열쇠"]),
+        ("그거 누구한테 있는지 알려줘", []),
         ("Who are you", []),
         ("take solo gold", ["take", "solo", "gold"]),
     ],
@@ -209,6 +211,25 @@ def test_a_speaker_is_named_in_any_form(text: str, name: str, is_named: bool) ->
 )
 def test_questions_are_told(text: str, asks: bool) -> None:
     assert DEFAULT.asks(text) == asks
+
+
+def test_a_language_that_is_told_is_not_guessed() -> None:
+    said = "Hunde"  # nothing tells that this is German
+    assert "~hund" not in DEFAULT.terms(said)
+    german = DefaultAnalyzer(language="de")
+    assert german.id == "default-de"
+    assert "~hund" in german.terms(said)
+    assert german.numbers("Die Hunde") == [number(term) for term in german.terms("Die Hunde")]
+    (word,) = german.words("Hund")
+    assert not {*word.forms}.isdisjoint(german.terms(said))
+    assert [word.is_stop for word in german.words("war die hat")] == [True] * 3
+    english = DefaultAnalyzer(language="en")
+    assert english.terms("Er hat die Schlüsseln") == ["er", "hat", "die", "schlusseln"]
+
+
+def test_only_languages_in_latin_script_have_to_be_told() -> None:
+    with pytest.raises(UnknownNameError, match="told by their script"):
+        DefaultAnalyzer(language="ko")
 
 
 def test_english_has_no_marked_terms() -> None:

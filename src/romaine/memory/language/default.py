@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from romaine.errors import UnknownNameError
 from romaine.memory.language import scripts
 from romaine.memory.language.analyzer import Analyzer, Word, number
 from romaine.memory.language.folding import (
@@ -55,13 +56,30 @@ _english_numbers: dict[str, int] = {}
 
 
 class DefaultAnalyzer(Analyzer):
-    """Terms of mixed scripts; see the module."""
+    """Terms of mixed scripts; see the module.
+
+    Args:
+        language: Which language all texts and questions in Latin script are of, "de" for example; None to
+            guess it each time. It goes into the id, "default-de".
+
+    Raises:
+        UnknownNameError: If the language is none of `LANGUAGES`. Others are told by their script.
+    """
 
     id = "default"
     version = 3  # 1 was English alone, 2 knew no Vietnamese and Indonesian
 
+    def __init__(self, *, language: str | None = None) -> None:
+        self._language = language
+        if language is not None:
+            if language not in LANGUAGES:
+                raise UnknownNameError("language", language, LANGUAGES, "Others are told by their script.")
+            self.id = f"{self.id}-{language}"
+
     def numbers(self, text: str) -> list[int]:
         """Returns the numbers of `terms`; of plain English, as most texts are, in a fraction of the time."""
+        if self._language is not None:
+            return super().numbers(text)
         if not text.isascii():
             for char in _TYPOGRAPHY:
                 text = text.replace(char, " ")
@@ -84,7 +102,7 @@ class DefaultAnalyzer(Analyzer):
                 tokens.append(run)
             else:
                 tokens += [form for forms in pieces(run) for form in forms]
-        codes = languages_of_text(tokens)
+        codes = languages_of_text(tokens) if self._language is None else (self._language,)
         return [form for token in tokens for form in _forms(token, codes)]
 
     def words(self, text: str) -> list[Word]:
@@ -92,7 +110,7 @@ class DefaultAnalyzer(Analyzer):
         tidy = composed(text)
         runs = [(match.start(), match[0]) for match in TOKEN.finditer(tidy)]
         tokens = [lowered(run) for _, run in runs]
-        codes = languages_of_query(tokens)
+        codes = languages_of_query(tokens) if self._language is None else (self._language,)
         shown = () if len(codes) == len(LANGUAGES) else codes  # a query that shows none counts as English
         names = all(LANGUAGES[code].capitals_are_names for code in shown)
         words: list[Word] = []
