@@ -25,7 +25,7 @@ LAYERS = (
     ("lazy_model", "pipeline", "embedder_options"),
     ("backends",),
     ("models", "text", "precision"),
-    ("arrays", "bounded", "checks", "deserialise", "options", "progress", "truncation"),
+    ("arrays", "bounded", "checks", "deserialise", "options", "progress", "truncation", "unfamiliar"),
     ("choice", "plugins"),
     ("errors",),
 )
