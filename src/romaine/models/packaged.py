@@ -16,10 +16,11 @@ from romaine.errors import ModelFormatError, PluginError, one_line
 from romaine.models.card import ModelCard
 from romaine.models.card_json import CARD_FILE, read_card
 from romaine.plugins import Plugin, plugins
+from romaine.unfamiliar import MULTILINGUAL, MULTILINGUAL_EXTRA
 
 GROUP = "romaine.models"
 
-EXTRAS: Mapping[str, str] = MappingProxyType({"little-gem-multilingual": "multilingual"})
+EXTRAS: Mapping[str, str] = MappingProxyType({MULTILINGUAL: MULTILINGUAL_EXTRA})
 """Models of this project with a distribution of their own, and the extra of `romaine` that installs each."""
 
 

@@ -42,6 +42,7 @@ def test_verbs_are_found_in_any_form() -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore::romaine.UnfamiliarTextWarning")
 def test_a_file_names_it(path: Path, gem: Embedder, scope: Scope) -> None:
     with RoleplayMemory(path, embedder=gem, analyzer="korean") as memory:
         memory.add_turns(scope, [said("그때 네가 도와줬잖아.", "1"), said("고양이는 지붕에서 잔다.", "2")])
