@@ -77,6 +77,7 @@ _PUBLISHED = (
     ),
     ModelCard(
         id="nomic-ai/nomic-embed-text-v1.5",
+        languages=("en",),
         kind="NomicBERT",
         full_dim=768,
         dims=(64, 128, 256, 512, 768),
@@ -89,6 +90,7 @@ _PUBLISHED = (
     ),
     ModelCard(
         id="nomic-ai/modernbert-embed-base",
+        languages=("en",),
         kind="ModernBERT",
         full_dim=768,
         dims=(256, 768),
@@ -101,6 +103,7 @@ _PUBLISHED = (
     ),
     ModelCard(
         id=STATIC_RETRIEVAL,
+        languages=("en",),
         kind="static",
         full_dim=1024,
         dims=(32, 64, 128, 256, 512, 1024),
@@ -123,6 +126,7 @@ _PUBLISHED = (
     ),
     ModelCard(
         id=SSE,
+        languages=("en",),
         kind="SSE",
         full_dim=512,
         dims=(32, 64, 128, 256, 512),
@@ -134,6 +138,7 @@ _PUBLISHED = (
     ),
     ModelCard(
         id=SSE_4_BIT,
+        languages=("en",),
         kind="SSE, 4-bit",
         full_dim=512,
         dims=(32, 64, 128, 256, 512),
@@ -169,6 +174,7 @@ _PUBLISHED = (
     ),
     ModelCard(
         id="sentence-transformers/all-MiniLM-L6-v2",
+        languages=("en",),
         kind="BERT",
         full_dim=384,
         dims=(384,),

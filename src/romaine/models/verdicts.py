@@ -24,7 +24,7 @@ from romaine.models.files import LocalModel, first_fingerprint
 from romaine.models.integrity import cache_folder, sha256_of_json, short_sha256, write_if_possible
 from romaine.models.names import parse_name
 
-VERIFIER_VERSION = 1
+VERIFIER_VERSION = 2
 """Goes up with every change of the probe set, the checks or the floors; older verdicts are void then."""
 
 VERDICT_FILE = "romaine-verdict.json"
@@ -76,6 +76,8 @@ def verdict_key(local: LocalModel, backend: str) -> str:
         **{name: getattr(card, name) for name in _SETTINGS},
         "int8_ranges": dict(card.int8_ranges),
     }
+    if others := sorted({*card.languages} - {"en"}):
+        parts["languages"] = others  # English is looked at whatever the card says
     return sha256_of_json(parts)
 
 

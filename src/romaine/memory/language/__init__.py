@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from romaine.memory.language.analyzer import Analyzer, Word, number
+from romaine.memory.language.chat import language_of
 from romaine.memory.language.default import DefaultAnalyzer, is_stop_word, stem_of
 from romaine.memory.language.registry import DEFAULT, analyzer_named, analyzer_names
 
@@ -14,6 +15,7 @@ __all__ = [
     "analyzer_named",
     "analyzer_names",
     "is_stop_word",
+    "language_of",
     "number",
     "stem_of",
 ]
