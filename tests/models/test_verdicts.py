@@ -66,7 +66,7 @@ def test_a_verdict_is_void_for_another_version_of_the_verifier(
     local = opened(folder)
     save(passed(local), local)
     monkeypatch.setattr(verdicts, "VERIFIER_VERSION", verdicts.VERIFIER_VERSION + 1)
-    with pytest.raises(UnverifiedModelError, match="verified by version 1 of the verifier"):
+    with pytest.raises(UnverifiedModelError, match="verified by version 2 of the verifier"):
         demanding(folder).warm_up()
 
 

