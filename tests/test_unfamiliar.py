@@ -10,7 +10,7 @@ import pytest
 
 from romaine import Embedder, RoleplayMemory, Scope, Turn, UnfamiliarTextWarning
 from romaine.evaluate.probes import load_probes
-from romaine.unfamiliar import MULTILINGUAL, Familiarity, is_unfamiliar, remedy
+from romaine.unfamiliar import MULTILINGUAL, Familiarity, Sample, is_unfamiliar, remedy, sample_of
 
 KOREAN = ["열쇠를 세 번째 계단 밑에 숨겼어.", "그 얘기는 아무에게도 하지 마.", "내일 아침에 항구에서 보자."]
 
@@ -91,6 +91,12 @@ def test_a_memory_tells_it() -> None:
         assert memory.recall("열쇠 어디 있어?", scope)  # words find it all the same, and it is said once
 
 
+def sampled(*texts: str) -> Sample:
+    sample = sample_of(texts)
+    assert sample is not None
+    return sample
+
+
 def test_a_model_that_knows_the_script_is_asked_only_for_so_long() -> None:
     asked: list[int] = []
 
@@ -99,27 +105,23 @@ def test_a_model_that_knows_the_script_is_asked_only_for_so_long() -> None:
         return 3 * len(texts), 10 * len(texts)
 
     familiarity = Familiarity()
-    for _ in range(1000):
-        familiarity.look(KOREAN, count, model="theirs", stacklevel=1)
+    while (sample := familiarity.sample(KOREAN)) is not None:
+        familiarity.look(sample, count, model="theirs", stacklevel=1)
     assert 200 < sum(asked) < 300
 
 
 def test_few_pieces_need_more_evidence() -> None:
-    assert not is_unfamiliar(["열쇠를 찾았어"], lambda texts: (6, 10))
-    assert is_unfamiliar(["열쇠를 찾았어"], lambda texts: (8, 10))
-    assert is_unfamiliar(["열쇠를 찾았어"], lambda texts: (65, 100))
-    assert not is_unfamiliar(["열쇠를 찾았어"], lambda texts: (3, 3))
+    one = sampled("열쇠를 찾았어")
+    assert not is_unfamiliar(one, lambda texts: (6, 10))
+    assert is_unfamiliar(one, lambda texts: (8, 10))
+    assert is_unfamiliar(one, lambda texts: (65, 100))
+    assert not is_unfamiliar(one, lambda texts: (3, 3))
 
 
 def test_a_sample_is_looked_at() -> None:
-    seen: list[str] = []
-
-    def count(texts: Sequence[str]) -> tuple[int, int]:
-        seen.extend(texts)
-        return 100 * len(texts), 100 * len(texts)
-
-    assert is_unfamiliar(["Hello there"] * 5000 + KOREAN[:1] * 20_000, count)
-    assert len(seen) <= 20
+    sample = sampled(*["Hello there"] * 5000, *KOREAN[:1] * 20_000)
+    assert len(sample.others) <= 20
+    assert sample.latin > 0
 
 
 def test_the_remedy_names_no_model_that_is_in_use() -> None:

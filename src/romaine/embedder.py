@@ -21,7 +21,7 @@ from romaine.pipeline import Pipeline
 from romaine.precision import Precision, encode
 from romaine.progress import progress_bar
 from romaine.truncation import Truncations
-from romaine.unfamiliar import Familiarity, is_unfamiliar
+from romaine.unfamiliar import Familiarity, is_unfamiliar, sample_of
 
 if TYPE_CHECKING:
     from romaine.backends.base import Backend
@@ -200,8 +200,8 @@ class Embedder:
 
         Embedding gives an `UnfamiliarTextWarning` the first time that it does not.
         """
-        count = self.opened.count_unfamiliar
-        return count is None or not is_unfamiliar(texts, count)
+        sample, count = sample_of(texts), self.opened.count_unfamiliar
+        return sample is None or count is None or not is_unfamiliar(sample, count)
 
     def with_dim(self, dim: int | None) -> Embedder:
         """The same embedder at another dimension; both share one loaded model.
@@ -284,8 +284,8 @@ class Embedder:
         return own.query if query is None else query, own.document if document is None else document
 
     def _embed(self, texts: list[str], prompt: str, *, quiet: bool = False) -> NDArray[Any]:
-        if (count := self.opened.count_unfamiliar) is not None:
-            self._familiarity.look(texts, count, model=self.card.id, stacklevel=3)
+        if (sample := self._familiarity.sample(texts)) and (count := self.opened.count_unfamiliar):
+            self._familiarity.look(sample, count, model=self.card.id, stacklevel=3)
         if prompt:
             texts = [prompt + text for text in texts]
         with progress_bar("embedding", len(texts), show=self.show_progress and not quiet) as advance:

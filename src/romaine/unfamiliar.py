@@ -11,6 +11,7 @@ import re
 import threading
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 MULTILINGUAL = "little-gem-multilingual"
 """The model to take for many languages, and the extra that installs it."""
@@ -38,24 +39,35 @@ class UnfamiliarTextWarning(UserWarning):
     """Texts are in a script that the model does not know. Given once for each loaded model."""
 
 
-def is_unfamiliar(texts: Sequence[str], count: Count) -> bool:
-    """Tells whether most of a sample of texts is unfamiliar; those in Latin script never are."""
-    sample, others = _sampled(texts)
-    return bool(others) and _is_most(sample, others, count)
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Of some texts those in scripts other than Latin.
+
+    Attributes:
+        others: Their beginnings.
+        latin: Characters of the rest of the sample.
+    """
+
+    others: Sequence[str]
+    latin: int
 
 
-def _sampled(texts: Sequence[str]) -> tuple[Sequence[str], list[str]]:
-    """A sample of texts, and which of them are in other scripts."""
-    sample = texts if len(texts) <= _SAMPLE else texts[:: len(texts) // _SAMPLE]
-    others = [text[:_LONGEST] for text in sample if not text.isascii() and _OTHER_SCRIPTS.search(text)]
-    return sample, others
+def sample_of(texts: Sequence[str]) -> Sample | None:
+    """A sample of texts; None if it has none in another script, which is told in no time to speak of."""
+    sampled = texts if len(texts) <= _SAMPLE else texts[:: len(texts) // _SAMPLE]
+    others = [text for text in sampled if not text.isascii() and _OTHER_SCRIPTS.search(text, 0, _LONGEST)]
+    if not others:
+        return None
+    latin = sum(min(len(text), _LONGEST) for text in sampled) - sum(
+        min(len(text), _LONGEST) for text in others
+    )
+    return Sample(others=[text[:_LONGEST] for text in others], latin=latin)
 
 
-def _is_most(sample: Sequence[str], others: Sequence[str], count: Count) -> bool:
-    unfamiliar, pieces = count(others)
-    if len(sample) > len(others):
-        pieces += sum(min(len(text), _LONGEST) for text in sample) // _LATIN_PIECE
-        pieces -= sum(map(len, others)) // _LATIN_PIECE
+def is_unfamiliar(sample: Sample, count: Count) -> bool:
+    """Tells whether most of a sample is unfamiliar."""
+    unfamiliar, pieces = count(sample.others)
+    pieces += sample.latin // _LATIN_PIECE
     most = _MOST_OF_MANY if pieces >= _MANY else _MOST_OF_FEW
     return pieces >= _FEW and unfamiliar >= most * pieces
 
@@ -71,24 +83,23 @@ class Familiarity:
         """A copy looks for itself."""
         return Familiarity, ()
 
-    def look(self, texts: Sequence[str], count: Count, *, model: str, stacklevel: int) -> None:
-        """Warns the first time that most of a sample of texts is unfamiliar.
+    def sample(self, texts: Sequence[str]) -> Sample | None:
+        """What of some texts has to be looked at; None for nothing."""
+        return sample_of(texts) if self._left > 0 else None
+
+    def look(self, sample: Sample, count: Count, *, model: str, stacklevel: int) -> None:
+        """Warns the first time that most of a sample is unfamiliar.
 
         Args:
-            texts: Any number, without prompts.
+            sample: Of texts without prompts.
             count: Of the model's tokenizer.
             model: The model's id.
             stacklevel: Of the warning, counted from the caller of this method.
         """
-        if self._left <= 0:
-            return
-        sample, others = _sampled(texts)
-        if not others:
-            return
-        tells = _is_most(sample, others, count)
+        tells = is_unfamiliar(sample, count)
         with self._lock:
             tells = tells and self._left > 0
-            self._left = 0 if tells else self._left - len(others)
+            self._left = 0 if tells else self._left - len(sample.others)
         if tells:
             warnings.warn(f"{remedy(model)} (said once)", UnfamiliarTextWarning, stacklevel=stacklevel + 1)
 
