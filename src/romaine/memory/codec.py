@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -15,6 +16,8 @@ from romaine.errors import StorageCorruptError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
+_HALFVEC_HEAD = 4
+_CANONICAL = json.JSONEncoder(default=bytes.hex)
 
 
 def encode_time(moment: datetime) -> int:
@@ -37,21 +40,92 @@ def to_json_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if "\\ud" in text else text
 
 
+def decode_text(value: str | bytes) -> str:
+    """Returns a text that an engine holds, as bytes where it is not its own kind of text.
+
+    Raises:
+        StorageCorruptError: If it is no text.
+    """
+    if isinstance(value, str):
+        return value
+    try:
+        return value.decode("utf-8", "surrogatepass")
+    except (UnicodeDecodeError, AttributeError):
+        raise StorageCorruptError("the memory file holds a text that is none; verify() says where") from None
+
+
+def decode_optional(value: str | bytes | None) -> str | None:
+    """`decode_text`, or None."""
+    return None if value is None else decode_text(value)
+
+
+def encode_id(identifier: str) -> bytes:
+    """Returns a UUID's 16 bytes, which sort as its text does."""
+    return bytes.fromhex(identifier.replace("-", ""))
+
+
+def decode_id(value: bytes) -> str:
+    """Undoes `encode_id`."""
+    digits = value.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def decode_json(value: str | bytes) -> Any:
+    """Undoes `encode_json`.
+
+    Raises:
+        StorageCorruptError: If it is no JSON.
+    """
+    try:
+        return json.loads(decode_text(value))
+    except (ValueError, RecursionError):
+        raise StorageCorruptError("the memory file holds JSON that is none; verify() says where") from None
+
+
+def decode_names(value: str | bytes | None) -> frozenset[str]:
+    """Returns names that an engine holds as JSON.
+
+    Raises:
+        StorageCorruptError: If it is no list of names.
+    """
+    names = decode_json(value) if value else []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise StorageCorruptError("the memory file holds names that are none; verify() says where")
+    return frozenset(names)
+
+
+def vector_checksum(vector: bytes, context: bytes, previous: int | None) -> int:
+    """CRC-32 over both vectors of a memory, and the root of the turn before it."""
+    told = b"" if previous is None else str(previous).encode()
+    return zlib.crc32(told, zlib.crc32(context, zlib.crc32(vector)))
+
+
+def content_checksum(values: Sequence[Any], terms: bytes = b"") -> int:
+    """CRC-32 over the values of a row as an engine holds them, and the terms that belong to it."""
+    return zlib.crc32(terms, zlib.crc32(_CANONICAL.encode(values).encode()))
+
+
 class VectorFormat(Choice):
-    """How vectors are kept, little-endian.
+    """How vectors are kept, little-endian but for HALFVEC.
 
     FLOAT32 keeps them exactly. FLOAT16 halves them and moves a cosine by less than 0.001. INT8 quarters them:
-    each is scaled so that its largest component becomes 127, which moves a cosine by about 0.005.
+    each is scaled so that its largest component becomes 127, which moves a cosine by about 0.005. HALFVEC is
+    FLOAT16 as pgvector has it, for a database that is to search among them itself.
     """
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
     INT8 = "int8"
+    HALFVEC = "halfvec"
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
         """The numpy type of one component."""
-        return np.dtype({"float32": "<f4", "float16": "<f2", "int8": "i1"}[self.value])
+        return np.dtype({"float32": "<f4", "float16": "<f2", "int8": "i1", "halfvec": ">f2"}[self.value])
+
+    def size(self, dim: int) -> int:
+        """Bytes of a blob of `dim` components."""
+        return dim * self.dtype.itemsize + (_HALFVEC_HEAD if self is VectorFormat.HALFVEC else 0)
 
     def pack(self, vectors: FloatArray) -> list[bytes]:
         """Turns unit vectors into blobs.
@@ -67,7 +141,9 @@ class VectorFormat(Choice):
             vectors = np.rint(vectors * (127 / np.where(peak > 0, peak, 1)))
         packed = np.ascontiguousarray(vectors.astype(self.dtype))
         view, width = packed.tobytes(), packed.shape[1] * self.dtype.itemsize
-        return [view[start : start + width] for start in range(0, len(view), width)]
+        # of halfvec_send in pgvector's src/halfvec.c: the number of components and two bytes for later
+        head = b"" if self is not VectorFormat.HALFVEC else packed.shape[1].to_bytes(2, "big") + b"\0\0"
+        return [head + view[start : start + width] for start in range(0, len(view), width)]
 
     def unpack(self, blobs: Sequence[bytes], dim: int) -> FloatArray:
         """Turns blobs into unit vectors.
@@ -82,12 +158,12 @@ class VectorFormat(Choice):
         Raises:
             StorageCorruptError: If a blob has another length.
         """
-        width = dim * self.dtype.itemsize
-        if not {width}.issuperset(map(len, blobs)):
+        if not {self.size(dim)}.issuperset(map(len, blobs)):
             raise StorageCorruptError(
-                f"a stored vector does not have the {width} bytes of {dim} {self.value}s"
+                f"a stored vector does not have the {self.size(dim)} bytes of {dim} {self.value} components"
             )
-        raw = np.frombuffer(b"".join(blobs), dtype=self.dtype).reshape(-1, dim)
+        width = self.size(dim) // self.dtype.itemsize
+        raw = np.frombuffer(b"".join(blobs), dtype=self.dtype).reshape(len(blobs), width)[:, -dim:]
         if self is VectorFormat.FLOAT32:
             return raw.astype(np.float32, copy=False)
         return l2_normalize(raw)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
-from romaine.errors import MemoryNotFoundError, OtherEmbedderError, StorageCorruptError
+from romaine.errors import (
+    MemoryNotFoundError,
+    MissingExtraError,
+    OtherEmbedderError,
+    StorageBusyError,
+    StorageCorruptError,
+    UnknownNameError,
+)
 from romaine.memory.change import Change
 from romaine.memory.checks import check_id
 from romaine.memory.codec import VectorFormat
@@ -20,6 +30,8 @@ from romaine.memory.stored import StoredMemory
 from romaine.memory.views import View
 from romaine.memory.wording import check_reader, check_writer, choose_analyzer, wording
 
+_SCHEMES = ("postgresql://", "postgres://")
+_PAUSES = (0.02, 0.1, 0.5)  # seconds before a write that others were in the way of is done again
 _ATTEMPTS = 4  # tries before embedding happens while other writers wait
 
 Result = TypeVar("Result")
@@ -108,6 +120,14 @@ class Store:
             OtherAnalyzerError: If another one has had its terms made anew.
             StorageError: As its subclasses say.
         """
+        for pause in _PAUSES:
+            try:
+                return self._write(apply, users, hint)
+            except StorageBusyError:  # undone by a server, to let others on
+                time.sleep(pause)
+        return self._write(apply, users, hint)
+
+    def _write(self, apply: Apply[Result], users: tuple[str, ...], hint: Hint | None) -> Result:
         encoders: dict[Bound, Encoder] = {}
         drafts: Sequence[Draft] = ()
         for attempt in range(_ATTEMPTS + 1):
@@ -182,6 +202,14 @@ class Store:
     def _note_embedder(self, transaction: Transaction, wanted: VectorFormat) -> None:
         claimed = transaction.setting("embedder")
         if claimed is None:
+            if wanted not in self.storage.vector_formats:
+                allowed = [each.value for each in VectorFormat if each in self.storage.vector_formats]
+                raise UnknownNameError(
+                    "vector_format",
+                    wanted.value,
+                    allowed,
+                    "halfvec is for Postgres with pgvector.",
+                )
             transaction.set("vector_format", wanted.value)
             transaction.set("full_dim", self.embedder.full_dim)
             for key, value in wording(self.analyzer).items():
@@ -193,17 +221,56 @@ class Store:
 
 
 def open_storage(path: str | Path, *, lock_timeout: float = 60.0, read_only: bool = False) -> Storage:
-    """Opens the storage that a path names: a SQLite file, or ":memory:".
+    """Opens the storage that a path names: a SQLite file, ":memory:", or a schema of a Postgres database.
 
     Args:
-        path: The file; made if it is not there.
+        path: The file, or a URL that begins with postgresql:// or postgres://; made if it is not there.
         lock_timeout: Seconds to wait for other processes.
         read_only: Never write; for files without write permission.
 
     Raises:
+        MissingExtraError: If what the URL needs is not installed.
+        OptionError: If it cannot be read.
         StorageError: As its subclasses say.
     """
+    if is_url(path):
+        storage: Storage = _postgres().PostgresStorage(
+            str(path), lock_timeout=lock_timeout, read_only=read_only
+        )
+        return storage
     return SqliteStorage(path, lock_timeout=lock_timeout, read_only=read_only)
+
+
+def is_url(path: str | Path) -> bool:
+    """Whether a path is a database's address instead of a file's name."""
+    return isinstance(path, str) and path.startswith(_SCHEMES)
+
+
+def is_there(path: str | Path) -> bool:
+    """Whether a memory is where a path points to; makes none.
+
+    Raises:
+        StorageError: If the server of a URL cannot be asked.
+    """
+    return _postgres().exists(str(path)) if is_url(path) else Path(path).exists()
+
+
+def shown(path: str | Path) -> str:
+    """A path as messages may show it: of a URL, no password.
+
+    Raises:
+        OptionError: If a URL cannot be read.
+    """
+    return str(_postgres().Address.parse(path).shown) if is_url(path) else str(path)
+
+
+def _postgres() -> ModuleType:
+    try:
+        return import_module("romaine.memory.postgres")
+    except ImportError as error:
+        if (error.name or "").startswith("romaine"):
+            raise
+        raise MissingExtraError("a memory in Postgres", "postgres") from None
 
 
 def find(snapshot: Snapshot, view: View, memory_id: str) -> StoredMemory:

@@ -6,14 +6,10 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from romaine.memory.sqlite.codec import (
-    content_checksum,
-    decode_text,
-    encode_optional,
-    encode_text,
-    vector_checksum,
-)
-from romaine.memory.sqlite.rows import INSERT, UPDATE, encoded, row_checksum
+from romaine.memory.codec import content_checksum, decode_text, vector_checksum
+from romaine.memory.rows import encoded, row_checksum
+from romaine.memory.sqlite.codec import encode_optional, encode_text
+from romaine.memory.sqlite.rows import INSERT, UPDATE
 from romaine.memory.sqlite.snapshot import SqliteSnapshot
 from romaine.memory.storage import Setting, Transaction
 from romaine.memory.stored import Fork, Pending, RowVectors, Space, StoredMemory
@@ -108,7 +104,7 @@ class SqliteTransaction(SqliteSnapshot, Transaction):
 
     def insert(self, rows: Sequence[StoredMemory], terms: Sequence[TermIds]) -> None:
         versions = {space: self._touch(space) for space in {row.space for row in rows}}
-        values = ((encoded(row), versions[row.space]) for row in rows)
+        values = ((encoded(row, encode_text), versions[row.space]) for row in rows)
         self.connection.executemany(
             INSERT,
             (
@@ -118,7 +114,7 @@ class SqliteTransaction(SqliteSnapshot, Transaction):
         )
 
     def update(self, row: StoredMemory, terms: TermIds) -> None:
-        values, version, blob = encoded(row), self._touch(row.space), _blob(terms)
+        values, version, blob = encoded(row, encode_text), self._touch(row.space), _blob(terms)
         self.connection.execute(UPDATE, (*values[1:], version, row_checksum(values, blob), row.row_id))
         self.connection.execute(
             "UPDATE vector SET terms = ?, changed = ? WHERE no = ? AND terms <> ?",
