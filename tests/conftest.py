@@ -6,7 +6,7 @@ import importlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -30,22 +30,34 @@ def _own_hash_records(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Installs a distribution as pip would leave it, until the test ends: a module and its metadata."""
+    """Installs a distribution as pip would leave it, until the test ends: its code and its metadata."""
     site = tmp_path / "site-packages"
     site.mkdir()
     monkeypatch.syspath_prepend(site)
     modules = []
 
-    def installed(name: str, entry_points: str, code: str) -> None:
-        """The module has the distribution's name; entry points are those of ``entry_points.txt``."""
+    def installed(
+        name: str, entry_points: str, code: str, *, files: Mapping[str, bytes] | None = None
+    ) -> Path:
+        """The module, or package if it has files, has the distribution's name; returns where it is.
+
+        Entry points are those of ``entry_points.txt``.
+        """
         modules.append(name)
-        (site / f"{name}.py").write_text(code, encoding="utf-8")
+        place = site / f"{name}.py"
+        if files is not None:
+            place = site / name
+            place.mkdir()
+            for path, content in files.items():
+                (place / path).write_bytes(content)
+        (place if files is None else place / "__init__.py").write_text(code, encoding="utf-8")
         info = site / f"{name}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(entry_points)
         importlib.invalidate_caches()
         plugins._installed.cache_clear()
+        return place
 
     yield installed
     plugins._installed.cache_clear()

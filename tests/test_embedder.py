@@ -210,6 +210,7 @@ class TestBadInput:
         with pytest.raises(UnknownNameError, match=r"backend 'onyx'.*Did you mean 'onnx'"):
             Embedder(backend="onyx")
 
+    @pytest.mark.filterwarnings("ignore::romaine.UnfamiliarTextWarning")
     @pytest.mark.parametrize(
         "text",
         [

@@ -23,6 +23,7 @@ from romaine.arrays import slice_dim
 from romaine.embedder import Embedder
 from romaine.precision import Precision, similarity
 from romaine.truncation import TruncationWarning
+from romaine.unfamiliar import UnfamiliarTextWarning
 
 if TYPE_CHECKING:
     from romaine.memory import Hit, Memory, RoleplayMemory, Scope, SparseEncoder, Turn
@@ -39,6 +40,7 @@ __all__ = [
     "SparseEncoder",
     "TruncationWarning",
     "Turn",
+    "UnfamiliarTextWarning",
     "__version__",
     "errors",
     "similarity",

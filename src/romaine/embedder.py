@@ -21,6 +21,7 @@ from romaine.pipeline import Pipeline
 from romaine.precision import Precision, encode
 from romaine.progress import progress_bar
 from romaine.truncation import Truncations
+from romaine.unfamiliar import Familiarity, is_unfamiliar, sample_of
 
 if TYPE_CHECKING:
     from romaine.backends.base import Backend
@@ -106,6 +107,7 @@ class Embedder:
         self._options = options
         self._pipeline = Pipeline.of(options)
         self._truncations = Truncations()
+        self._familiarity = Familiarity()
         self._model = LazyModel(model, options)
 
     def __repr__(self) -> str:
@@ -192,6 +194,14 @@ class Embedder:
     def truncated(self) -> int:
         """How many texts have been cut to the window so far."""
         return self._truncations.count
+
+    def knows(self, texts: Sequence[str]) -> bool:
+        """Tells whether the model knows the script of texts, by a sample of them; Latin counts as known.
+
+        Embedding gives an `UnfamiliarTextWarning` the first time that it does not.
+        """
+        sample, count = sample_of(texts), self.opened.count_unfamiliar
+        return sample is None or count is None or not is_unfamiliar(sample, count)
 
     def with_dim(self, dim: int | None) -> Embedder:
         """The same embedder at another dimension; both share one loaded model.
@@ -282,6 +292,8 @@ class Embedder:
         return own.query if query is None else query, own.document if document is None else document
 
     def _embed(self, texts: list[str], prompt: str, *, quiet: bool = False) -> NDArray[Any]:
+        if (sample := self._familiarity.sample(texts)) and (count := self.opened.count_unfamiliar):
+            self._familiarity.look(sample, count, model=self.card.id, stacklevel=3)
         if prompt:
             texts = [prompt + text for text in texts]
         with progress_bar("embedding", len(texts), show=self.show_progress and not quiet) as advance:

@@ -5,17 +5,21 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from romaine.cli.demo import _QUESTIONS, _sample_chat
+from romaine.cli.demo import _questions as demo_questions
 from romaine.formats import read
+from romaine.models import catalog
 
 
 def demo(*arguments):
     return subprocess.run(
         [sys.executable, "-m", "romaine", "demo", *map(str, arguments)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
-        env=os.environ | {"COLUMNS": "200"},
+        env=os.environ | {"COLUMNS": "200", "PYTHONIOENCODING": "utf-8"},
     )
 
 
@@ -32,6 +36,27 @@ def test_prepared_questions_find_their_turns():
     ):
         assert answer in done.stdout
     assert f"{len(read(_sample_chat()).turns)} turns remembered" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("ko", "암호"), ("ja", "？"), ("zh", "？")],
+)
+def test_other_languages_have_samples_of_their_own(language, said):
+    done = demo("--language", language)
+    assert done.returncode == 0, done.stderr
+    assert all(question in done.stdout for question in demo_questions(language))
+    assert said in done.stdout
+    assert "…│" not in done.stdout.replace(" ", "")  # nothing is cut off
+    missing = "little-gem-multilingual" in catalog.installable()
+    assert ("pip install 'romaine[multilingual]'" in done.stderr) == missing
+    assert "Warning" not in done.stderr
+
+
+def test_a_language_without_a_sample_names_those_there_are():
+    done = demo("--language", "eo")
+    assert done.returncode == 1
+    assert "Allowed: 'en', 'ko', 'ja', 'zh'" in done.stderr
 
 
 def test_own_chat_and_question(tmp_path):

@@ -169,3 +169,14 @@ def test_mteb_names_and_prompts_are_checked() -> None:
         result = CliRunner().invoke(app, ["mteb", *arguments])
         assert isinstance(result.exception, OptionError)
         assert reason in str(result.exception)
+
+
+def test_memory_takes_the_probes_in_place_of_files(files):
+    found = json.loads(
+        CliRunner().invoke(app, ["memory", "--probes", "ko", "--mode", "words", "--json"]).stdout
+    )
+    assert (found["questions"], found["mode"]) == (60, "words")
+    assert found["recall@5"] > 0.5
+    for wrong in ([], [*files, "--probes", "ko"]):
+        assert "either files or --probes" in str(CliRunner().invoke(app, ["memory", *wrong]).exception)
+    assert "'en', 'de'" in str(CliRunner().invoke(app, ["memory", "--probes", "eo"]).exception)

@@ -21,6 +21,7 @@ from romaine.errors import (
     UnknownNameError,
 )
 from romaine.memory import RoleplayMemory, Scope
+from romaine.models.catalog import BUNDLED_FOLDER
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
 FILES = tuple(
@@ -465,6 +466,46 @@ def test_reembed(tavern, db):
     assert done.stdout == f"{count} memories embedded with little-gem\n"
     assert json.loads(reembed("--db", db, "--json").stdout)["embedded"] == count
     assert KEY in tavern("recall", QUESTION, "-k", 1)
+
+
+@pytest.mark.parametrize("language", ["ko", "ja", "zh"])
+def test_import_says_which_model_a_chat_needs(db, language):
+    done = Shell(db).run("import", DATA / f"demo-{language}.jsonl", "--character", "x")
+    assert done.exit_code == 0, done.output
+    assert f"these chats are in {language!r}" in done.stderr
+    assert "pip install 'romaine[multilingual]'" in done.stderr
+    assert f"romaine memory reembed --db {db}" in done.stderr
+    assert "Warning" not in done.stderr
+
+
+def test_import_says_nothing_of_what_the_model_knows(db, tmp_path):
+    assert "chats are in" not in Shell(db).run("import", *FILES).stderr
+    german = tmp_path / "german.jsonl"
+    lines = ["Wo hast du den Schlüssel versteckt?", "Unter der dritten Stufe.", "Sag es niemandem!"]
+    german.write_text("".join(json.dumps({"speaker": "Ana", "text": line}) + "\n" for line in lines))
+    done = Shell(db).run("import", german)
+    assert "these chats are in 'de', which little-gem does not know" in done.stderr
+
+
+@pytest.mark.filterwarnings("ignore::romaine.UnfamiliarTextWarning")
+def test_reembed_brings_an_old_file_to_a_model_of_another_distribution(db, install):
+    files = {name: (BUNDLED_FOLDER / name).read_bytes() for name in ("model.safetensors", "tokenizer.json")}
+    card = json.loads((BUNDLED_FOLDER / "romaine.json").read_text(encoding="utf-8"))
+    card |= {"id": "korean-gem", "languages": ["en", "ko"]}
+    files["romaine.json"] = json.dumps(card).encode()
+    Shell(db).run("import", DATA / "demo-ko.jsonl")
+    question = "반지를 찾을 때 대야 하는 암호가 뭐였지?"
+    before = Shell(db, "ana", "--character", "두억", "--chat", "demo-ko")("recall", question, "-k", 1)
+    assert "달걀은" in before
+    install("korean_gem", "[romaine.models]\nkorean-gem = korean_gem\n", "", files=files)
+    done = reembed("--db", db, "--model", "korean-gem")
+    assert done.exit_code == 0, done.output
+    assert "embedded with korean-gem" in done.stdout
+    whose = ("--character", "두억", "--chat", "demo-ko")
+    assert "달걀은" in Shell(db, "ana", *whose, "--model", "korean-gem")("recall", question, "-k", 1)
+    assert "reembed" in Shell(db, "ana", *whose).fails(OtherEmbedderError, "recall", question)
+    again = Shell(db, "ana", "--model", "korean-gem").run("import", DATA / "demo-ko.jsonl")
+    assert "chats are in" not in again.stderr
 
 
 def test_an_interrupted_reembed_goes_on(tavern, db, monkeypatch):

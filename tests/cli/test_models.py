@@ -99,7 +99,7 @@ def test_show_tells_every_figure_and_where_it_is_from():
 
 def test_json_has_the_same_rows():
     rows = {row["id"]: row for row in json.loads(run("--json"))}
-    assert list(rows) == list(catalog.names())
+    assert list(rows) == [*catalog.names(), *catalog.installable()]
     assert rows[LEAF]["status"] == "rejected"
     assert rows["Zeolit/lettuce-emb-768d-v4"]["dims"] == [64, 128, 256, 512, 768]
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from romaine import Embedder
+from romaine import Embedder, UnfamiliarTextWarning
 from romaine.errors import DimensionError, FormatError, OptionError, UnknownNameError
 from romaine.evaluate.memory import MemoryReport, Mode, Outcome, ask, evaluate_memory
+from romaine.evaluate.probes import load_probes
 from romaine.formats.locomo import read_conversation
 from romaine.memory import WeightedRanker, Weights
 
@@ -78,6 +80,16 @@ def test_another_ranker_may_be_measured(files: list[Path]) -> None:
     assert evaluate_memory(files, ranker=WeightedRanker()).recall == usual
     nothing = WeightedRanker(Weights(**dict.fromkeys(vars(Weights()), 0.0)))
     assert evaluate_memory(files, ranker=nothing).recall[1] < usual[1]
+
+
+@pytest.mark.parametrize(("mode", "least"), [("words", 0.25), ("hybrid", 0.25)])
+def test_chats_may_be_given_as_they_are(mode: str, least: float) -> None:
+    chats = load_probes("ru").chats
+    with pytest.warns(UnfamiliarTextWarning) if mode == "hybrid" else nullcontext():
+        found = evaluate_memory(chats, embedder=Embedder(), mode=mode)
+    assert found.conversations == len(chats)
+    assert found.questions == sum(len(chat.questions) for chat in chats)
+    assert found.recall[5] > least
 
 
 def test_wrong_options_are_refused(files: list[Path], tmp_path: Path) -> None:

@@ -60,13 +60,23 @@ def test_a_rejected_model_is_refused_with_its_reasons(folder: Path) -> None:
         demanding(folder).warm_up()
 
 
+def test_a_verdict_is_void_where_the_card_claims_another_language(folder: Path) -> None:
+    local = opened(folder)
+    save(passed(local), local)
+    english, korean = (
+        replace(local, card=replace(local.card, languages=said)) for said in (("en",), ("en", "ko"))
+    )
+    assert find(english, "static") is not None  # which is looked at whatever the card says
+    assert find(korean, "static") is None
+
+
 def test_a_verdict_is_void_for_another_version_of_the_verifier(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     local = opened(folder)
     save(passed(local), local)
     monkeypatch.setattr(verdicts, "VERIFIER_VERSION", verdicts.VERIFIER_VERSION + 1)
-    with pytest.raises(UnverifiedModelError, match="verified by version 1 of the verifier"):
+    with pytest.raises(UnverifiedModelError, match="verified by version 2 of the verifier"):
         demanding(folder).warm_up()
 
 

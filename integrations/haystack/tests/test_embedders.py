@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from haystack import Document
-from romaine import Embedder
+from romaine import Embedder, UnfamiliarTextWarning
 from romaine.errors import DimensionError, MissingExtraError, ModelError
 
 from haystack_integrations.components.embedders.romaine import RomaineDocumentEmbedder, RomaineTextEmbedder
@@ -24,6 +24,17 @@ def test_a_text_has_the_embedding_that_romaine_gives() -> None:
     assert embedding == Embedder(dim=64).embed_query("Where is the key?").tolist()
     assert all(type(value) is float for value in embedding)
     assert math.hypot(*embedding) == pytest.approx(1)
+
+
+def test_texts_in_a_script_that_the_model_does_not_know_are_told_of_once() -> None:
+    embedder = RomaineDocumentEmbedder(dim=64)
+    texts = [
+        Document(content=text)
+        for text in ["열쇠를 세 번째 계단 밑에 숨겼어.", "그 얘기는 아무에게도 하지 마."]
+    ]
+    with pytest.warns(UnfamiliarTextWarning, match=r"romaine\[multilingual\]"):
+        embedder.run(texts)
+    embedder.run(texts)  # warnings are errors
 
 
 def test_documents_have_the_embeddings_that_romaine_gives(documents: list[Document]) -> None:

@@ -19,7 +19,7 @@ from llama_index.core.storage.kvstore import SimpleKVStore
 from llama_index.embeddings.romaine import GuardedCache, RomaineEmbedding
 from pydantic import ValidationError
 
-from romaine import Embedder
+from romaine import Embedder, UnfamiliarTextWarning
 from romaine.errors import DimensionError, MissingExtraError, ModelNotFoundError
 
 TEXTS = ["I left the silver key under the third step.", "", "The soup is leek again.", "a\ud800b\x00c"]
@@ -277,6 +277,14 @@ def test_a_token_is_shown_nowhere_and_reaches_worker_processes() -> None:
     twin = pickle.loads(pickle.dumps(embedding))
     assert twin.token is not None
     assert twin.token.get_secret_value() == "hf_secret"
+
+
+def test_texts_in_a_script_that_the_model_does_not_know_are_told_of_once() -> None:
+    embedding = RomaineEmbedding(dim=64)
+    texts = ["열쇠를 세 번째 계단 밑에 숨겼어.", "그 얘기는 아무에게도 하지 마."]
+    with pytest.warns(UnfamiliarTextWarning, match=r"romaine\[multilingual\]"):
+        embedding.get_text_embedding_batch(texts)
+    embedding.get_text_embedding_batch(texts)  # warnings are errors
 
 
 def test_slices_are_unit_vectors() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,6 +42,11 @@ class OpenModel:
     local: LocalModel
     backend_name: str
     backend: Backend
+
+    @property
+    def count_unfamiliar(self) -> Callable[[Sequence[str]], tuple[int, int]] | None:
+        """`Tokenizer.unfamiliar` of its tokenizer; None where the backend shows none."""
+        return getattr(getattr(self.backend, "tokenizer", None), "unfamiliar", None)
 
     def fingerprint(self, *, query_prompt: str, document_prompt: str) -> str:
         """Identifies its vector space with these prompts; see `romaine.models.files.model_fingerprint`."""

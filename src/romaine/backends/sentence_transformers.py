@@ -34,6 +34,7 @@ from romaine.models.layouts import is_pickle
 from romaine.models.tree import FileTree, Module, check_inside, read_json_object
 from romaine.text.growth import check_growth
 from romaine.text.pieces import Pieces, Truncate
+from romaine.text.tokenizer import Tokenizer
 from romaine.text.windows import char_windows, too_long
 
 try:
@@ -87,6 +88,7 @@ class SentenceTransformersBackend:
         self.pads = type(model[0]).__name__ != "StaticEmbedding"
         self._lock = threading.Lock()
         self._rust = _private_tokenizer(model)
+        self.tokenizer = Tokenizer(self._rust)  # asked about pieces only
         self._special = _count_special(model)
 
     def split(self, texts: Sequence[str], truncate: Truncate) -> Pieces:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -12,7 +13,7 @@ from typer.core import TyperGroup
 from romaine import __version__
 from romaine.cli import demo, embed, export, mcp, models, serve, verify
 from romaine.cli.options import takes_options
-from romaine.cli.terminal import SafeGroup, print_error, print_text
+from romaine.cli.terminal import SafeGroup, print_error, print_text, printable
 from romaine.errors import RomaineError
 
 app = typer.Typer(
@@ -79,8 +80,15 @@ for _name, (_, _help) in _GROUPS.items():
     app.add_typer(typer.Typer(cls=_LaterGroup, help=_help, no_args_is_help=True), name=_name)
 
 
+def _one_line(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> str:
+    """A warning as a user of commands reads it; where in the code it arose is for programmers."""
+    del category
+    return printable(f"warning: {' '.join(str(message).split())}\n", to_stderr=True)
+
+
 def main() -> None:
     """Runs the command line; errors of ours become one line on stderr and exit code 1."""
+    warnings.formatwarning = _one_line
     try:
         app()
     except KeyboardInterrupt:

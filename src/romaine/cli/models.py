@@ -132,7 +132,7 @@ def _print_rows(rows: list[Listing]) -> None:
         console.print(_table(rows))
         return
     for row in rows:
-        console.print(f"{row.id}: {row.status.value}", soft_wrap=True)
+        console.print(f"{row.id}: {row.words}", soft_wrap=True)
         if row.card is not None:
             kind, dims, window, size, licence, quality = _columns(row.card)
             facts = (kind, f"dims {dims}", f"max tokens {window}", size, licence, quality)
@@ -146,7 +146,7 @@ def _table(rows: list[Listing]) -> Table:
         table.add_column(title, justify="right" if title in ("max tokens", "size") else "left")
     for row in rows:
         facts = _columns(row.card) if row.card is not None else ("",) * 6
-        table.add_row(row.id, *facts, row.status.value)
+        table.add_row(row.id, *facts, row.words)
     return table
 
 
@@ -162,7 +162,7 @@ def _columns(card: ModelCard) -> tuple[str, ...]:
 
 
 def _facts(row: Listing) -> list[tuple[str, str]]:
-    facts = [("model", row.id), ("status", row.status.value)]
+    facts = [("model", row.id), ("status", row.words)]
     card = row.card
     if card is None:
         return facts

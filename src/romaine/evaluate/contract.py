@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from romaine.embedder import Embedder
 from romaine.errors import ContractError, RomaineError, TextTooLongError
 from romaine.truncation import TruncationWarning
+from romaine.unfamiliar import UnfamiliarTextWarning
 
 SAME = 0.99999
 """Cosine from which two vectors of one text count as equal, computing in float32."""
@@ -143,7 +144,7 @@ def check_threads(embedder: Embedder, *, same: float = SAME) -> None:
 
 def check_unicode(embedder: Embedder, *, same: float = SAME) -> None:
     """Surrogates, controls, emoji, right-to-left and CJK text give finite vectors, the same in any batch."""
-    with _truncation_allowed():
+    with _odd_texts_allowed():
         vectors = embedder.embed_documents(ODD)
         _expect_matrix("odd texts", vectors, len(ODD), embedder.dim)
         alone = np.concatenate([embedder.embed_documents([text]) for text in ODD])
@@ -168,7 +169,7 @@ def check_long_text(embedder: Embedder, *, same: float = SAME) -> None:
     long_text = "the lantern swings over seven grey stairs while rain counts the panes. " * (
         embedder.max_tokens // 10 + 2
     )
-    with _truncation_allowed():
+    with _odd_texts_allowed():
         try:
             alone = embedder.embed_documents([long_text])
         except TextTooLongError:
@@ -245,10 +246,11 @@ def _expect_same(what: str, a: NDArray[Any], b: NDArray[Any], same: float) -> No
     _expect(worst >= same, f"{what}: the worst cosine is {worst:.6f}, promised is {same}")
 
 
-class _truncation_allowed(warnings.catch_warnings):  # noqa: N801 - used as a with statement
-    """Lets texts be cut without a warning."""
+class _odd_texts_allowed(warnings.catch_warnings):  # noqa: N801 - used as a with statement
+    """Lets texts be cut, and be in any script, without a warning."""
 
     def __enter__(self) -> Any:
         entered = super().__enter__()
         warnings.simplefilter("ignore", TruncationWarning)
+        warnings.simplefilter("ignore", UnfamiliarTextWarning)
         return entered

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,12 @@ from romaine.choice import Choice
 from romaine.errors import OptionError
 from romaine.formats.locomo import Conversation, read_conversations
 from romaine.memory.hits import Explanation
+from romaine.memory.language import DEFAULT
+from romaine.memory.lexical import LexicalIndex
 from romaine.memory.memory import RoleplayMemory
 from romaine.memory.ranking import Ranker
 from romaine.memory.records import Scope
-from romaine.memory.terms import document_text
+from romaine.memory.terms import document_text, term_ids, word_terms
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
@@ -40,6 +42,8 @@ class Mode(Choice):
     """The ranking that `RoleplayMemory.recall` uses by default."""
     DENSE = "dense"
     """Cosine of question and ``speaker: text`` alone, what frameworks do by default."""
+    WORDS = "words"
+    """BM25 over the terms of the default analyzer alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +113,14 @@ class Outcome:
         return 1 / self.ranks[0] if self.ranks else 0.0
 
 
+Source = str | os.PathLike[str] | Conversation
+
 Find = Callable[[str], Sequence[int]]
 """Takes a question, returns numbers of turns, best first, at most the largest of `CUTOFFS`."""
 
 
 def evaluate_memory(
-    files: Iterable[str | os.PathLike[str]],
+    files: Iterable[Source],
     *,
     embedder: Embedder | None = None,
     dim: int | None = None,
@@ -124,11 +130,11 @@ def evaluate_memory(
     """Asks every question of every conversation and counts what is found.
 
     Args:
-        files: LoCoMo or REALTALK files, each one conversation or a list of them.
+        files: LoCoMo or REALTALK files, each one conversation or a list of them; or conversations.
         embedder: Embeds turns and questions; None for the bundled model.
         dim: Components to compare turns with (dense) or to find candidates with (hybrid); None for the
             embedder's own.
-        mode: "hybrid" or "dense".
+        mode: "hybrid", "dense" or "words".
         ranker: What decides the order of hybrid; None for the default one.
 
     Raises:
@@ -139,7 +145,7 @@ def evaluate_memory(
     from romaine.embedder import Embedder
 
     mode = Mode.parse(mode)
-    conversations = [c for file in files for c in read_conversations(file)]
+    conversations = conversations_of(files)
     if not any(c.questions for c in conversations):
         raise OptionError(
             "no questions with evidence to ask: give LoCoMo or REALTALK files that hold a 'qa' list"
@@ -150,10 +156,7 @@ def evaluate_memory(
     outcomes: list[Outcome] = []
     seconds, index_bytes = 0.0, 0
     for conversation in conversations:
-        asked = (
-            _dense(conversation, embedder) if mode is Mode.DENSE else _hybrid(conversation, embedder, ranker)
-        )
-        with asked as (find, nbytes):
+        with _searched(conversation, mode, embedder, ranker) as (find, nbytes):
             started = time.perf_counter()
             outcomes += ask(conversation, find)
             seconds += time.perf_counter() - started
@@ -170,6 +173,19 @@ def evaluate_memory(
         queries_per_second=len(outcomes) / seconds,
         index_bytes=index_bytes,
     )
+
+
+def conversations_of(files: Iterable[Source]) -> list[Conversation]:
+    """The conversations of files; one that is given as such is itself.
+
+    Raises:
+        FormatError: If a file cannot be read or holds no conversation.
+    """
+    return [
+        conversation
+        for file in files
+        for conversation in ([file] if isinstance(file, Conversation) else read_conversations(file))
+    ]
 
 
 def ask(conversation: Conversation, find: Find) -> list[Outcome]:
@@ -219,6 +235,31 @@ class ConversationMemory:
     def explain(self, question: str, k: int) -> Explanation:
         """Returns the same as hits, and why."""
         return self._memory.recall(question, _SCOPE, k=k, explain=True)
+
+
+def _searched(
+    conversation: Conversation, mode: Mode, embedder: Embedder, ranker: Ranker | None
+) -> AbstractContextManager[tuple[Find, int]]:
+    if mode is Mode.DENSE:
+        return _dense(conversation, embedder)
+    if mode is Mode.WORDS:
+        return _words(conversation)
+    return _hybrid(conversation, embedder, ranker)
+
+
+@contextmanager
+def _words(conversation: Conversation) -> Iterator[tuple[Find, int]]:
+    index = LexicalIndex()
+    index.add([term_ids(document_text(turn.text, turn.speaker), DEFAULT) for turn in conversation.turns])
+
+    def find(question: str) -> list[int]:
+        words = DEFAULT.words(question)
+        content = [word for word in words if not word.is_stop] or words
+        found: list[int] = top_k(index.match(word_terms(content)).scores, max(CUTOFFS)).tolist()
+        return found
+
+    find("")
+    yield find, index.nbytes
 
 
 @contextmanager

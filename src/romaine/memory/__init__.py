@@ -7,7 +7,7 @@ from romaine.memory.edits import Forgotten
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
 from romaine.memory.hits import Explanation, Rejected
-from romaine.memory.language import Analyzer
+from romaine.memory.language import Analyzer, DefaultAnalyzer
 from romaine.memory.lifecycle import DecayResult, Lifecycle
 from romaine.memory.listing import HeldScope, Stats
 from romaine.memory.memory import RoleplayMemory
@@ -25,6 +25,7 @@ __all__ = [
     "Candidates",
     "Category",
     "DecayResult",
+    "DefaultAnalyzer",
     "Explanation",
     "Forgotten",
     "Health",

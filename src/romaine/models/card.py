@@ -61,6 +61,8 @@ class ModelCard:
         int8_holds: Whether its int8 file's quality was measured to hold, so that "auto" may pick it on a CPU.
         size: Bytes of the largest file a user has to download, or 0 if unknown.
         license: SPDX identifier.
+        languages: Two-letter codes of the languages that it is said to know; none if nobody said. `romaine
+            verify` holds it to floors in those that there are probes in.
         quality: Published figures, each with its source, the telling ones first.
         measured: Figures measured by this project, each with its command.
         sha256: Expected hash by path inside the folder, checked at every load.
@@ -84,6 +86,7 @@ class ModelCard:
     int8_holds: bool = False
     size: int = 0
     license: str = ""
+    languages: tuple[str, ...] = ()
     quality: tuple[Measure, ...] = ()
     measured: tuple[Measure, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -10,6 +10,7 @@ dataclass's defaults. A key this version does not know is left alone, so that a 
       "prompts": {"query": "", "document": ""},
       "files": {"weights": "model.safetensors", "tokenizer": "tokenizer.json"},
       "backends": ["static"], "int8_holds": false, "size": 7900000, "license": "Apache-2.0",
+      "languages": ["en"],
       "quality": [{"name": "...", "value": 0.7, "source": "where it was published"}],
       "measured": [{"name": "...", "value": 0.7, "command": "romaine eval sts ..."}],
       "sha256": {"model.safetensors": "64 hex digits", "tokenizer.json": "..."},
@@ -38,6 +39,7 @@ from romaine.models.tree import read_json
 CARD_FILE = "romaine.json"
 SCHEMA = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
 _SHOWN = 200  # characters of a value in an error
 
 
@@ -103,6 +105,9 @@ def _problems(card: ModelCard) -> Iterator[str]:
     for text, digest in card.sha256.items():
         if not _SHA256.fullmatch(digest):
             yield f"sha256 of {text}={digest[:_SHOWN]!r} is not allowed; 64 lower-case hex digits are needed"
+    for code in card.languages:
+        if not _LANGUAGE.fullmatch(code):
+            yield f"languages has {code[:_SHOWN]!r}; a code of ISO 639 is needed, for example 'ko'"
     for dim, value in card.int8_ranges.items():
         if value <= 0:
             yield f"int8_ranges: {dim}={value} is not allowed; a number above 0 is needed"

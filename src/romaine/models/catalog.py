@@ -1,7 +1,8 @@
 """The models known by name: data only, from their published cards.
 
 What others published of their quality is in `published`; what nobody published is left empty. The bundled
-model's card is read from the `romaine.json` beside its weights.
+model's card is read from the `romaine.json` beside its weights, and so are those of models that other
+distributions ship.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from types import MappingProxyType
 from romaine.errors import ModelNotFoundError
 from romaine.models.card import Measure, ModelCard, Prompts
 from romaine.models.card_json import CARD_FILE, read_card
+from romaine.models.packaged import EXTRAS, PackagedModel, find_packaged, packaged_names
 from romaine.models.published import (
     EMBEDDING_GEMMA,
     LEAF,
@@ -75,6 +77,7 @@ _PUBLISHED = (
     ),
     ModelCard(
         id="nomic-ai/nomic-embed-text-v1.5",
+        languages=("en",),
         kind="NomicBERT",
         full_dim=768,
         dims=(64, 128, 256, 512, 768),
@@ -87,6 +90,7 @@ _PUBLISHED = (
     ),
     ModelCard(
         id="nomic-ai/modernbert-embed-base",
+        languages=("en",),
         kind="ModernBERT",
         full_dim=768,
         dims=(256, 768),
@@ -99,6 +103,7 @@ _PUBLISHED = (
     ),
     ModelCard(
         id=STATIC_RETRIEVAL,
+        languages=("en",),
         kind="static",
         full_dim=1024,
         dims=(32, 64, 128, 256, 512, 1024),
@@ -121,6 +126,7 @@ _PUBLISHED = (
     ),
     ModelCard(
         id=SSE,
+        languages=("en",),
         kind="SSE",
         full_dim=512,
         dims=(32, 64, 128, 256, 512),
@@ -132,6 +138,7 @@ _PUBLISHED = (
     ),
     ModelCard(
         id=SSE_4_BIT,
+        languages=("en",),
         kind="SSE, 4-bit",
         full_dim=512,
         dims=(32, 64, 128, 256, 512),
@@ -167,6 +174,7 @@ _PUBLISHED = (
     ),
     ModelCard(
         id="sentence-transformers/all-MiniLM-L6-v2",
+        languages=("en",),
         kind="BERT",
         full_dim=384,
         dims=(384,),
@@ -183,6 +191,8 @@ _PUBLISHED = (
 CATALOG: Mapping[str, ModelCard] = MappingProxyType({card.id: card for card in _PUBLISHED})
 """The published models by hub id. The bundled one is `bundled_card()`."""
 
+_TAKEN = (BUNDLED, *CATALOG)
+
 
 @lru_cache(maxsize=1)
 def bundled_card() -> ModelCard:
@@ -195,22 +205,43 @@ def bundled_card() -> ModelCard:
 
 
 def names() -> tuple[str, ...]:
-    """Every name in the catalog, the bundled model's first."""
-    return (BUNDLED, *CATALOG)
+    """Every name there is: the bundled model's, those of other distributions, the published ones."""
+    return (BUNDLED, *packaged_names(taken=_TAKEN), *CATALOG)
+
+
+def installable() -> dict[str, str]:
+    """Models of this project that are not installed, with the extra that installs each."""
+    installed = names()
+    return {name: extra for name, extra in EXTRAS.items() if name not in installed}
+
+
+def packaged(name: str) -> PackagedModel | None:
+    """The model of that name that another distribution brings, or None; raises as `find_packaged`."""
+    return find_packaged(name, taken=_TAKEN)
 
 
 def find(name: str) -> ModelCard | None:
-    """The card of `name`: a hub id, or the part after the slash where only one model has it; else None."""
+    """The card of `name`, or None.
+
+    Args:
+        name: Of an installed model, a hub id, or the part after its slash where only one model has it.
+
+    Raises:
+        PluginError: If a distribution says that it has this model and does not.
+        ModelFormatError: If an installed model's card cannot be read.
+    """
     if name == BUNDLED:
         return bundled_card()
     if name in CATALOG:
         return CATALOG[name]
+    if (installed := packaged(name)) is not None:
+        return installed.card
     short = [card for card in _PUBLISHED if card.id.rpartition("/")[2] == name]
     return short[0] if len(short) == 1 else None
 
 
 def card(name: str) -> ModelCard:
-    """The card of `name`.
+    """The card of `name`; raises as `find`.
 
     Raises:
         ModelNotFoundError: If the catalog has none, naming what it has.

@@ -136,7 +136,8 @@ class FoundModel:
 
     Attributes:
         tree: Its files.
-        key: Under which its hashes are recorded: hub id and commit, or absolute folder.
+        key: Under which its hashes are recorded: hub id and commit, distribution and version, or absolute
+            folder.
         repair: One sentence on how to get whole files.
         in_wheel: Whether the files came with this package, which need no record of their own.
     """
@@ -234,17 +235,18 @@ def fetch_files(
 
 
 def folder_found(name: ModelName, folder: Path) -> FoundModel:
-    """A model in a folder, bundled or the caller's."""
+    """A model in a folder: bundled, another distribution's or the caller's."""
     bundled = name.card is not None and name.card.bundled
+    if bundled or name.package:
+        repair = f"Install {name.package or 'romaine'} again."
+    else:
+        repair = f"Copy the file again; if you changed it yourself, run 'romaine models forget {name.id}'."
     return FoundModel(
         tree=FileTree.of_folder(folder),
-        key=f"folder:{folder.resolve()}",
+        # the same folder holds other files after an update
+        key=f"package:{name.package}" if name.package else f"folder:{folder.resolve()}",
         in_wheel=bundled,
-        repair=(
-            "Install romaine again."
-            if bundled
-            else f"Copy the file again; if you changed it yourself, run 'romaine models forget {name.id}'."
-        ),
+        repair=repair,
     )
 
 
@@ -289,7 +291,7 @@ def checked_hashes(found: FoundModel, paths: Mapping[str, str], card: ModelCard)
 def forget_hashes(name: ModelName, *, cache_folder: Path | None = None) -> int:
     """Drops the recorded hashes of a model, in all its cached revisions; returns of how many files."""
     if name.folder is not None:
-        return integrity.forget(f"folder:{name.folder.resolve()}")
+        return integrity.forget(folder_found(name, name.folder).key)
     repo = repository(name, revision=None, cache_folder=cache_folder, offline=True)
     return sum(
         integrity.forget(f"hub:{name.id}@{path.name}") for path in (repo.folder / "snapshots").glob("*")

@@ -1,7 +1,8 @@
 """What a caller may call a model, and what each form of name means.
 
-A name is looked up in this order: the bundled model, a folder on this machine, the catalog (also by its short
-name), and any other ``organisation/name`` of the hub. Nothing here touches the network.
+A name is looked up in this order: the bundled model, one that another installed distribution ships, a folder
+on this machine, the catalog (also by its short name), and any other ``organisation/name`` of the hub. Nothing
+here touches the network.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from romaine.errors import ModelNotFoundError, OptionError
+from romaine.errors import MissingExtraError, ModelNotFoundError, OptionError
 from romaine.models import catalog
 from romaine.models.card import ModelCard
 
@@ -32,11 +33,13 @@ class ModelName:
         id: The bundled name, the hub id, or the folder as text.
         folder: The folder, or None for a hub model.
         card: Its card in the catalog, or None if it has to be read from its files.
+        package: Name and version of the distribution that brings it, if another one than this does.
     """
 
     id: str
     folder: Path | None = None
     card: ModelCard | None = None
+    package: str = ""
 
     @property
     def is_hub(self) -> bool:
@@ -53,6 +56,9 @@ def parse_name(model: object) -> ModelName:
     Raises:
         OptionError: If `model` cannot be a name at all.
         ModelNotFoundError: If nothing is known under this name, with the nearest known one.
+        MissingExtraError: If it is a model of this project's that has to be installed.
+        PluginError: If a distribution says that it brings this model and does not.
+        ModelFormatError: If an installed model's card cannot be read.
     """
     if isinstance(model, os.PathLike):
         return _folder(_checked_text(os.fsdecode(model)))
@@ -66,12 +72,16 @@ def parse_name(model: object) -> ModelName:
             f"model={text!r} is not a model's name: '..' is only allowed in a path that starts with"
             " ./ ../ / or ~"
         )
+    if (installed := catalog.packaged(text)) is not None:
+        return ModelName(id=text, folder=installed.folder, card=installed.card, package=installed.package)
     if os.path.isdir(text):  # noqa: PTH112 - as in `_folder`
         return ModelName(id=text, folder=Path(text))
     card = catalog.find(text)
     if card is not None:
         return ModelName(id=card.id, card=card)
     _refuse_file(Path(text), text)
+    if (extra := catalog.installable().get(text)) is not None:
+        raise MissingExtraError(f"model {text!r}", extra)
     if _HUB_ID.fullmatch(text) and len(text) <= _MAX_HUB_ID:
         return ModelName(id=text)
     raise ModelNotFoundError(
@@ -98,8 +108,9 @@ def check_revision(revision: object) -> str:
 
 def _suggestion(text: str) -> str:
     """A sentence naming the catalog's nearest name, or nothing if none is near."""
-    short = {name.rpartition("/")[2]: name for name in catalog.names()}
-    close = get_close_matches(text, [*catalog.names(), *short], n=1, cutoff=0.7)
+    known = (*catalog.names(), *catalog.installable())
+    short = {name.rpartition("/")[2]: name for name in known}
+    close = get_close_matches(text, [*known, *short], n=1, cutoff=0.7)
     return f" Did you mean {short.get(close[0], close[0])!r}?" if close else ""
 
 

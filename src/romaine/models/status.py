@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from romaine.errors import ModelFormatError
+from romaine.errors import ModelFormatError, PluginError
 from romaine.models import catalog
 from romaine.models.card import ModelCard
 from romaine.models.card_json import card_to_json
@@ -25,6 +25,7 @@ class Status(str, Enum):
 
     READY = "ready offline"
     DOWNLOAD = "needs download"
+    INSTALL = "needs pip install"
     REJECTED = "rejected"
     DAMAGED = "damaged"
 
@@ -36,21 +37,33 @@ class Listing:
     Attributes:
         id: The model's name.
         status: Whether it can be used.
-        card: What is known about it; None if the bundled model's card cannot be read.
+        card: What is known about it; None if an installed model's card cannot be read, or it is not
+            installed.
+        extra: The extra of this distribution that installs it, if it is not.
     """
 
     id: str
     status: Status
     card: ModelCard | None
+    extra: str = ""
+
+    @property
+    def words(self) -> str:
+        """The status, and what to do about it."""
+        return f"{self.status.value} 'romaine[{self.extra}]'" if self.extra else self.status.value
 
     def to_json(self) -> dict[str, Any]:
         """The card's values with the status."""
-        return {"id": self.id, "status": self.status.value, **(card_to_json(self.card) if self.card else {})}
+        return {"id": self.id, "status": self.words, **(card_to_json(self.card) if self.card else {})}
 
 
 def listings(*, cache_folder: Path | None = None) -> list[Listing]:
-    """Every model of the catalog, the bundled one first. Looks at the disk, never at the network."""
-    return [_listing(name, cache_folder) for name in catalog.names()]
+    """Every model of the catalog, installed ones first. Looks at the disk, never at the network."""
+    missing = catalog.installable().items()
+    return [
+        *(_listing(name, cache_folder) for name in catalog.names()),
+        *(Listing(id=name, status=Status.INSTALL, card=None, extra=extra) for name, extra in missing),
+    ]
 
 
 def describe(model: str | Path, *, cache_folder: Path | None = None) -> Listing:
@@ -82,18 +95,18 @@ def describe(model: str | Path, *, cache_folder: Path | None = None) -> Listing:
 
 def _listing(name: str, cache_folder: Path | None) -> Listing:
     try:
-        card = catalog.card(name)
-    except ModelFormatError:
+        known = parse_name(name)
+    except (ModelFormatError, PluginError):
         return Listing(id=name, status=Status.DAMAGED, card=None)
-    return Listing(id=card.id, status=_status(card, cache_folder), card=card)
+    card = catalog.card(name) if known.card is None else known.card
+    return Listing(id=card.id, status=_status(known, card, cache_folder), card=card)
 
 
-def _status(card: ModelCard, cache_folder: Path | None) -> Status:
+def _status(name: ModelName, card: ModelCard, cache_folder: Path | None) -> Status:
     if card.rejection is not None or is_pickle(card.files.get("weights", "")):
         return Status.REJECTED
-    if card.bundled:
-        return Status.READY if _is_complete(catalog.BUNDLED_FOLDER, card) else Status.DAMAGED
-    name = ModelName(id=card.id, card=card)
+    if name.card is not None and name.folder is not None:
+        return Status.READY if _is_complete(name.folder, card) else Status.DAMAGED
     snapshot = repository(name, revision=None, cache_folder=cache_folder, offline=True).snapshot()
     return Status.READY if snapshot is not None and _is_complete(snapshot, card) else Status.DOWNLOAD
 

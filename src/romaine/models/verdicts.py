@@ -1,12 +1,13 @@
 """Whether a model was verified: verdicts kept beside the model, each for exact files and one backend.
 
-`romaine verify` writes them. In a folder they are in `romaine-verdict.json`; of a hub model, of the bundled
-one (whose package is left alone and brings its own verdict) and of a folder that cannot be written, in
-romaine's cache (see `romaine.models.integrity`). A verdict counts as long as weights, tokenizer, pooling,
-prompts, dims and int8 ranges are what they were and the verifier is of the same version.
+`romaine verify` writes them. In a folder they are in `romaine-verdict.json`; of a hub model, of one that
+another distribution ships, of the bundled one (whose package is left alone and brings its own verdict) and of
+a folder that cannot be written, in romaine's cache (see `romaine.models.integrity`). A verdict counts as long
+as weights, tokenizer, pooling, prompts, dims and int8 ranges are what they were and the verifier is of the
+same version.
 
-It is a note, not a signature: whoever can write into the folder can write one. A hub repository cannot
-vouch for itself, as its own verdict file is never read.
+It is a note, not a signature: whoever can write into the folder can write one. A hub repository and another
+distribution cannot vouch for themselves, as their own verdict files are never read.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from romaine.models.files import LocalModel, first_fingerprint
 from romaine.models.integrity import cache_folder, sha256_of_json, short_sha256, write_if_possible
 from romaine.models.names import parse_name
 
-VERIFIER_VERSION = 1
+VERIFIER_VERSION = 2
 """Goes up with every change of the probe set, the checks or the floors; older verdicts are void then."""
 
 VERDICT_FILE = "romaine-verdict.json"
@@ -75,6 +76,8 @@ def verdict_key(local: LocalModel, backend: str) -> str:
         **{name: getattr(card, name) for name in _SETTINGS},
         "int8_ranges": dict(card.int8_ranges),
     }
+    if others := sorted({*card.languages} - {"en"}):
+        parts["languages"] = others  # English is looked at whatever the card says
     return sha256_of_json(parts)
 
 
@@ -143,14 +146,16 @@ def _places(local: LocalModel) -> tuple[Path, ...]:
     beside = local.folder / VERDICT_FILE
     if local.id == catalog.BUNDLED:
         return (cached, beside)
-    return (cached,) if _is_hub(local.id) else (beside, cached)
+    return (cached,) if _is_of_others(local.id) else (beside, cached)
 
 
-def _is_hub(model_id: str) -> bool:
+def _is_of_others(model_id: str) -> bool:
+    """Whether a model is of the hub or of another distribution."""
     try:
-        return parse_name(model_id).is_hub
+        name = parse_name(model_id)
     except ModelNotFoundError:  # a folder given relative to another working directory
         return False
+    return name.is_hub or bool(name.package)
 
 
 def _read(path: Path) -> list[Verdict]:

@@ -78,6 +78,12 @@ def create_app(settings: ServerSettings) -> FastAPI:
             allow_origins=settings.cors,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["X-Request-Id", "X-Truncated", "Retry-After", "Idempotent-Replayed"],
+            expose_headers=[
+                "X-Request-Id",
+                "X-Truncated",
+                "X-Unfamiliar-Script",
+                "Retry-After",
+                "Idempotent-Replayed",
+            ],
         )
     return app

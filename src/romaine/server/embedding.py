@@ -129,14 +129,14 @@ async def answer(
     prompt = getattr(embedder.card.prompts, role)
     prompted = [prompt + text for text in texts] if prompt else texts
 
-    def finish(made: EmbeddedTexts) -> tuple[bytes, list[int]]:
+    def finish(made: EmbeddedTexts) -> tuple[bytes, dict[str, str]]:
         check_cut(made, asked, embedder.max_tokens)
         count(served.name, made)
         vectors = AnswerRows(made.vectors, int(made.tokens.sum()), served.name)
-        return dumped(render(vectors)), np.flatnonzero(made.cut).tolist()
+        return dumped(render(vectors)), told(served, texts, np.flatnonzero(made.cut).tolist())
 
-    body, cut = await served.embed(prompted, dim, finish, request.is_disconnected)
-    return Response(body, media_type="application/json", headers=cut_header(cut))
+    body, headers = await served.embed(prompted, dim, finish, request.is_disconnected)
+    return Response(body, media_type="application/json", headers=headers)
 
 
 def model_of(request: Request, asked: Asked) -> Served:
@@ -201,12 +201,18 @@ def check_cut(made: EmbeddedTexts, asked: Asked, window: int | None) -> None:
         )
 
 
-def cut_header(cut: Sequence[int]) -> dict[str, str]:
-    """Tells how many texts lost their end, and which, as far as a header has room."""
-    if not cut:
-        return {}
-    which = ",".join(map(str, cut[:_INDICES_TOLD]))
-    return {"X-Truncated": f"{len(cut)}; inputs={which}"}
+def told(served: Served, texts: Sequence[str], cut: Sequence[int]) -> dict[str, str]:
+    """Headers that tell what became of texts.
+
+    `X-Truncated` says how many lost their end, and which, as far as a header has room; `X-Unfamiliar-Script`
+    names the model if it does not know how most of them are written.
+    """
+    headers = {}
+    if cut:
+        headers["X-Truncated"] = f"{len(cut)}; inputs={','.join(map(str, cut[:_INDICES_TOLD]))}"
+    if served.misreads(texts):
+        headers["X-Unfamiliar-Script"] = served.name.encode("ascii", "replace").decode()
+    return headers
 
 
 def count(model: str, made: EmbeddedTexts) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,6 +20,9 @@ from romaine.server import metrics
 from romaine.server.batching import Batcher, EmbeddedTexts, Finish, Gone
 from romaine.server.settings import ServerSettings
 from romaine.text.pieces import Truncate
+from romaine.unfamiliar import remedy
+
+logger = logging.getLogger("romaine.server")
 
 _INLINE_TOKENS = 1024  # a table's work of about a millisecond
 
@@ -41,6 +45,7 @@ class Served:
         self._settings = settings
         self._embedder: Embedder | None = None
         self._loading = asyncio.Lock()
+        self._has_told = False
         self._used = 0.0
         self._timer: asyncio.TimerHandle | None = None
         # windows of one model run after the other: a batch of many texts is not cut again for its size
@@ -105,6 +110,15 @@ class Served:
                 self._timer = loop.call_later(self._settings.keep_alive, self._drop)
                 return embedder
             return self._embedder
+
+    def misreads(self, texts: Sequence[str]) -> bool:
+        """Tells whether the loaded model does not know the script of texts; the log says so once."""
+        if self._embedder is None or self._embedder.knows(texts):
+            return False
+        if not self._has_told:
+            self._has_told = True
+            logger.warning("%s", remedy(self.name))
+        return True
 
     async def embed(self, texts: Sequence[str], dim: int, finish: Finish, gone: Gone) -> Any:
         """`Batcher.submit` with the model loaded."""

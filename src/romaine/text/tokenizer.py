@@ -15,6 +15,7 @@ import tokenizers
 from romaine.errors import ModelFormatError, one_line
 from romaine.text.batching import batches
 from romaine.text.chunks import AsciiWordPiece, ChunkTokenizer, splits_at_spaces
+from romaine.text.familiar import Familiar
 from romaine.text.growth import check_growth
 from romaine.text.pieces import Pieces, Truncate
 from romaine.text.ragged import Ragged
@@ -96,6 +97,14 @@ class Tokenizer:
         """Tokens of each text."""
         special = len(self.prefix) + len(self.suffix) if add_special_tokens else 0
         return [int(count) for count in self._encode_plain(texts).lengths + special]
+
+    def unfamiliar(self, texts: Sequence[str]) -> tuple[int, int]:
+        """Returns how many tokens are unknown or a letter alone, and how many there are but for signs."""
+        return self._familiar.count(self._encode_plain(texts).ids.tolist())
+
+    @cached_property
+    def _familiar(self) -> Familiar:
+        return Familiar(self._rust.get_vocab(), lambda number: self._rust.decode([number]), self.unk_id)
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Texts of token ids, each below `vocab_size`; special tokens are left out."""

@@ -46,6 +46,12 @@ def write_static(
     return folder
 
 
+def claiming(folder: Path, *languages: str) -> Path:
+    """The bundled model, which knows English, with a card that says more."""
+    said = ("en", *languages)
+    return write_static(folder, bundled_matrix(), bits=8, changed=lambda card: replace(card, languages=said))
+
+
 def shuffled_table(folder: Path) -> Path:
     matrix = bundled_matrix()
     return write_static(folder, np.random.default_rng(0).permutation(matrix), bits=8)

@@ -48,6 +48,8 @@ def bench_of(
     makers: dict[str, Callable[[Path], Path]] = {
         "bundled, 8 bits": lambda to: broken.write_static(to, broken.bundled_matrix(), bits=8),
         "bundled, float32": lambda to: broken.write_static(to, broken.bundled_matrix(), bits=32),
+        "Korean claimed": lambda to: broken.claiming(to, "ko"),
+        "Esperanto claimed": lambda to: broken.claiming(to, "eo"),
         "MiniLM, fp32": lambda to: Path(shutil.copytree(fp32, to)),
         "MiniLM": lambda to: broken.with_full_precision(int8, fp32, to),
         "MiniLM, pooled and normalised inside": lambda to: broken.pooled_graph(int8, to, normalised=True),

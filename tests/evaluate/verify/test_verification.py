@@ -12,11 +12,14 @@ from romaine.evaluate.verify import CHECKS, Bench, Verification, judge
 from tests.evaluate.verify import broken as broken_models
 from tests.evaluate.verify.conftest import BenchOf
 
+pytestmark = pytest.mark.filterwarnings("ignore::romaine.UnfamiliarTextWarning")
+
 JUDGING = tuple(check for check in CHECKS if check.name != "speed")
 SOUND = (
     "bundled",
     "bundled, 8 bits",
     "bundled, float32",
+    "Esperanto claimed",
     "MiniLM",
     "MiniLM, fp32",
     "MiniLM, pooled and normalised inside",
@@ -41,6 +44,7 @@ BROKEN = (
     Broken("int8 file calibrated wrongly", ("parity",), "parity: onnx int8 beside torch, worst cosine"),
     Broken("NaN row", ("finite",), "finite: vectors of 30,522 tokens: not finite near token"),
     Broken("pooling that counts padding", ("contract",), "contract: batch invariance"),
+    Broken("Korean claimed", ("languages",), "languages: ko, recall@5 in all chats at dim 384"),
     Broken("untrained dims", ("dims",), "dims: recall@5 in its chat lost at dim 32"),
     Broken("int8 vectors clipped", ("parity",), "parity: static, int8 vectors"),
 )
@@ -55,6 +59,13 @@ def test_a_sound_model_passes(name: str, bench_of: BenchOf) -> None:
     found = judge(bench_of(name), checks=JUDGING)
     assert found.reasons == ()
     assert found.passed
+
+
+def test_a_language_without_probes_is_only_told(bench_of: BenchOf) -> None:
+    found = judge(
+        bench_of("Esperanto claimed"), checks=[check for check in CHECKS if check.name == "languages"]
+    )
+    assert [(finding.subject, finding.passed) for finding in found.findings] == [("eo", None)]
 
 
 def test_the_probes_are_hard_for_a_good_model(bench_of: BenchOf) -> None:

@@ -18,7 +18,8 @@ ical ful ness al ance ence er ic able ible ant ement ment ent sion tion ou ism a
 ll bly logy logies blies bling
 """
 ALGORITHMS = sorted(
-    {language.stemmer for language in LANGUAGES.values()} | {name for *_, name in scripts.STEMMERS}
+    {language.stemmer for language in LANGUAGES.values() if language.stemmer}
+    | {name for *_, name in scripts.STEMMERS}
 )
 
 

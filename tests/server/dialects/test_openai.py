@@ -92,6 +92,20 @@ def test_a_long_text_is_cut_and_told_or_refused(client_of, minilm_int8_folder):
     assert "text 1" in refused.json()["error"]["message"]
 
 
+def test_texts_in_an_unknown_script_are_told(client_of, caplog):
+    client = client_of()
+    texts = ["열쇠를 세 번째 계단 밑에 숨겼어.", "그 얘기는 아무에게도 하지 마."]
+    for _ in range(2):
+        answer = client.post("/v1/embeddings", json={"input": texts})
+        assert answer.headers["x-unfamiliar-script"] == "little-gem"
+    ranked = client.post("/v1/rerank", json={"query": texts[0], "documents": texts[1:]})
+    assert ranked.headers["x-unfamiliar-script"] == "little-gem"
+    assert "x-unfamiliar-script" not in client.post("/v1/embeddings", json={"input": "short"}).headers
+    (line,) = [record.message for record in caplog.records if "script" in record.message]
+    assert "romaine[multilingual]" in line
+    assert not any(text in line for text in texts)
+
+
 def test_queries_and_documents_have_their_prompts(client_of, modernbert_folder):
     from romaine import Embedder
 

@@ -12,7 +12,7 @@ from langchain_classic.storage import LocalFileStore
 from langchain_core.stores import InMemoryByteStore
 from langchain_romaine import RomaineEmbeddings
 
-from romaine import Embedder, TruncationWarning
+from romaine import Embedder, TruncationWarning, UnfamiliarTextWarning
 from romaine.errors import DimensionError, TextTooLongError, TextTypeError
 from tests.heartbeat import LIMIT, shortest_of
 
@@ -128,6 +128,14 @@ async def test_many_calls_at_once_on_one_instance(texts: list[str]) -> None:
     expected = RomaineEmbeddings(dim=64)
     assert found == [expected.embed_documents(texts[i : i + 9]) for i in range(32)]
     assert answers == [expected.embed_query(text) for text in texts[:32]]
+
+
+def test_texts_in_a_script_that_the_model_does_not_know_are_told_of_once() -> None:
+    embeddings = RomaineEmbeddings(dim=64)
+    texts = ["열쇠를 세 번째 계단 밑에 숨겼어.", "그 얘기는 아무에게도 하지 마."]
+    with pytest.warns(UnfamiliarTextWarning, match=r"romaine\[multilingual\]"):
+        embeddings.embed_documents(texts)
+    embeddings.embed_documents(texts)  # warnings are errors
 
 
 def test_many_threads_on_one_instance(texts: list[str]) -> None:

@@ -15,31 +15,42 @@ from romaine.errors import OptionError
 if TYPE_CHECKING:
     from romaine.evaluate.report import Cell
     from romaine.evaluate.separation import Separation
+    from romaine.formats.locomo import Conversation
 
 _NOTE = (
     "Answers from: the cosine that best parts the turns that answer a question, of which it keeps that share,"
     " from the others of the chat, of which it drops that share."
 )
+NoFiles = Annotated[list[Path] | None, typer.Argument(help="LoCoMo or REALTALK files.", show_default=False)]
 Files = Annotated[list[Path], typer.Argument(help="LoCoMo or REALTALK files.", show_default=False)]
 
 
 def memory(
-    files: Files,
     measured: Measured,
     answer: Answer,
+    files: NoFiles = None,
+    probes: Annotated[
+        str | None, typer.Option("--probes", help="In place of files the built-in chats: en, ko, ja, ...")
+    ] = None,
     dim: options.Dim = None,
     mode: Annotated[
-        str, typer.Option("--mode", help="hybrid: as recall ranks by default; dense: cosine alone.")
+        str,
+        typer.Option(
+            "--mode", help="hybrid: as recall ranks by default; dense: cosine alone; words: BM25 alone."
+        ),
     ] = "hybrid",
 ) -> None:
     """Ask every question of long conversations and count how often the turns that answer it are found."""
     answer.prepare()
-    from romaine.evaluate.memory import Mode, evaluate_memory
+    from romaine.evaluate.memory import Mode, conversations_of, evaluate_memory
     from romaine.evaluate.report import Report, Table
 
     chosen = Mode.parse(mode)
+    if bool(files) == (probes is not None):
+        raise OptionError("give either files or --probes LANGUAGE")
+    chats = conversations_of(files or _probe_chats(probes or ""))
     embedder = measured.embedder()
-    found = evaluate_memory(files, embedder=embedder, dim=dim, mode=chosen)
+    found = evaluate_memory(chats, embedder=embedder, dim=dim, mode=chosen)
     figures: tuple[tuple[Cell, ...], ...] = (
         ("questions", found.questions),
         ("hit@1", found.hit_at_1),
@@ -50,7 +61,7 @@ def memory(
     )
     turns = None
     if chosen is Mode.DENSE:
-        turns = _turns(files, embedder if dim is None else embedder.with_dim(dim))
+        turns = _turns(chats, embedder if dim is None else embedder.with_dim(dim))
     if turns and turns.threshold is not None and turns.below:
         kept, dropped = 1 - turns.below[0], turns.below[1]
         figures += (("answers from", turns.threshold), ("keeps", kept), ("drops", dropped))
@@ -68,31 +79,34 @@ def memory(
             tables=(Table(title=title, columns=("", "value"), rows=figures, note=_NOTE if turns else ""),),
             separations=(
                 *((turns,) if turns else ()),
-                *(_separations(files, embedder) if answer.out and found.conversations > 1 else ()),
+                *(_separations(chats, embedder) if answer.out and found.conversations > 1 else ()),
             ),
         ),
         found.to_json() | ({"turns": turns.to_json()} if turns else {}),
     )
 
 
-def _turns(files: list[Path], embedder: Embedder) -> Separation | None:
+def _probe_chats(language: str) -> tuple[Conversation, ...]:
+    from romaine.evaluate.probes import load_probes
+
+    return load_probes(language).chats
+
+
+def _turns(chats: list[Conversation], embedder: Embedder) -> Separation | None:
     from romaine.evaluate.separation import separation_of_turns
-    from romaine.formats.locomo import read_conversations
 
     try:
-        return separation_of_turns([each for file in files for each in read_conversations(file)], embedder)
+        return separation_of_turns(chats, embedder)
     except OptionError:  # every turn is an answer
         return None
 
 
-def _separations(files: list[Path], embedder: Embedder) -> tuple[Separation, ...]:
+def _separations(chats: list[Conversation], embedder: Embedder) -> tuple[Separation, ...]:
     """Every question asked of every conversation; a chart needs questions of at least two of them."""
     from romaine.evaluate.separation import separation_of_questions
-    from romaine.formats.locomo import read_conversations
 
-    conversations = [each for file in files for each in read_conversations(file)]
     try:
-        return (separation_of_questions(conversations, embedder.warm_up()),)
+        return (separation_of_questions(chats, embedder.warm_up()),)
     except OptionError:
         return ()
 

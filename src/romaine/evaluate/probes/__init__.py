@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from romaine.errors import UnknownNameError
 from romaine.evaluate.sts import ScoredPairs
 from romaine.formats.locomo import Conversation, Question, Session
 from romaine.memory.records import Role, Turn
@@ -93,7 +94,12 @@ def load_probes(language: str = ENGLISH) -> Probes:
 
     Args:
         language: One of `probe_languages`.
+
+    Raises:
+        UnknownNameError: If there are none in it.
     """
+    if language not in probe_languages():
+        raise UnknownNameError("language of probes", language, probe_languages())
     marked = "" if language == ENGLISH else f".{language}"
     folder = resources.files(__package__)
     pairs = tuple(Pair(**values) for values in _lines(folder.joinpath(f"pairs{marked}.jsonl")))

@@ -7,19 +7,16 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
-from romaine.arrays import FloatArray, slice_dim, top_k
 from romaine.errors import RomaineError
 from romaine.evaluate.contract import SAME, SAME_INT8, broken_promises
 from romaine.evaluate.matryoshka import Figures, MatryoshkaReport
 from romaine.evaluate.parity import ParityReport, measure_parity
-from romaine.evaluate.probes import Probes, load_probes
+from romaine.evaluate.probes import ENGLISH, Probes, load_probes, probe_languages
 from romaine.evaluate.runs import Run, find_runs
 from romaine.evaluate.speed import SpeedReport, measure_speed
-from romaine.evaluate.sts import spearman
 from romaine.evaluate.subject import Subject
 from romaine.evaluate.verify.finite import MAX_TOKENS, Sweep, sweep_vocabulary, unsound_tensors
+from romaine.evaluate.verify.quality import Quality
 from romaine.memory.terms import document_text
 
 if TYPE_CHECKING:
@@ -32,7 +29,6 @@ SIMILARITY = "Spearman"
 MEMORY = "recall@5 in all chats"
 MEMORY_IN_CHAT = "recall@5 in its chat"
 
-_NEAREST = 5
 _PARITY_TURNS = 120
 _PARITY_QUESTIONS = 40
 _SPEED_ROUNDS = 2
@@ -113,31 +109,33 @@ class Bench:
         return self.opened.backend.pads
 
     @cached_property
-    def chat_vectors(self) -> tuple[FloatArray, FloatArray]:
-        """Probe turns, as a memory embeds them, and questions, float32 (n, full_dim)."""
-        turns = [document_text(turn.text, turn.speaker) for turn in self.probes.turns]
-        questions = [question.text for question in self.probes.questions]
-        return self.embedder.embed_documents(turns), self.embedder.embed_queries(questions)
+    def quality(self) -> Quality:
+        """What it finds and how it compares in the probes that it was given, which are English by default."""
+        return Quality(self.embedder, self.probes)
 
     @cached_property
-    def similarity(self) -> Mapping[int, float]:
-        """Spearman of cosine and grade over the probe pairs, by dim; NaN where all cosines are equal."""
-        pairs = self.probes.scored_pairs
-        left, right = self.embedder.embed_queries(pairs.left), self.embedder.embed_queries(pairs.right)
+    def languages(self) -> Mapping[str, Quality | None]:
+        """The same in each other language that its card claims, None where there are no probes."""
+        known = probe_languages()
+        claimed = [code for code in self.embedder.card.languages if code != ENGLISH]
         return {
-            dim: spearman(np.einsum("ij,ij->i", slice_dim(left, dim), slice_dim(right, dim)), pairs.scores)
-            for dim in self.embedder.dims
+            code: Quality(self.embedder, load_probes(code)) if code in known else None for code in claimed
         }
 
-    @cached_property
-    def memory(self) -> Mapping[int, float]:
-        """Recall@5 of the turns that answer the probe questions among the turns of all chats, by dim."""
-        return {dim: self._recall(dim, anywhere=True) for dim in self.embedder.dims}
+    @property
+    def similarity(self) -> Mapping[int, float]:
+        """`Quality.similarity` in English."""
+        return self.quality.similarity
 
-    @cached_property
+    @property
+    def memory(self) -> Mapping[int, float]:
+        """`Quality.memory` in English."""
+        return self.quality.memory
+
+    @property
     def memory_in_chat(self) -> Mapping[int, float]:
-        """The same among the turns of the chat that the question is about."""
-        return {dim: self._recall(dim, anywhere=False) for dim in self.embedder.dims}
+        """`Quality.memory_in_chat` in English."""
+        return self.quality.memory_in_chat
 
     @cached_property
     def matryoshka(self) -> MatryoshkaReport:
@@ -169,22 +167,6 @@ class Bench:
     def speed(self) -> SpeedReport:
         """Load time, texts per second and memory, in processes of their own."""
         return measure_speed(self.run.of(self.subject), rounds=_SPEED_ROUNDS)
-
-    def _recall(self, dim: int, *, anywhere: bool) -> float:
-        """Mean share of the evidence among the nearest turns, of all chats or of the question's own."""
-        turns, questions = (slice_dim(vectors, dim) for vectors in self.chat_vectors)
-        ids = np.array([turn.source_id for turn in self.probes.turns])
-        asked = iter(questions)
-        shares: list[float] = []
-        end = 0
-        for chat in self.probes.chats:
-            begin, end = end, end + len(chat.turns)
-            searched = slice(None) if anywhere else slice(begin, end)
-            for question in chat.questions:
-                nearest = top_k(turns[searched] @ next(asked), _NEAREST)
-                found = {*ids[searched][nearest].tolist()}
-                shares.append(sum(id_ in found for id_ in question.evidence) / len(question.evidence))
-        return float(np.mean(shares))
 
 
 def _about(count: int, items: Sequence[T]) -> Sequence[T]:

@@ -7,6 +7,7 @@
 | unit length | an export without the normalisation it claims |
 | similarity | a shuffled table, layers in the wrong order |
 | memory | a wrong pooling, a shuffled table |
+| languages | a language that is claimed and not known |
 | dims | a dimension that is claimed and was not trained |
 | parity | an int8 file calibrated wrongly, an export of other weights |
 | speed | nothing: it is told, not judged |
@@ -149,6 +150,18 @@ def check_memory(bench: Bench) -> Iterator[Finding]:
     yield _figure(f"{MEMORY} at dim {dim}", bench.memory[dim], _floors(bench).memory)
 
 
+def check_languages(bench: Bench) -> Iterator[Finding]:
+    """The same in every language that its card claims."""
+    dim = bench.embedder.full_dim
+    floors = gate.CONTEXTUAL_ELSEWHERE if bench.is_contextual else gate.STATIC_ELSEWHERE
+    for code, quality in bench.languages.items():
+        if quality is None:
+            yield Finding(subject=code, passed=None, found="claimed; there are no probes in it")
+            continue
+        yield _figure(f"{code}, {SIMILARITY} at dim {dim}", quality.similarity[dim], floors.similarity)
+        yield _figure(f"{code}, {MEMORY} at dim {dim}", quality.memory[dim], floors.memory)
+
+
 def check_dims(bench: Bench) -> Iterator[Finding]:
     """Every claimed dim keeps what its size allows."""
     floors = _floors(bench)
@@ -211,6 +224,7 @@ CHECKS: tuple[Check, ...] = (
     Check(name="unit length", run=check_unit_length),
     Check(name="similarity", run=check_similarity),
     Check(name="memory", run=check_memory),
+    Check(name="languages", run=check_languages),
     Check(name="dims", run=check_dims),
     Check(name="parity", run=check_parity),
     Check(name="speed", run=check_speed),

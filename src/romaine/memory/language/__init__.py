@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from romaine.memory.language.analyzer import Analyzer, Word, number
-from romaine.memory.language.default import is_stop_word, stem_of
+from romaine.memory.language.chat import language_of
+from romaine.memory.language.default import DefaultAnalyzer, is_stop_word, stem_of
 from romaine.memory.language.registry import DEFAULT, analyzer_named, analyzer_names
 
 __all__ = [
     "DEFAULT",
     "Analyzer",
+    "DefaultAnalyzer",
     "Word",
     "analyzer_named",
     "analyzer_names",
     "is_stop_word",
+    "language_of",
     "number",
     "stem_of",
 ]

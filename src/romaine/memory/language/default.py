@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from romaine.errors import UnknownNameError
 from romaine.memory.language import scripts
 from romaine.memory.language.analyzer import Analyzer, Word, number
 from romaine.memory.language.folding import (
@@ -18,6 +19,7 @@ from romaine.memory.language.folding import (
     TOKEN,
     composed,
     fold,
+    is_cut,
     lowered,
     pieces,
 )
@@ -32,8 +34,7 @@ from romaine.memory.language.latin import ENGLISH, LANGUAGES
 from romaine.memory.language.stemming import stem
 
 _MARK = "~"  # no token holds it
-_LATIN_END = "\u0250"
-_UNSPACED = "\u0e00"  # from where on scripts are cut
+_UNSPACED = "\u0e00"  # from where on there are scripts that are cut
 
 _TYPOGRAPHY = "\u2019\u2018\u201c\u201d\u2014\u2013\u2026"  # part no words
 _OPENERS = " \t\"'\u201c\u2018(*_\u201e\u00ab\u00bf\u00a1"  # may stand between two sentences
@@ -43,7 +44,7 @@ _SENTENCE_ENDS = ".!?:\n\u2026"
 @lru_cache(maxsize=1 << 17)
 def _plain(token: str) -> str:
     first = token[0]
-    if first < _LATIN_END:
+    if scripts.is_latin(first):
         return stem(LANGUAGES[ENGLISH].stemmer, fold(token))
     algorithm = next((name for low, high, name in scripts.STEMMERS if low <= first <= high), None)
     return token if algorithm is None else fold(stem(algorithm, token))
@@ -55,13 +56,30 @@ _english_numbers: dict[str, int] = {}
 
 
 class DefaultAnalyzer(Analyzer):
-    """Terms of mixed scripts; see the module."""
+    """Terms of mixed scripts; see the module.
+
+    Args:
+        language: Which language all texts and questions in Latin script are of, "de" for example; None to
+            guess it each time. It goes into the id, "default-de".
+
+    Raises:
+        UnknownNameError: If the language is none of `LANGUAGES`. Others are told by their script.
+    """
 
     id = "default"
-    version = 2  # 1 was English alone
+    version = 3  # 1 was English alone, 2 knew no Vietnamese and Indonesian
+
+    def __init__(self, *, language: str | None = None) -> None:
+        self._language = language
+        if language is not None:
+            if language not in LANGUAGES:
+                raise UnknownNameError("language", language, LANGUAGES, "Others are told by their script.")
+            self.id = f"{self.id}-{language}"
 
     def numbers(self, text: str) -> list[int]:
         """Returns the numbers of `terms`; of plain English, as most texts are, in a fraction of the time."""
+        if self._language is not None:
+            return super().numbers(text)
         if not text.isascii():
             for char in _TYPOGRAPHY:
                 text = text.replace(char, " ")
@@ -80,11 +98,11 @@ class DefaultAnalyzer(Analyzer):
         """Returns what a text is found by, in its order, repetitions and stop words kept."""
         tokens: list[str] = []
         for run in TOKEN.findall(lowered(text)):
-            if run[0] < _UNSPACED:
+            if run[0] < _UNSPACED or not is_cut(run):
                 tokens.append(run)
             else:
                 tokens += [form for forms in pieces(run) for form in forms]
-        codes = languages_of_text(tokens)
+        codes = languages_of_text(tokens) if self._language is None else (self._language,)
         return [form for token in tokens for form in _forms(token, codes)]
 
     def words(self, text: str) -> list[Word]:
@@ -92,12 +110,12 @@ class DefaultAnalyzer(Analyzer):
         tidy = composed(text)
         runs = [(match.start(), match[0]) for match in TOKEN.finditer(tidy)]
         tokens = [lowered(run) for _, run in runs]
-        codes = languages_of_query(tokens)
+        codes = languages_of_query(tokens) if self._language is None else (self._language,)
         shown = () if len(codes) == len(LANGUAGES) else codes  # a query that shows none counts as English
         names = all(LANGUAGES[code].capitals_are_names for code in shown)
         words: list[Word] = []
         for (start, run), token in zip(runs, tokens, strict=True):
-            if token[0] >= _UNSPACED:
+            if token[0] >= _UNSPACED and is_cut(token):
                 words += _cut(token)
                 continue
             is_stop = any(token in LANGUAGES[code].function_words for code in shown)
@@ -114,7 +132,7 @@ class DefaultAnalyzer(Analyzer):
     def name_keys(self, text: str) -> frozenset[str]:
         """Returns the words of a text, and their stems where it may be in a language that inflects names."""
         words = [word for word in self.words(text) if not word.is_stop]
-        inflected = [word for word in words if len(word.forms) > 1 or word.token >= _LATIN_END]
+        inflected = [word for word in words if len(word.forms) > 1 or not scripts.is_latin(word.token[0])]
         return frozenset(word.token for word in words).union(*(word.forms for word in inflected))
 
     def asks(self, text: str) -> bool:
@@ -150,9 +168,10 @@ def is_stop_word(word: str) -> bool:
 def _forms(token: str, codes: tuple[str, ...]) -> tuple[str, ...]:
     """The plain form of a token, and its stems in languages of Latin script."""
     plain = _plain(token)
-    if not (token[0] < _LATIN_END and token[0].isalpha()):
+    if not (scripts.is_latin(token[0]) and token[0].isalpha()):
         return (plain,)
-    stems = (stem(LANGUAGES[code].stemmer, token) for code in codes if code != ENGLISH)
+    stemmers = (LANGUAGES[code].stemmer for code in codes if code != ENGLISH)
+    stems = (stem(stemmer, token) for stemmer in stemmers if stemmer)
     return (plain, *dict.fromkeys(_MARK + fold(inflected) for inflected in stems))
 
 

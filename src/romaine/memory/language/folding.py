@@ -86,6 +86,11 @@ def fold(token: str) -> str:
     return token if token.isascii() else token.translate(_BASES)
 
 
+def is_cut(run: str) -> bool:
+    """Tells whether a match of `TOKEN` is of a script that `pieces` cuts up."""
+    return _IS_CUT.match(run) is not None
+
+
 def pieces(run: str) -> list[tuple[str, ...]]:
     """Cuts a match of `TOKEN` into tokens, each in all forms that it may be meant in.
 
@@ -93,7 +98,7 @@ def pieces(run: str) -> list[tuple[str, ...]]:
     many of which are words. A Korean word loses its particle first; one that is a single syllable without it
     may as well be a noun that ends like that.
     """
-    if not _IS_CUT.match(run):
+    if not is_cut(run):
         return [(run,)]
     if _IS_HANGUL.match(run):
         noun = _PARTICLE.sub("", run)

@@ -16,7 +16,7 @@ class Language:
     """One language.
 
     Attributes:
-        stemmer: Name of a Snowball algorithm.
+        stemmer: Name of a Snowball algorithm, "" if words are not inflected.
         function_words: In lower case, with and without their diacritics.
         letters: Those it is written with besides a to z.
         capitals_are_names: Whether a capital inside a sentence tells a name.
@@ -28,10 +28,17 @@ class Language:
     capitals_are_names: bool = True
 
 
-def _language(stemmer: str, words: str, letters: str, *, capitals_are_names: bool = True) -> Language:
+def _language(
+    stemmer: str,
+    words: str,
+    letters: str,
+    *,
+    capitals_are_names: bool = True,
+    marks_are_optional: bool = True,
+) -> Language:
     listed = words.split()
-    both = frozenset(listed) | frozenset(map(fold, listed))
-    return Language(stemmer, both, frozenset(letters), capitals_are_names)
+    plain = map(fold, listed) if marks_are_optional else ()
+    return Language(stemmer, frozenset(listed) | frozenset(plain), frozenset(letters), capitals_are_names)
 
 
 ENGLISH = "en"
@@ -155,6 +162,21 @@ který která které ke komu koho ma má mám máš mě mezi mi mít mne mně mo
 nic nich není o od on ona oni ono po pod podle pro proč proto protože před při s se si sobě svůj ta tak také
 tam te tě tebe ten tento to tobě tom toto tu ty u už v ve více však z za ze že
 """
+_VIETNAMESE_WORDS = """
+ai à ạ anh ấy bà bao bằng bị bởi các cái chị cho chứ chưa chúng có cô cũng của cùng cứ đã đang đâu đây đấy để
+đến đều đó được em gì giữa hay hãy họ hoặc hơn khi không là lại lên mà mày mấy mình mọi mỗi một nào này nên
+nếu nhau nhé nhỉ nhiêu như nhưng những nó ở ông qua ra rất rồi sao sau sẽ sự ta tại thế theo thì tôi trên
+trong trước từ ừ và vào vậy về vẫn vì với vừa xuống
+"""
+_INDONESIAN_WORDS = """
+ada adalah agar aku akan anda apa apakah atau bagaimana bagi bahwa banyak begitu belum berapa bisa bukan
+dalam dan dapat dari dengan di dia hanya harus hingga ia ini itu jadi jangan jika juga kalau kalian kami kamu
+kapan karena kau ke kepada ketika kita kok lagi lah lalu lebih maka mana masih mengapa mereka namun nya oleh
+pada para pernah saat saja sampai sangat saya sebagai sebuah secara sedang seorang seperti serta setelah
+siapa sini situ sudah supaya tapi telah tentang terhadap tersebut tetapi tidak untuk ya yaitu yang
+"""
+
+_VIETNAMESE_LETTERS = "".join(map(chr, range(0x1EA0, 0x1EFA))) + "àáâãèéêìíòóôõùúýăđĩũơư"
 
 LANGUAGES: dict[str, Language] = {
     ENGLISH: _language("porter", _ENGLISH_WORDS, ""),
@@ -173,15 +195,19 @@ LANGUAGES: dict[str, Language] = {
     "tr": _language("turkish", _TURKISH_WORDS, "çğıöşüâî"),
     "pl": _language("polish", _POLISH_WORDS, "ąćęłńóśźż"),
     "cs": _language("czech", _CZECH_WORDS, "áčďéěíňóřšťúůýž"),
+    "id": _language("indonesian", _INDONESIAN_WORDS, ""),
+    "vi": _language("", _VIETNAMESE_WORDS, _VIETNAMESE_LETTERS, marks_are_optional=False),
 }
 
 _WEAK_WORDS = """
-ai al ale as au az be ben bila ca care cat com come con da dan das dat de del dem den der des die din dir do
-dog don dont door dos dove du due ea ed el em en er es et fare fi fin for fort fran fu go ha han hat hem hen
-her hi hoe hun i im in ins is ja je ji jim k ki kim kit la las le lei les let li lo los ma mai mal man mar
-mass me men met mi mig mine mint mit mod mon mot ne nei no non nos nu o of ok on one os pan par pas pendant
-per plus po pod pour sa sam se sea sei sen ser si sig sin sit ska so solo son sous su sub sue sur ta take tan
-te ten ti till todo toe tom tot tres tu ty u um un us van var vi vid von war wat will y ya yo z ze
+ada agar ai akan aku al ale anda anh apa as au az bao be ben bila bisa ca care cat cho com come con da dan
+dari das dat de del dem den der des dia die din dir do dog don dont door dos dove du due ea ed el em en er
+es et fare fi fin for fort fran fu go ha han hat hay hem hen her hi hoe hun i ia im in ini ins is ja je ji
+jim juga k kami kau khi ki kim kit kita kok la lah las le lei les let li lo los ma mai mal man mana mar
+mass me men met mi mig mine mint mit mod mon mot ne nei no non nos nu nya o of ok oleh on one os pada pan
+par para pas pendant per pernah plus po pod pour qua ra sa saat saja sam sao sau se sea sei sen ser serta
+si sig sin sini sit situ ska so solo son sous su sub sue sur ta take tan te ten theo ti till todo toe tom
+tot tres tu ty u um un us van var vi vid von war wat will y ya yo z ze
 """
 WEAK = frozenset(_WEAK_WORDS.split())
 """Function words that are English words or stand in names and exclamations as well: half as telling."""

@@ -23,13 +23,13 @@ from romaine.server.embedding import (
     check_count,
     check_cut,
     count,
-    cut_header,
     dim_of,
     dumped,
     json_response,
     model_of,
     read,
     takes,
+    told,
 )
 
 router = APIRouter(tags=["Rerank"], route_class=DirectRoute)
@@ -125,17 +125,17 @@ async def _ranked(
         return json_response(render([], np.zeros(0), 0))
     prompts = embedder.card.prompts
 
-    def finish(made: EmbeddedTexts) -> tuple[bytes, list[int]]:
+    def finish(made: EmbeddedTexts) -> tuple[bytes, dict[str, str]]:
         check_cut(made, asked, embedder.max_tokens)
         count(served.name, made)
         scores = score_texts(query, texts, query_vector=made.vectors[0], vectors=made.vectors[1:])
         order = np.argsort(-scores, kind="stable").tolist()
         cut = (np.flatnonzero(made.cut[1:])).tolist()
-        return dumped(render(order, scores, int(made.tokens.sum()))), cut
+        return dumped(render(order, scores, int(made.tokens.sum()))), told(served, [query, *texts], cut)
 
     prompted = [prompts.query + query, *(prompts.document + text for text in texts)]
-    body, cut = await served.embed(prompted, dim, finish, request.is_disconnected)
-    return Response(body, media_type="application/json", headers=cut_header(cut))
+    body, headers = await served.embed(prompted, dim, finish, request.is_disconnected)
+    return Response(body, media_type="application/json", headers=headers)
 
 
 def share(score: float) -> float:
