@@ -63,7 +63,7 @@ def by_both(pairs: list[tuple[str, str]], name: str, embedder: Embedder) -> floa
     """Hit@1 of a memory."""
     passages = dict.fromkeys(passage for _, passage in pairs)
     with RoleplayMemory(":memory:", embedder=embedder, analyzer=name) as memory:
-        memory.add_turns(_SCOPE, [Turn(passage, role="user") for passage in passages])
+        memory.add_turns(_SCOPE, [Turn(passage, speaker="-", role="user") for passage in passages])
         hits = [memory.recall(question, _SCOPE, k=1)[0].memory.text for question, _ in pairs]
     return float(np.mean([hit == passage for hit, (_, passage) in zip(hits, pairs, strict=True)]))
 
