@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from romaine.embedder import Embedder
@@ -31,15 +30,11 @@ def tables(path: Path) -> set[str]:
 
 @pytest.fixture
 def login(path: Path) -> Iterator[str]:
-    """A login that is no superuser, as a URL; it may create schemas."""
-    name = f"login_{postgres.schema_for(path)}"
-    database = psycopg.conninfo.conninfo_to_dict(postgres.server()).get("dbname", "postgres")
-    postgres.execute(path, f"CREATE ROLE {name} LOGIN", f'GRANT CREATE ON DATABASE "{database}" TO {name}')
+    """A login that is no superuser, and owns a schema that is empty."""
+    name, here = f"login_{postgres.schema_for(path)}", postgres.schema_for(path)
+    postgres.execute(path, f"CREATE ROLE {name} LOGIN", f"CREATE SCHEMA {here} AUTHORIZATION {name}")
     yield name
-    postgres.execute(
-        path, f"DROP OWNED BY {name} CASCADE", f"DROP SCHEMA IF EXISTS {postgres.schema_for(path)} CASCADE"
-    )
-    postgres.execute(path, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+    postgres.execute(path, f"DROP SCHEMA {here} CASCADE", f"DROP ROLE {name}")
 
 
 def as_login(url: str, name: str) -> str:
@@ -147,6 +142,7 @@ def test_an_ordinary_login_needs_no_role_and_is_bound(url: str, path: Path, logi
 
 def test_a_login_without_ddl_may_write_to_tables_that_are_there(url: str, path: Path, login: str) -> None:
     PostgresStorage(url).close()
+    postgres.execute(path, f"ALTER SCHEMA {postgres.schema_for(path)} OWNER TO postgres")
     with pytest.raises(StorageReadOnlyError, match="may not"):
         PostgresStorage(as_login(url, login)).close()
     postgres.execute(path, f"GRANT romaine_memory TO {login}")

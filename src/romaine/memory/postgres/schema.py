@@ -251,8 +251,9 @@ def _migrate(connection: psycopg.Connection[Any], address: Address, role: str | 
         # another worker may have done it while this one waited
         found = _version(connection, address) or 0
         here = sql.Identifier(address.schema)
-        if not found:
-            connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(here))
+        made = connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", (address.schema,))
+        if not made.rowcount:  # IF NOT EXISTS would ask for the right to make one even where it is there
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(here))
         connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(here))
         for version in range(found, VERSION):
             for statement in _STEPS[version]:
