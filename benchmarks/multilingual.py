@@ -44,7 +44,7 @@ KEPT = {
 
 _JSTS_FROM = 11_201
 _SCOPE = Scope(user="bench", chat="paragraphs")
-_MOST = 1000  # questions asked of a language
+_MOST = 500  # questions asked of a language
 _TURNS = 4000
 
 Pairs = list[tuple[str, str]]
@@ -90,7 +90,8 @@ def paragraphs(embedder: Embedder, data: Path) -> dict[str, float]:
         for name, ranker in rankers.items():
             memory = RoleplayMemory(":memory:", embedder=embedder, ranker=ranker)
             memory.add_turns(
-                _SCOPE, [Turn(text, speaker="Mara", source_id=str(n)) for text, n in place.items()]
+                _SCOPE,
+                [Turn(text, speaker="Mara", role="user", source_id=str(n)) for text, n in place.items()],
             )
             finds[name] = lambda question, memory=memory: int(
                 next((hit.memory.source_id for hit in memory.recall(question, _SCOPE, k=1)), -1)

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from romaine.errors import OptionError
-from romaine.train.recipe import Vocabulary
 from romaine.train.teacher import Side, UseTeacher
-from romaine.train.vocabulary import UNKNOWN, build_lexicon
+from romaine.train.vocabulary import UNKNOWN, Vocabulary, build_lexicon
 
 pytest.importorskip("wordfreq")
 

@@ -196,8 +196,9 @@ def iter_scored_pairs(path: str | os.PathLike[str]) -> Iterator[tuple[str, str, 
             f"{os.fspath(path)}, row {number + 1}: not CSV ({error}); quote texts that hold commas or quotes"
         ) from None
     except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
         raise InputFileError(
-            f"{os.fspath(path)} cannot be read ({getattr(error, 'strerror', None) or error}); give a CSV file of {', '.join(_COLUMNS)}"
+            f"{os.fspath(path)} cannot be read ({reason}); give a CSV file of {', '.join(_COLUMNS)}"
         ) from None
 
 

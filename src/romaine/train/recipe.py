@@ -23,6 +23,7 @@ from romaine.train.objectives import (
     at_least,
     check_numbers,
 )
+from romaine.train.vocabulary import Vocabulary
 
 SLICES = (32, 64, 128, 256)
 """Matryoshka dimensions below the full one, where a recipe names none."""
@@ -91,27 +92,6 @@ class TeacherSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vocabulary:
-    """A vocabulary built for the model, see `romaine.train.vocabulary`, of the first teacher's pieces.
-
-    Attributes:
-        size: Tokens at most.
-        words: By language, as wordfreq names them, how many of its most frequent words are tokens.
-        limits: By script, as Unicode names its letters ("thai"), how many of the teacher's further pieces are
-            tokens at most.
-    """
-
-    size: int = 0
-    words: dict[str, int] = field(default_factory=dict)
-    limits: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_numbers(self, {"size": at_least(0)})
-        if bool(self.size) != bool(self.words):
-            raise OptionError(f"vocabulary: size={self.size} and words={self.words} belong together")
-
-
-@dataclass(frozen=True, kw_only=True)
 class DataSource:
     """One file to learn from.
 
@@ -140,9 +120,7 @@ class DataSource:
         if any(len(span) != 2 or not 1 <= span[0] <= span[1] for span in self.lines):
             raise OptionError(f"lines={self.lines} is not possible; each is [first, last], counted from 1")
         if (self.kind is DataKind.PARALLEL) != bool(self.translation):
-            raise OptionError(
-                f"data of kind {self.kind.value!r}: only kind 'parallel' has translation="
-            )
+            raise OptionError(f"data of kind {self.kind.value!r}: only kind 'parallel' has translation=")
         for name, count in self.sources.items():
             if count < 1:
                 raise OptionError(f"sources.{name}={count} is not possible; it is at least 1")

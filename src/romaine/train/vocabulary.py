@@ -15,7 +15,7 @@ import math
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from romaine.errors import OptionError
-from romaine.train.recipe import Vocabulary
+from romaine.train.objectives import at_least, check_numbers
 
 UNKNOWN = "<unk>"
 """The piece of what no piece covers; it is taken for the most common, so that it weighs next to nothing."""
@@ -33,6 +33,27 @@ _BEGIN = "▁"
 _MARKED = ("latin", "cyrillic", "greek", "arabic")
 _BEGINS = r"(?<![\p{L}\p{M}\p{N}'’])(?=[\p{Latin}\p{Cyrillic}\p{Greek}\p{Arabic}])"
 _PUNCTUATION = r"(?:(?![▁'’])[\p{P}\p{S}])+"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """What a recipe wants of a vocabulary; what is left is filled with the first teacher's pieces.
+
+    Attributes:
+        size: Tokens at most.
+        words: By language, as wordfreq names them, how many of its most frequent words are tokens.
+        limits: By script, as Unicode names its letters ("thai"), how many of the teacher's further pieces are
+            tokens at most.
+    """
+
+    size: int = 0
+    words: dict[str, int] = field(default_factory=dict)
+    limits: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_numbers(self, {"size": at_least(0)})
+        if bool(self.size) != bool(self.words):
+            raise OptionError(f"vocabulary: size={self.size} and words={self.words} belong together")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
