@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from romaine.errors import OptionError
+from romaine.text.chunks import WORD_BEGINS
 from romaine.train.objectives import at_least, check_numbers
 
 UNKNOWN = "<unk>"
@@ -31,7 +32,6 @@ UNKNOWN = "<unk>"
 
 _BEGIN = "▁"
 _MARKED = ("latin", "cyrillic", "greek", "arabic")
-_BEGINS = r"(?<![\p{L}\p{M}\p{N}'’])(?=[\p{Latin}\p{Cyrillic}\p{Greek}\p{Arabic}])"
 _PUNCTUATION = r"(?:(?![▁'’])[\p{P}\p{S}])+"
 
 
@@ -147,7 +147,7 @@ def _script(letter: str) -> str:
 def _tokenizer(vocabulary: list[tuple[str, float]]) -> Tokenizer:
     tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=0, byte_fallback=False))
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Lowercase(), normalizers.Replace(Regex(_BEGINS), _BEGIN)]
+        [normalizers.NFKC(), normalizers.Lowercase(), normalizers.Replace(Regex(WORD_BEGINS), _BEGIN)]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex(_PUNCTUATION), "isolated")]
