@@ -46,8 +46,8 @@ def splits_at_spaces(rust: Any) -> bool:
     """Whether a `tokenizers.Tokenizer` provably gives a text's tokens chunk by chunk.
 
     True for BertNormalizer with clean_text, BertPreTokenizer and WordPiece; and for a pre-tokenizer that
-    first splits at white space, where normalisers are of `_LOCAL` or put something where `WORD_BEGINS`. In both
-    cases no added token may span white space.
+    first splits at white space, where normalisers are of `_LOCAL` or put something where `WORD_BEGINS`. In
+    both cases no added token may span white space.
     """
     normalizer, cuts = _settings_of(rust.normalizer), _settings_of(rust.pre_tokenizer)
     if is_bert(rust):

@@ -135,6 +135,10 @@ def read_corpus(
         name: {"file": source.file, "sha256": sha256_of(paths[name]), "licence": source.licence}
         for name, source in recipe.data.items()
     }
+    for name, source in recipe.data.items():
+        if source.translation:
+            translated = find_file(source.translation, folders)
+            files[f"{name}, other language"] = {"file": source.translation, "sha256": sha256_of(translated)}
     files |= {f"measuring: {path.name}": {"file": path.name, "sha256": sha256_of(path)} for path in measuring}
     return Corpus(pool=pool, sets=sets, files=files)
 
