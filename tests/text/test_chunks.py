@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, models, normalizers, pre_tokenizers
 
 from romaine.errors import ModelFormatError
-from romaine.text.chunks import AsciiWordPiece, ChunkTokenizer, splits_at_spaces
+from romaine.text.chunks import WORD_BEGINS, AsciiWordPiece, ChunkTokenizer, splits_at_spaces
 from romaine.text.tokenizer import Tokenizer
 
 from .conftest import MINILM_TOKENIZER, bert
@@ -166,13 +166,50 @@ def test_ids_are_exact_with_every_option_of_the_normaliser(name: str, texts: lis
     assert fast.encode(texts, add_special_tokens=False).to_lists() == [really(rust, text) for text in texts]
 
 
+def unigram(first: pre_tokenizers.PreTokenizer, begins: str = WORD_BEGINS) -> tokenizers.Tokenizer:
+    """Like those of `romaine.train.vocabulary`."""
+    pieces = ["<unk>", *"▁theky学校에서.!a", "▁the", "▁key", "학교", "학", "교", "▁", "ое", "▁мое"]
+    unigram = models.Unigram([(piece, -float(n)) for n, piece in enumerate(dict.fromkeys(pieces))], unk_id=0)
+    made = tokenizers.Tokenizer(unigram)
+    made.normalizer = normalizers.Sequence(
+        [
+            normalizers.NFKC(),
+            normalizers.Lowercase(),
+            normalizers.Replace(tokenizers.Regex(begins), "▁"),
+        ]
+    )
+    cut = pre_tokenizers.Split(tokenizers.Regex(r"\p{P}+"), "isolated")
+    made.pre_tokenizer = pre_tokenizers.Sequence([first, cut])
+    return made
+
+
+SPLIT = unigram(pre_tokenizers.WhitespaceSplit())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(any_text | tricky_text | ascii_text, max_size=4))
+@example(
+    ["the key", "a\x1cb", "a\x85b", "e \u0301", "a \u0301the", "´the", "\u3000학교에서\xa0the", "a'the 'key"]
+)
+def test_ids_of_a_vocabulary_of_words_are_exact_too(texts: list[str]) -> None:
+    fast = Tokenizer(SPLIT)
+    assert fast._chunks is not None
+    assert fast.encode(texts, add_special_tokens=False).to_lists() == [really(SPLIT, text) for text in texts]
+
+
+def test_a_unigram_that_may_look_across_spaces_is_left_alone() -> None:
+    assert not splits_at_spaces(unigram(pre_tokenizers.Metaspace()))
+    assert not splits_at_spaces(unigram(pre_tokenizers.WhitespaceSplit(), begins=r"(?<=e )k"))
+
+
 @pytest.mark.parametrize("way", ["chunk by chunk"], indirect=True)  # one knows Unicode's white space
 def test_every_character_of_unicode() -> None:
     """Each between two words and beside them, so that splitting and joining characters both show."""
     chars = [chr(code) for code in range(0x110000) if not 0x30000 <= code < 0xE0000]
-    for start in range(0, len(chars), 4096):
-        text = " ".join(f"the{char}key {char}" for char in chars[start : start + 4096])
-        assert FAST.encode([text], add_special_tokens=False).to_lists()[0] == really(REAL, text)
+    for fast, real in ((FAST, REAL), (Tokenizer(SPLIT), SPLIT)):
+        for start in range(0, len(chars), 4096):
+            text = " ".join(f"the{char}key {char}" for char in chars[start : start + 4096])
+            assert fast.encode([text], add_special_tokens=False).to_lists()[0] == really(real, text)
 
 
 @settings(max_examples=300, deadline=None)

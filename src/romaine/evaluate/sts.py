@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import math
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,13 +173,16 @@ def read_scored_pairs(path: str | os.PathLike[str]) -> ScoredPairs:
 def iter_scored_pairs(path: str | os.PathLike[str]) -> Iterator[tuple[str, str, float]]:
     """Yields sentence1, sentence2 and score of each row, one at a time; blank lines are passed over.
 
+    The file may be packed with gzip, as its ending ``.gz`` says.
+
     Raises:
         InputFileError: If it cannot be read or a row has another form, with the row's number and never its
             text.
     """
     number = 0
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+        opened = gzip.open if Path(path).suffix.lower() == ".gz" else open
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
             for number, row in enumerate(csv.reader(file, strict=True), 1):
                 if row:
                     yield _scored_pair(row, f"{os.fspath(path)}, row {number}")
@@ -190,9 +195,10 @@ def iter_scored_pairs(path: str | os.PathLike[str]) -> Iterator[tuple[str, str, 
         raise InputFileError(
             f"{os.fspath(path)}, row {number + 1}: not CSV ({error}); quote texts that hold commas or quotes"
         ) from None
-    except OSError as error:
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
         raise InputFileError(
-            f"{os.fspath(path)} cannot be read ({error.strerror}); give a CSV file of {', '.join(_COLUMNS)}"
+            f"{os.fspath(path)} cannot be read ({reason}); give a CSV file of {', '.join(_COLUMNS)}"
         ) from None
 
 

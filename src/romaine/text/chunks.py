@@ -1,9 +1,10 @@
-"""The fast path of BERT-style tokenizers: what was tokenised once is looked up, chunk by chunk.
+"""The fast path of some tokenizers: what was tokenised once is looked up, chunk by chunk.
 
-BERT's normaliser, pre-tokenizer and WordPiece never look across white space, so a text's tokens are those of
-its space-separated chunks, one after another. Chunks repeat: after 5,000 chat turns nine of ten in the next
-turn have been seen. Looking one up costs a dict access, a tenth of running the tokenizer. At first sight a
-chunk goes to the real tokenizer, or to its WordPiece model alone if it is plain ASCII.
+BERT's normaliser, pre-tokenizer and WordPiece never look across white space, nor do those of
+`romaine.train.vocabulary`, so a text's tokens are those of its space-separated chunks, one after another.
+Chunks repeat: after 5,000 chat turns nine of ten in the next turn have been seen. Looking one up costs a dict
+access, a tenth of running the tokenizer. At first sight a chunk goes to the real tokenizer, or to its
+WordPiece model alone if it is plain ASCII.
 """
 
 from __future__ import annotations
@@ -38,20 +39,40 @@ _SPLIT_BUT_NOT_SPACE = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"
 _WORD = re.compile(r"[0-9A-Za-z]+|[!-/:-@\[-`{-~]")
 
 
+WORD_BEGINS = r"(?<![\p{L}\p{M}\p{N}'’])(?=[\p{Latin}\p{Cyrillic}\p{Greek}\p{Arabic}])"
+"""Where a word begins, as a regular expression; white space before it is like the beginning of the text."""
+
+_LOCAL = ("NFC", "NFKC", "Lowercase")
+"""Normalisers to which white space is a wall."""
+
+
 def splits_at_spaces(rust: Any) -> bool:
     """Whether a `tokenizers.Tokenizer` provably gives a text's tokens chunk by chunk.
 
-    True for BertNormalizer with clean_text, BertPreTokenizer and WordPiece, unless an added token spans white
-    space.
+    True for BertNormalizer with clean_text, BertPreTokenizer and WordPiece; and for a pre-tokenizer that
+    first splits at white space, where normalisers are of `_LOCAL` or put something where `WORD_BEGINS`. In
+    both cases no added token may span white space.
     """
-    normalizer = _settings_of(rust.normalizer)
-    is_bert = (
+    normalizer, cuts = _settings_of(rust.normalizer), _settings_of(rust.pre_tokenizer)
+    if is_bert(rust):
+        splits = bool(normalizer.get("clean_text"))
+    else:
+        steps = normalizer.get("normalizers", ())
+        splits = (
+            type(rust.model).__name__ == "Unigram"
+            and [cut.get("type") for cut in cuts.get("pretokenizers", ())][:1] == ["WhitespaceSplit"]
+            and all(s["type"] in _LOCAL or s.get("pattern") == {"Regex": WORD_BEGINS} for s in steps)
+        )
+    return splits and not any(char.isspace() for char in "".join(_added_spellings(rust)))
+
+
+def is_bert(rust: Any) -> bool:
+    """Whether a `tokenizers.Tokenizer` has BERT's parts."""
+    return (
         type(rust.model).__name__ == "WordPiece"
-        and normalizer.get("type") == "BertNormalizer"
-        and normalizer.get("clean_text")
+        and _settings_of(rust.normalizer).get("type") == "BertNormalizer"
         and _settings_of(rust.pre_tokenizer).get("type") == "BertPreTokenizer"
     )
-    return bool(is_bert) and not any(char.isspace() for char in "".join(_added_spellings(rust)))
 
 
 class ChunkTokenizer:
@@ -59,19 +80,19 @@ class ChunkTokenizer:
 
     Args:
         encode: The real tokenizer, without special tokens. It must satisfy `splits_at_spaces`.
-        plain: Its short cut for plain ASCII chunks, which gives None for any other.
+        plain: Its short cut for plain ASCII chunks, which gives None for any other; None if there is none.
         max_chunks: How many chunks to remember.
     """
 
     def __init__(
         self,
         encode: Callable[[Sequence[str]], list[list[int]]],
-        plain: Callable[[str], list[int] | None],
+        plain: Callable[[str], list[int] | None] | None = None,
         *,
         max_chunks: int = MAX_CHUNKS,
     ) -> None:
         self._encode = encode
-        self._plain = plain
+        self._plain = plain or (lambda _: None)
         self._max_chunks = max_chunks
         self._lock = threading.Lock()
         self._known = _Known()

@@ -14,7 +14,7 @@ import tokenizers
 
 from romaine.errors import ModelFormatError, one_line
 from romaine.text.batching import batches
-from romaine.text.chunks import AsciiWordPiece, ChunkTokenizer, splits_at_spaces
+from romaine.text.chunks import AsciiWordPiece, ChunkTokenizer, is_bert, splits_at_spaces
 from romaine.text.familiar import Familiar
 from romaine.text.growth import check_growth
 from romaine.text.pieces import Pieces, Truncate
@@ -51,7 +51,9 @@ class Tokenizer:
         self.prefix, self.suffix = _special_ids(rust)
         self._chunks = None
         if splits_at_spaces(rust):
-            self._chunks = ChunkTokenizer(self._encode_exactly, AsciiWordPiece(rust).ids)
+            self._chunks = ChunkTokenizer(
+                self._encode_exactly, AsciiWordPiece(rust).ids if is_bert(rust) else None
+            )
 
     @cached_property
     def unk_id(self) -> int | None:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from romaine.errors import InputFileError, OptionError
 from romaine.models.integrity import sha256_of
 from romaine.train.cleaning import Contamination, measuring_texts, text_key
+from romaine.train.parallel import Encode, parallel_examples
 from romaine.train.recipe import PAIRED, DataKind, Recipe
-from romaine.train.records import Example, is_held_out, sample_examples
+from romaine.train.records import Example, is_held_out, read_examples, sample_examples
 
 
 class TextPool:
@@ -75,7 +76,9 @@ class Corpus:
     files: Mapping[str, Mapping[str, Any]]
 
 
-def read_corpus(recipe: Recipe, *, folders: Sequence[Path], measuring: Sequence[Path] = ()) -> Corpus:
+def read_corpus(
+    recipe: Recipe, *, folders: Sequence[Path], measuring: Sequence[Path] = (), encode: Encode | None = None
+) -> Corpus:
     """Reads all data of a recipe.
 
     Files are passed over once or twice and never held: what is kept is a sample of records, and each of their
@@ -86,6 +89,7 @@ def read_corpus(recipe: Recipe, *, folders: Sequence[Path], measuring: Sequence[
         recipe: Which data, how much of it, and how much is held out.
         folders: Where its files are looked up, in order.
         measuring: Files that no training text may repeat.
+        encode: A teacher that knows all languages, where data are of kind "parallel".
 
     Raises:
         InputFileError: If a file is missing or cannot be used.
@@ -99,7 +103,14 @@ def read_corpus(recipe: Recipe, *, folders: Sequence[Path], measuring: Sequence[
     held: dict[str, list[Example]] = {}
     counts: dict[str, dict[str, int]] = {}
     for name, source in recipe.data.items():
-        sample, counts[name] = sample_examples(paths[name], source, key)
+        if source.kind is DataKind.PARALLEL:
+            assert encode is not None
+            examples: Iterable[Example] = parallel_examples(
+                paths[name], find_file(source.translation, folders), source, encode
+            )
+        else:
+            examples = read_examples(paths[name], source.kind, lines=source.lines)
+        sample, counts[name] = sample_examples(examples, source, key)
         share = recipe.watch.held_out if name in watched else 0.0
         out = [is_held_out(example, source.kind, share, key) for example in sample]
         kept[name] = [example for example, is_out in zip(sample, out, strict=True) if not is_out]
@@ -124,6 +135,10 @@ def read_corpus(recipe: Recipe, *, folders: Sequence[Path], measuring: Sequence[
         name: {"file": source.file, "sha256": sha256_of(paths[name]), "licence": source.licence}
         for name, source in recipe.data.items()
     }
+    for name, source in recipe.data.items():
+        if source.translation:
+            translated = find_file(source.translation, folders)
+            files[f"{name}, other language"] = {"file": source.translation, "sha256": sha256_of(translated)}
     files |= {f"measuring: {path.name}": {"file": path.name, "sha256": sha256_of(path)} for path in measuring}
     return Corpus(pool=pool, sets=sets, files=files)
 

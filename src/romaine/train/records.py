@@ -6,10 +6,10 @@ import csv
 import heapq
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, TextIO, TypeAlias, TypeVar
 
 from romaine.errors import InputFileError
 from romaine.evaluate.sts import iter_scored_pairs
@@ -18,6 +18,9 @@ from romaine.train.dictionaries import read_dictionary, read_wordnet
 from romaine.train.recipe import PAIRED, DataKind, DataSource
 
 T = TypeVar("T")
+
+Spans: TypeAlias = Sequence[tuple[int, int]]
+"""First and last of lines, counted from 1; empty for all lines."""
 
 _LEFT = ("query", "anchor", "sentence1", "question", "word")
 _RIGHT = ("positive", "sentence2", "answer", "definition")
@@ -46,7 +49,9 @@ class Example:
         return hash64("\x1f".join([*self.texts, *([] if self.score is None else [str(self.score)])]), key)
 
 
-def sample_examples(path: Path, source: DataSource, key: bytes) -> tuple[list[Example], dict[str, int]]:
+def sample_examples(
+    examples: Iterable[Example], source: DataSource, key: bytes
+) -> tuple[list[Example], dict[str, int]]:
     """A balanced, reproducible sample of a file's examples without repeats, and how many were read.
 
     Which examples are kept depends on their content and the key alone, not on the order of lines: each gets a
@@ -56,7 +61,7 @@ def sample_examples(path: Path, source: DataSource, key: bytes) -> tuple[list[Ex
     seen: set[int] = set()
     kept: dict[str, list[tuple[int, int, Example]]] = {}
     read = 0
-    for example in read_examples(path, source.kind):
+    for example in examples:
         if source.sources and example.source not in source.sources:
             continue
         read += 1
@@ -95,7 +100,7 @@ def fill_evenly(available: Mapping[str, int], total: int) -> dict[str, int]:
     return shares
 
 
-def read_examples(path: Path, kind: DataKind) -> Iterator[Example]:
+def read_examples(path: Path, kind: DataKind, *, lines: Spans = ()) -> Iterator[Example]:
     """Yields the records of a file without holding it in memory.
 
     * texts: ``.jsonl`` (a string a line, or an object with ``turns`` or any of ``text``, ``query``,
@@ -108,8 +113,8 @@ def read_examples(path: Path, kind: DataKind) -> Iterator[Example]:
     * dictionary: the ``.index`` of a dictd dictionary, its ``.dict.dz`` or ``.dict`` beside it.
     * wordnet: a ``data.*`` file of WordNet.
 
-    All but a dictionary, WordNet and a ``.csv`` of scored pairs may end in ``.gz``. An object's ``source``
-    names its source, else the file does.
+    All but a dictionary and WordNet may end in ``.gz``. An object's ``source`` names its source, else the
+    file does. `lines` are the spans of lines, in CSV of rows, that are read; dictionaries have none.
 
     Raises:
         InputFileError: If the file is missing, of another kind or damaged; with the line's number, never its
@@ -119,11 +124,12 @@ def read_examples(path: Path, kind: DataKind) -> Iterator[Example]:
         read = read_dictionary if kind is DataKind.DICTIONARY else read_wordnet
         yield from (Example(path.name, entry) for entry in read(path))
         return
-    if kind is DataKind.SCORED and path.suffix.lower() == ".csv":
-        for left, right, score in iter_scored_pairs(path):
-            yield Example(path.name, (left, right), score)
+    if kind is DataKind.SCORED and kind_of(path) == ".csv":
+        for number, (left, right, score) in enumerate(iter_scored_pairs(path), 1):
+            if _within(number, lines):
+                yield Example(path.name, (left, right), score)
         return
-    readers: dict[str, Callable[[Path, DataKind], Iterator[Example]]] = {".jsonl": _json_lines}
+    readers: dict[str, Callable[[Path, DataKind, Spans], Iterator[Example]]] = {".jsonl": _json_lines}
     if kind in (DataKind.TEXTS, DataKind.PAIRS):
         readers |= {".csv": _columns, ".tsv": _columns}
     if kind is DataKind.TEXTS:
@@ -132,13 +138,17 @@ def read_examples(path: Path, kind: DataKind) -> Iterator[Example]:
         allowed = [*readers, ".csv"] if kind is DataKind.SCORED else list(readers)
         raise InputFileError(f"{path} cannot be read as {kind.value}; allowed: {', '.join(allowed)}")
     try:
-        yield from readers[kind_of(path)](path, kind)
+        yield from readers[kind_of(path)](path, kind, lines)
     except UNREADABLE as error:
         raise InputFileError(f"{path} cannot be read: {error}") from error
 
 
-def _json_lines(path: Path, kind: DataKind) -> Iterator[Example]:
-    for number, line in _numbered(path, iter):
+def _within(number: int, lines: Spans) -> bool:
+    return not lines or any(first <= number <= last for first, last in lines)
+
+
+def _json_lines(path: Path, kind: DataKind, lines: Spans) -> Iterator[Example]:
+    for number, line in _numbered(path, iter, lines):
         if not line.strip():
             continue
         try:
@@ -193,9 +203,9 @@ def _string(record: Mapping[str, Any], keys: tuple[str, ...]) -> str:
     return text
 
 
-def _columns(path: Path, kind: DataKind) -> Iterator[Example]:
+def _columns(path: Path, kind: DataKind, lines: Spans) -> Iterator[Example]:
     delimiter = "\t" if kind_of(path) == ".tsv" else ","
-    for number, row in _numbered(path, lambda file: csv.reader(file, delimiter=delimiter)):
+    for number, row in _numbered(path, lambda file: csv.reader(file, delimiter=delimiter), lines):
         if not row:
             continue
         if kind is DataKind.TEXTS:
@@ -206,15 +216,16 @@ def _columns(path: Path, kind: DataKind) -> Iterator[Example]:
             raise InputFileError(f"{path}, row {number}: {len(row)} columns instead of 2 or 3")
 
 
-def _lines(path: Path, _kind: DataKind) -> Iterator[Example]:
-    yield from (Example(path.name, (line,)) for _, line in _numbered(path, iter))
+def _lines(path: Path, _kind: DataKind, lines: Spans) -> Iterator[Example]:
+    yield from (Example(path.name, (line,)) for _, line in _numbered(path, iter, lines))
 
 
-def _numbered(path: Path, rows: Callable[[TextIO], Iterator[T]]) -> Iterator[tuple[int, T]]:
+def _numbered(path: Path, rows: Callable[[TextIO], Iterator[T]], lines: Spans) -> Iterator[tuple[int, T]]:
     number = 0
     with open_text(path) as file:
         try:
             for number, row in enumerate(rows(file), 1):
-                yield number, row
+                if _within(number, lines):
+                    yield number, row
         except UNREADABLE as error:
             raise InputFileError(f"{path} cannot be read after row {number}: {error}") from error

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from romaine.arrays import FloatArray
 from romaine.errors import OptionError
@@ -27,9 +29,10 @@ from romaine.train.panel import assemble
 from romaine.train.questions import QuestionMaker
 from romaine.train.recipe import DataKind, Recipe
 from romaine.train.results import CHECKPOINTS, TrainResult, TrainRun, write_results
-from romaine.train.teacher import ModelTeacher, Side, Teacher, load_teacher, model_of
+from romaine.train.teacher import ModelTeacher, Side, Teacher, UseTeacher, load_teacher
 from romaine.train.trainer import Trainer
-from romaine.train.vector_cache import token_vectors
+from romaine.train.vector_cache import encoded, token_vectors
+from romaine.train.vocabulary import build_lexicon
 from romaine.train.watch import observer_for
 
 _QUESTIONS = 2  # sets the random numbers of fixed questions apart
@@ -55,12 +58,15 @@ def run_training(run: TrainRun, *, show_progress: bool = False) -> TrainResult:
     progress = partial(progress_bar, show=show_progress)
     sts_files = [find_file(recipe.watch.sts, run.data)] if recipe.watch.sts else []
     sts = read_scored_pairs(sts_files[0]) if sts_files else None
-    corpus = read_corpus(recipe, folders=run.data, measuring=(*run.measuring, *sts_files))
-    maker = _question_maker(corpus, recipe)
-    first = ModelTeacher(model_of(recipe.teachers[0]), device=device, threads=run.threads)
-    others = [load_teacher(spec, device=device, threads=run.threads) for spec in recipe.teachers[1:]]
-    teachers: list[Teacher] = [first, *others]
     cache = run.cache if run.cache is not None else run.out / "teachers"
+    teachers = [load_teacher(spec, device=device, threads=run.threads) for spec in recipe.teachers]
+    corpus = read_corpus(
+        recipe,
+        folders=run.data,
+        measuring=(*run.measuring, *sts_files),
+        encode=partial(encoded, teachers[0], side=Side.DOCUMENT, cache=cache),
+    )
+    maker = _question_maker(corpus, recipe)
     panel = assemble(
         list(zip(teachers, (spec.weight for spec in recipe.teachers), strict=True)),
         corpus.pool.texts,
@@ -70,7 +76,8 @@ def run_training(run: TrainRun, *, show_progress: bool = False) -> TrainResult:
         progress=progress,
         seed=recipe.seed,
     )
-    tokenizer = TextTokenizer(first.vocabulary())
+    words, vectors, odds = _words(recipe, teachers, cache)
+    tokenizer = TextTokenizer(words)
     tokens = tokenizer.encode(corpus.pool.texts, add_special_tokens=False)
     context = Context(
         corpus=corpus,
@@ -93,10 +100,12 @@ def run_training(run: TrainRun, *, show_progress: bool = False) -> TrainResult:
         fingerprint=_fingerprint(recipe, corpus, teachers),
         device=device,
     )
-    start = _initial(recipe, context, token_vectors(first, cache=cache))
+    if odds is None:
+        odds = token_odds(context.tokens.take(_frequent(recipe, corpus)), len(vectors))
+    start = initial_table(vectors, odds, dim=recipe.dim, initial=recipe.initial, seed=recipe.seed)
     with progress("training", recipe.steps) as advance:
         trained = trainer.run(start, advance)
-    return write_results(run, corpus, teachers, trained, observer, first.vocabulary())
+    return write_results(run, corpus, teachers, trained, observer, words)
 
 
 def checked_device(device: str) -> str:
@@ -148,11 +157,22 @@ def _union(ids: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     return found[found >= 0]
 
 
-def _initial(recipe: Recipe, context: Context, vectors: FloatArray) -> FloatArray:
-    names = recipe.initial.data or tuple(recipe.data)
-    texts = _union([context.corpus.sets[name].texts for name in names])
-    odds = token_odds(context.tokens.take(texts), len(vectors))
-    return initial_table(vectors, odds, dim=recipe.dim, initial=recipe.initial, seed=recipe.seed)
+def _words(
+    recipe: Recipe, teachers: Sequence[Teacher], cache: Path
+) -> tuple[Tokenizer, FloatArray, NDArray[np.float64] | None]:
+    """The tokenizer, each token's vector, and how probable it is where a vocabulary of its own says it."""
+    first = teachers[0]
+    if isinstance(first, UseTeacher):
+        lexicon = build_lexicon(recipe.vocabulary, first.pieces())
+        vectors = encoded(first, lexicon.surfaces, side=Side.DOCUMENT, cache=cache)
+        return lexicon.tokenizer, vectors, lexicon.odds
+    assert isinstance(first, ModelTeacher)
+    return first.vocabulary(), token_vectors(first, cache=cache), None
+
+
+def _frequent(recipe: Recipe, corpus: Corpus) -> NDArray[np.int64]:
+    """Ids of the texts that say how frequent tokens are."""
+    return _union([corpus.sets[name].texts for name in recipe.initial.data or tuple(recipe.data)])
 
 
 def _fingerprint(recipe: Recipe, corpus: Corpus, teachers: Sequence[Teacher]) -> str:

