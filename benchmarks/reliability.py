@@ -1,9 +1,11 @@
 """The promises of the memory, attacked: random plays against a model, kills, flipped bits, a shared file.
 
     python benchmarks/reliability.py [--long] [--queries N] [--kills N] [--flips N] [--seconds S]
+    python benchmarks/reliability.py --postgres [--long] [--steps N]
 
 Prints a line for each attack with what was done and how often it failed, and how; the exit code is 1 if
-anything did. Without `--long` all of it is short. The attacks themselves are those of `tests/reliability`.
+anything did. Without `--long` all of it is short. With `--postgres` it is done to a Postgres
+server, one of its own or that of ROMAINE_TEST_POSTGRES: the same plays on it and on SQLite, step by step. The attacks themselves are those of `tests/reliability`.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ sys.path.insert(0, str(ROOT))
 # the attacks are found once the repository's root is on the path
 from tests.reliability import kills  # noqa: E402
 from tests.reliability.flips import flip_bits  # noqa: E402
+from tests.reliability.side_by_side import PlayOnBoth  # noqa: E402
 from tests.reliability.whole_plays import play, shortest  # noqa: E402
 from tests.reliability.writers import Nursery  # noqa: E402
 
@@ -77,6 +80,23 @@ def play_against_model(queries: int, worker: int) -> Outcome:
             outcome.failures.append(f"seed {seed}: {problem}")
         outcome.done.update(queries=max(1, played.checker.queries), plays=1, operations=len(played.log))
     return outcome
+
+
+def play_on_both(steps: int, worker: int) -> Outcome:
+    """Random plays on SQLite and Postgres, until so many steps were played."""
+    gem, outcome = Embedder(dim=64), Outcome()
+    for game in count():
+        if outcome.done["steps"] >= steps:
+            return outcome
+        seed, number = worker + WORKERS * game, (40, 120, 240)[game % 3]
+        problem, played = play(seed, range(number), gem, PlayOnBoth)
+        if problem is not None and len(outcome.failures) < SHRUNK:
+            problem, log = shortest(seed, range(number), gem, PlayOnBoth)
+            problem = "\n".join([*log, problem])
+        if problem is not None:
+            outcome.failures.append(f"seed {seed}: {problem}")
+        outcome.done.update(queries=played.checker.queries, plays=1, steps=number)
+        print(f"  worker {worker}: {outcome.done['steps']:,} steps", file=sys.stderr, flush=True)
 
 
 def kill_writers(number: int, worker: int) -> Outcome:
@@ -217,8 +237,13 @@ def main() -> None:
     parser.add_argument("--flips", type=int, help="bits flipped (1,000 or 100)")
     parser.add_argument("--processes", type=int, default=8, help="that share a file")
     parser.add_argument("--seconds", type=float, help="for which they do (60 or 10)")
+    parser.add_argument("--postgres", action="store_true", help="attack memories in Postgres")
+    parser.add_argument("--steps", type=int, help="of plays on Postgres and SQLite (100,000 or 1,000)")
     options = parser.parse_args()
     long = options.long
+    if options.postgres:
+        steps = options.steps if options.steps is not None else (100_000 if long else 1_000)
+        sys.exit(1 if report("Postgres beside SQLite", partial(on_all_cores, play_on_both, steps)) else 0)
     queries = options.queries if options.queries is not None else (200_000 if long else 10_000)
     killed = options.kills if options.kills is not None else (1_000 if long else 100)
     flips = options.flips if options.flips is not None else (1_000 if long else 100)
