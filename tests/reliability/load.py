@@ -36,12 +36,16 @@ class Load:
         self.errors: Counter[str] = Counter()
         self.failures: list[str] = []
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._work, args=(n,)) for n in range(workers)]
+        self._threads = [threading.Thread(target=self._work, args=(n,), daemon=True) for n in range(workers)]
 
     def __enter__(self) -> Load:  # noqa: PYI034 - Self needs Python 3.11
         for thread in self._threads:
             thread.start()
-        self.wait_for_each()
+        try:
+            self.wait_for_each()
+        except AssertionError:
+            self._stop.set()
+            raise
         return self
 
     def __exit__(
@@ -95,6 +99,8 @@ class Load:
                     self._write(memory, worker, f"{worker}-{number}")
                     number += 1
         except BaseException as error:
+            if self._stop.is_set() and isinstance(error, StorageUnreachableError | StorageUnsureError):
+                return
             self.failures.append(f"worker {worker}: {error!r}")
 
     def _write(self, memory: RoleplayMemory, worker: int, name: str) -> None:
@@ -133,4 +139,6 @@ class Load:
                 self._note(error)
 
     def _note(self, error: StorageError) -> None:
+        if self._stop.is_set():
+            raise error
         self.errors[type(error).__name__] += 1

@@ -52,7 +52,7 @@ def turn(text: str) -> Turn:
 
 @pytest.mark.parametrize(
     ("fault", "times"),
-    [(OwnServer.crash_and_start, 3), (OwnServer.drop_connections, 6), (OwnServer.kill_backend, 2)],
+    [(OwnServer.crash_and_start, 2), (OwnServer.drop_connections, 5), (OwnServer.kill_backend, 1)],
     ids=lambda given: getattr(given, "__name__", None),
 )
 def test_workers_get_on_after_a_fault_and_lose_nothing(

@@ -217,8 +217,13 @@ def check_version(number: int, least: int, address: Address) -> None:
 
 
 def _version(connection: psycopg.Connection[Any], address: Address) -> int | None:
-    there = connection.execute("SELECT to_regclass(%s)", (f"{address.schema}.schema_version",)).fetchone()
-    if there is None or there[0] is None:
+    # to_regclass may remember from before a lock was waited for that there was none
+    there = connection.execute(
+        """SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = %s AND c.relname = 'schema_version'""",
+        (address.schema,),
+    )
+    if there.fetchone() is None:
         return None
     query = sql.SQL("SELECT number, least FROM {}.schema_version").format(sql.Identifier(address.schema))
     row = connection.execute(query).fetchone()
