@@ -17,6 +17,7 @@ from romaine.errors import (
     OtherEmbedderError,
     StorageBusyError,
     StorageCorruptError,
+    UnknownNameError,
 )
 from romaine.memory.change import Change
 from romaine.memory.checks import check_id
@@ -201,6 +202,14 @@ class Store:
     def _note_embedder(self, transaction: Transaction, wanted: VectorFormat) -> None:
         claimed = transaction.setting("embedder")
         if claimed is None:
+            if wanted not in self.storage.vector_formats:
+                allowed = [each.value for each in VectorFormat if each in self.storage.vector_formats]
+                raise UnknownNameError(
+                    "vector_format",
+                    wanted.value,
+                    allowed,
+                    "halfvec is for Postgres with pgvector.",
+                )
             transaction.set("vector_format", wanted.value)
             transaction.set("full_dim", self.embedder.full_dim)
             for key, value in wording(self.analyzer).items():

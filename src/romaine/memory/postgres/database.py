@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.types import TypeInfo
 from psycopg_pool import ConnectionPool
 
-from romaine.errors import StorageForkedError, StorageReadOnlyError, StorageUnsureError
+from romaine.errors import StorageError, StorageForkedError, StorageReadOnlyError, StorageUnsureError
+from romaine.memory.codec import VectorFormat
 from romaine.memory.postgres import schema
 from romaine.memory.postgres.address import Address
 from romaine.memory.postgres.errors import closed, in_words, is_lost
-from romaine.memory.postgres.rows import TermsLoader
+from romaine.memory.postgres.rows import HalfVector, PackedDumper, TermsLoader
 from romaine.memory.postgres.session import BoundSession, opening
 from romaine.memory.postgres.snapshot import PostgresSnapshot
 from romaine.memory.postgres.transaction import PostgresTransaction
@@ -64,7 +66,7 @@ class PostgresStorage(Storage):
             min_size=0,
             max_size=self._address.pool,
             timeout=min(lock_timeout, _REACH_SECONDS),
-            configure=_configure,
+            configure=self._configure,
             name="romaine",
             open=True,
         )
@@ -136,6 +138,19 @@ class PostgresStorage(Storage):
 
     # --- inside --------------------------------------------------------------------------------------------
 
+    def _configure(self, connection: Connection) -> None:
+        connection.adapters.register_loader(_INTEGERS, TermsLoader)
+        if self._binding.halfvec is not None:
+            TypeInfo("halfvec", *self._binding.halfvec).register(connection)
+            dumper = type("HalfVectorDumper", (PackedDumper,), {"oid": self._binding.halfvec[0]})
+            connection.adapters.register_dumper(HalfVector, dumper)
+
+    @property
+    def vector_formats(self) -> frozenset[VectorFormat]:  # type: ignore[override]
+        """As `Storage.vector_formats`; halfvec only where pgvector is."""
+        missing = {VectorFormat.HALFVEC} if self._binding.halfvec is None else set()
+        return frozenset(VectorFormat) - missing
+
     @contextmanager
     def _session(self, users: tuple[str, ...], *, writes: bool) -> Iterator[BoundSession]:
         with self._changed:
@@ -172,7 +187,7 @@ class PostgresStorage(Storage):
 
     def _commit(self, connection: Connection) -> None:
         try:
-            connection.execute("COMMIT")
+            done = connection.execute("COMMIT").statusmessage
         except psycopg.Error as error:
             if is_lost(error):
                 raise StorageUnsureError(
@@ -180,6 +195,10 @@ class PostgresStorage(Storage):
                     " it is there or nothing; look before you write it again"
                 ) from None
             raise
+        if (
+            done != "COMMIT"
+        ):  # what failed before was caught inside the block, and is not undone by that alone
+            raise StorageError(f"{self.name}: a part of the write failed; all of it was undone")
 
 
 @contextmanager
@@ -219,10 +238,6 @@ def _how(address: Address) -> dict[str, Any]:
 def _connected(address: Address) -> Iterator[Connection]:
     with psycopg.connect(**_how(address)) as connection:
         yield connection
-
-
-def _configure(connection: Connection) -> None:
-    connection.adapters.register_loader(_INTEGERS, TermsLoader)
 
 
 def _end(connection: Connection) -> None:

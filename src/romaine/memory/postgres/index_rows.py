@@ -54,7 +54,7 @@ def index_rows(
     session: BoundSession, segment: Segment, version: int, dim: int, vector_format: VectorFormat
 ) -> Iterator[IndexRows]:
     """As `Snapshot.index_rows`."""
-    size = dim * vector_format.dtype.itemsize
+    size = vector_format.size(dim)
     rows = changed_since(session, segment, version)
     row_ids = [no for no, known_by in rows if witnessed(segment, known_by)]
     for start in range(0, len(row_ids), _ROWS_AT_ONCE):

@@ -164,7 +164,7 @@ class PostgresSnapshot(Snapshot):
         rows = self.session.all(
             "SELECT no, vector FROM vector WHERE no = ANY (%s::bigint[])", (sorted(row_ids),)
         )
-        size = dim * self.vector_format.dtype.itemsize
+        size = self.vector_format.size(dim)
         blobs = {no: blob for no, blob in rows if len(blob) == size}
         unpacked = np.nan_to_num(self.vector_format.unpack(list(blobs.values()), dim))
         return dict(zip(blobs, unpacked, strict=True))
@@ -209,7 +209,7 @@ class PostgresSnapshot(Snapshot):
         return 0 if row is None else int(row[0])
 
     def findings(self, dim: int, terms_of: Callable[[Memory], TermIds]) -> Findings:
-        return checking.findings(self.session, dim * self.vector_format.dtype.itemsize, terms_of)
+        return checking.findings(self.session, self.vector_format.size(dim), terms_of)
 
     def pending(self, row_id: int, limit: int | None) -> list[Pending]:
         return [

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from romaine.memory.codec import content_checksum, vector_checksum
-from romaine.memory.postgres.rows import INSERT, UPDATE, optional_bytes, owner_of, to_array, to_bytes
+from romaine.memory.codec import VectorFormat, content_checksum, vector_checksum
+from romaine.memory.postgres.rows import (
+    INSERT,
+    UPDATE,
+    HalfVector,
+    optional_bytes,
+    owner_of,
+    to_array,
+    to_bytes,
+)
 from romaine.memory.postgres.session import SETTINGS, BoundSession, encoded_setting
 from romaine.memory.postgres.snapshot import PostgresSnapshot
 from romaine.memory.rows import encoded, row_checksum
@@ -31,7 +39,8 @@ _GONE = """INSERT INTO gone (space, change, memory, owner)
 _ROOTS_GONE = """SELECT r FROM unnest(%(roots)s::bigint[]) AS r
     WHERE NOT EXISTS (SELECT FROM memory WHERE no = r)
     AND NOT EXISTS (SELECT FROM memory WHERE root = r AND root <> no)"""
-_UNNEST = """unnest(%s::bytea[], %s::bytea[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
+# vectors are sent as they are: of lists the driver would make text
+_UNNEST = """unnest(%b, %b, %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
     AS p (vector, context, terms, checksum, previous, no) JOIN memory m ON m.no = p.no"""
 _REPLACED = """ON CONFLICT (no) DO UPDATE SET vector = excluded.vector, context = excluded.context,
     terms = excluded.terms, checksum = excluded.checksum, previous = excluded.previous"""
@@ -58,6 +67,16 @@ _SWITCH = (
 )
 
 
+_TO_HALFVEC, _TO_BYTEA = (
+    [
+        f"ALTER TABLE {table} ALTER vector TYPE {kind} USING NULL, ALTER context TYPE {kind} USING NULL"
+        for table in ("vector", "next_vector")
+    ]
+    for kind in ("halfvec", "bytea")
+)
+"""Of tables without rows."""
+
+
 class PostgresTransaction(PostgresSnapshot, Transaction):
     """A change of what a database keeps, inside a transaction that writes."""
 
@@ -72,6 +91,8 @@ class PostgresTransaction(PostgresSnapshot, Transaction):
         else:
             owner = owner_of(next(iter(self._users))) if len(self._users) == 1 else None
             self.session.do(_SET, (to_bytes(key), encoded_setting(value), owner))
+        if key == "vector_format":
+            self._shape_vectors(str(value))
         if key in SETTINGS:
             self.session.settings.pop(key, None)
             self.session.settings |= {} if value is None else {key: value}
@@ -197,12 +218,26 @@ class PostgresTransaction(PostgresSnapshot, Transaction):
             self.session.do("UPDATE space SET changed = %s WHERE no = %s", (version, space))
         return self._touched[space]
 
+    def _shape_vectors(self, vector_format: str) -> None:
+        """Gives the columns of a new memory's vectors their type; the tables' owner does that."""
+        is_half = vector_format == VectorFormat.HALFVEC.value
+        ((kind, role),) = self.session.all(
+            """SELECT format_type(atttypid, NULL), current_setting('role')
+            FROM pg_attribute WHERE attrelid = 'vector'::regclass AND attname = 'vector'"""
+        )
+        if is_half != (kind == "bytea"):
+            return
+        self.session.do("SELECT set_config('role', 'none', true)")
+        for statement in _TO_HALFVEC if is_half else _TO_BYTEA:
+            self.session.do(statement)
+        self.session.do("SELECT set_config('role', %s, true)", (role,))
+
     def _packed(self, vectors: RowVectors) -> list[list[Any]]:
         """Vectors, contexts, terms, checksums, roots of the turns before and row ids."""
         packed = self.vector_format.pack(vectors.vectors), self.vector_format.pack(vectors.contexts)
+        kind = HalfVector if self.vector_format is VectorFormat.HALFVEC else bytes
         return [
-            packed[0],
-            packed[1],
+            *([kind(blob) for blob in blobs] for blobs in packed),
             [to_array(terms) for terms in vectors.terms],
             [
                 vector_checksum(vector, context, previous)
