@@ -40,7 +40,8 @@ def server() -> str:
 
 def url_for(folder: Path, **options: str) -> str:
     """The URL of a schema, the same one for the same folder; empty until it is opened."""
-    options = {"schema": schema_for(folder), **options}
+    here = schema_for(folder)
+    options = {"schema": here, "application_name": here, **options}
     url = server()
     return url + ("&" if "?" in url else "?") + "&".join(f"{name}={value}" for name, value in options.items())
 

@@ -18,8 +18,11 @@ _OURS = ("schema", "role", "pool", "prepare")
 _DEFAULTS = {
     "connect_timeout": "10",
     "fallback_application_name": "romaine",
-    # of a server that has vanished from the net, nothing would be heard for minutes
+    # of a server that has vanished from the net, nothing would be heard for hours
     "tcp_user_timeout": "30000",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
 }
 
 
