@@ -4,8 +4,8 @@
 
 Reads JSON a line and answers a line: {"fill": USER, "turns": [[text, source], ...]} adds turns as
 `add(infer=False)` would, many at a time; {"search": [[user, question], ...], "k": k} gives for each the
-sources found and the milliseconds taken. Turns and questions are embedded by romaine's bundled model, which this
-process imports, too; no language model is asked.
+sources found and the milliseconds taken. Turns and questions are embedded by romaine's bundled model, which
+this process imports, too; no language model is asked.
 """
 
 from __future__ import annotations
@@ -63,12 +63,17 @@ def opened(url: str, collection: str) -> Memory:
     return memory
 
 
+def name_of(user: str) -> str:
+    """A user's name as mem0 takes it."""
+    return user.replace(" ", "-")
+
+
 def fill(memory: Memory, user: str, turns: list[tuple[str, str]]) -> None:
     """Adds the rows that `add(infer=False)` makes of turns, in one call of its store."""
     now = datetime.now(timezone.utc).isoformat()
     payloads = [
         {
-            "user_id": user, "role": "user", "data": text, "source": source,
+            "user_id": name_of(user), "role": "user", "data": text, "source": source,
             "hash": hashlib.md5(text.encode()).hexdigest(), "created_at": now, "updated_at": now,
             "text_lemmatized": lemmatize_for_bm25(text),
         }
@@ -82,7 +87,7 @@ def search(memory: Memory, asked: list[tuple[str, str]], k: int) -> list[Any]:
     answers = []
     for user, question in asked:
         start = time.perf_counter()
-        found = memory.search(question, top_k=k, filters={"user_id": user}, threshold=0.0)["results"]
+        found = memory.search(question, top_k=k, filters={"user_id": name_of(user)}, threshold=0.0)["results"]
         answers.append([[hit["metadata"]["source"] for hit in found], (time.perf_counter() - start) * 1e3])
     return answers
 

@@ -103,6 +103,11 @@ class Bench:
         for number, conversation in enumerate(self.conversations):
             yield f"talk {number}", [turn for turn in conversation.turns if turn.text.strip()]
 
+    def few(self, count: int, seed: int) -> Bench:
+        """Some of its users, so that a worker need not load all."""
+        users = random.Random(seed).sample(list(self.users.items()), min(count, len(self.users)))
+        return Bench(dict(users), {}, [])
+
     def questions(self, count: int, seed: int) -> list[tuple[str, str]]:
         """Users, a few times each in a row, and what they ask."""
         chance = random.Random(seed)
@@ -159,7 +164,7 @@ def summary(times: Sequence[tuple[float, float]]) -> dict[str, float]:
 
 def warm(places: dict[str, str | Path], bench: Bench, asked: int) -> dict[str, dict[str, float]]:
     """Recalls of scopes that were asked before, an engine after the other."""
-    few = Bench(dict(random.Random(2).sample(list(bench.users.items()), min(20, len(bench.users)))), {}, [])
+    few = bench.few(20, seed=2)
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in places}
     with ExitStack() as stack:
         memories = {n: stack.enter_context(RoleplayMemory(place)) for n, place in places.items()}
@@ -235,7 +240,9 @@ def workers(place: str | Path, bench: Bench, count: int, seconds: float) -> dict
     context = multiprocessing.get_context("spawn")
     ready, told, begin = context.Queue(), context.Queue(), context.Event()
     processes = [
-        context.Process(target=work, args=(place, bench.questions(200, n), seconds, ready, begin, told))
+        context.Process(
+            target=work, args=(place, bench.few(20, n).questions(200, n), seconds, ready, begin, told)
+        )
         for n in range(count)
     ]
     for process in processes:
@@ -284,22 +291,24 @@ class Mem0:
         self._process.wait(30)
 
 
-def beside_mem0(python: str, bench: Bench, limit: int, asked: int) -> dict[str, Any]:
+def beside_mem0(python: str, bench: Bench, limit: int, asked: int, *, filled: bool) -> dict[str, Any]:
     """What mem0 does with the same turns; all of `limit` and the conversations."""
     url = postgres.server()
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP TABLE IF EXISTS bench_mem0")
-    mem0, count = Mem0(python, url), 0
+    count, start = 0, time.perf_counter()
     held = {user: texts for user, texts in bench.users.items() if (count := count + len(texts)) <= limit}
-    start, filled = time.perf_counter(), 0
-    for user, turns in Bench(held, {}, bench.conversations).everything():
-        told = [[f"{turn.speaker}: {turn.text}", turn.source_id] for turn in turns]
-        filled += mem0.ask(fill=user, turns=told)
-    rate = filled / (time.perf_counter() - start)
-    few = Bench(dict(list(held.items())[:20]), {}, [])
+    turns_of = list(Bench(held, {}, bench.conversations).everything())
+    if not filled:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("DROP TABLE IF EXISTS bench_mem0")
+    mem0 = Mem0(python, url)
+    for user, turns in () if filled else turns_of:
+        mem0.ask(fill=user, turns=[[f"{turn.speaker}: {turn.text}", turn.source_id] for turn in turns])
+    memories = sum(len(turns) for _, turns in turns_of)
+    rate = None if filled else memories / (time.perf_counter() - start)
+    few = Bench(held, {}, []).few(20, seed=2)
     mem0.ask(search=few.questions(5, 9), k=K)
     times = [(taken, 0.0) for _, taken in mem0.ask(search=few.questions(asked, 3), k=K)]
-    found: dict[str, Any] = {"memories": filled, "turns/s": rate, "recall": summary(times)}
+    found: dict[str, Any] = {"memories": memories, "turns/s": rate, "recall": summary(times)}
     if bench.conversations:
         found["recall@5"] = found_at_5(bench, lambda u, q: mem0.ask(search=[[u, q]], k=K)[0][0])
     mem0.close()
@@ -358,7 +367,10 @@ def main() -> None:
         if bench.conversations:
             tell("recall@5", {name: recall_at_5(place, bench) for name, place in places.items()})
         if options.mem0:
-            tell("mem0", beside_mem0(options.mem0, bench, options.mem0_memories, options.asked))
+            tell(
+                "mem0",
+                beside_mem0(options.mem0, bench, options.mem0_memories, options.asked, filled=options.filled),
+            )
 
 
 def tell(what: str, figures: dict[str, Any]) -> None:
