@@ -81,12 +81,6 @@ def sizes(path: Path, url: str) -> dict[str, int]:
 # --- asking -------------------------------------------------------------------------------------------------
 
 
-def cpu() -> float:
-    """Seconds of CPU of this process and of the server, if it is here."""
-    mine = time.process_time()
-    return mine + sum(sum(each.cpu_times()[:2]) for each in server_processes())
-
-
 @cache
 def _postmaster() -> psutil.Process | None:
     with psycopg.connect(postgres.server()) as connection:
@@ -96,19 +90,19 @@ def _postmaster() -> psutil.Process | None:
             return None
 
 
-def server_processes() -> list[psutil.Process]:
-    """Processes of the server, if it is on this machine."""
+def server_cpu() -> float:
+    """Seconds of CPU of the server's processes, if they are on this machine."""
     found = _postmaster()
-    return [] if found is None else found.children()
+    return sum(sum(each.cpu_times()[:2]) for each in ([] if found is None else found.children()))
 
 
 def timed(work: Callable[[], Any], *, whole: bool = True) -> tuple[float, float]:
     """Milliseconds by the clock and of CPU, with the server's unless others ask it at the same time."""
-    clock = cpu if whole else time.process_time
-    before, start = clock(), time.perf_counter()
+    servers = server_cpu() if whole else 0.0
+    start, own = time.perf_counter(), time.process_time()
     work()
-    taken = time.perf_counter() - start
-    return taken * 1e3, (clock() - before) * 1e3
+    taken, own = time.perf_counter() - start, time.process_time() - own
+    return taken * 1e3, (own + (server_cpu() - servers if whole else 0.0)) * 1e3
 
 
 def summary(times: Sequence[tuple[float, float]]) -> dict[str, float]:
