@@ -243,8 +243,10 @@ class Mem0:
         self._process.wait(30)
 
 
-def beside_mem0(python: str, bench: Bench, limit: int, asked: int, *, filled: bool) -> dict[str, Any]:
-    """What mem0 does with the same turns; all of `limit` and the conversations."""
+def beside_mem0(
+    python: str, place: str, bench: Bench, limit: int, asked: int, *, filled: bool
+) -> dict[str, Any]:
+    """What mem0 does with the turns of some users and all conversations; asked in turns with ours."""
     url = postgres.server()
     count, start = 0, time.perf_counter()
     held = {user: texts for user, texts in bench.users.items() if (count := count + len(texts)) <= limit}
@@ -258,9 +260,18 @@ def beside_mem0(python: str, bench: Bench, limit: int, asked: int, *, filled: bo
     memories = sum(len(turns) for _, turns in turns_of)
     rate = None if filled else memories / (time.perf_counter() - start)
     few = Bench(held, {}, []).few(20, seed=2)
-    mem0.ask(search=few.questions(5, 9), k=K)
-    times = [(taken, 0.0) for _, taken in mem0.ask(search=few.questions(asked, 3), k=K)]
-    found: dict[str, Any] = {"memories": memories, "turns/s": rate, "recall": summary(times)}
+    mem0.ask(search=few.questions(10, 9), k=K)  # the driver prepares a statement it has met a few times
+    ours, theirs, hits = [], [], []
+    with RoleplayMemory(place) as memory:
+        for user in few.users:
+            memory.recall("Hello?", scope_of(user), k=K)
+        for user, question in few.questions(asked, 3):
+            ours.append(timed(lambda u=user, q=question: memory.recall(q, scope_of(u), k=K)))
+            ((given, taken),) = mem0.ask(search=[[user, question]], k=K)
+            theirs.append((taken, 0.0))
+            hits.append(len(given))
+    found: dict[str, Any] = {"memories": memories, "turns/s": rate, "hits": statistics.mean(hits)}
+    found |= {"p50": summary(theirs)["p50"], "p50 of ours": summary(ours)["p50"]}
     if bench.conversations:
         found["recall@5"] = found_at_5(bench, lambda u, q: mem0.ask(search=[[u, q]], k=K)[0][0])
     mem0.close()
@@ -321,7 +332,9 @@ def main() -> None:
         if options.mem0:
             tell(
                 "mem0",
-                beside_mem0(options.mem0, bench, options.mem0_memories, options.asked, filled=options.filled),
+                beside_mem0(
+                    options.mem0, url, bench, options.mem0_memories, options.asked, filled=options.filled
+                ),
             )
 
 
