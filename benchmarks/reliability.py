@@ -1,9 +1,12 @@
 """The promises of the memory, attacked: random plays against a model, kills, flipped bits, a shared file.
 
     python benchmarks/reliability.py [--long] [--queries N] [--kills N] [--flips N] [--seconds S]
+    python benchmarks/reliability.py --postgres [--long] [--steps N] [--faults N]
 
 Prints a line for each attack with what was done and how often it failed, and how; the exit code is 1 if
-anything did. Without `--long` all of it is short. The attacks themselves are those of `tests/reliability`.
+anything did. Without `--long` all of it is short. With `--postgres` a server is
+attacked instead: the same plays on it and on SQLite, step by step, and faults while workers write to it. The
+attacks themselves are those of `tests/reliability`.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import random
 import resource
 import statistics
 import subprocess
@@ -31,7 +35,10 @@ sys.path.insert(0, str(ROOT))
 
 # the attacks are found once the repository's root is on the path
 from tests.reliability import kills  # noqa: E402
+from tests.reliability.failing_server import FailingServer  # noqa: E402
 from tests.reliability.flips import flip_bits  # noqa: E402
+from tests.reliability.load import Load  # noqa: E402
+from tests.reliability.side_by_side import PlayOnBoth  # noqa: E402
 from tests.reliability.whole_plays import play, shortest  # noqa: E402
 from tests.reliability.writers import Nursery  # noqa: E402
 
@@ -76,6 +83,48 @@ def play_against_model(queries: int, worker: int) -> Outcome:
         if problem is not None:
             outcome.failures.append(f"seed {seed}: {problem}")
         outcome.done.update(queries=max(1, played.checker.queries), plays=1, operations=len(played.log))
+    return outcome
+
+
+def play_on_both(steps: int, worker: int) -> Outcome:
+    """Random plays on SQLite and Postgres, until so many steps were played."""
+    gem, outcome, game = Embedder(dim=64), Outcome(), -1
+    while outcome.done["steps"] < steps:
+        game += 1
+        seed, number = worker + WORKERS * game, (40, 120, 240)[game % 3]
+        problem, played = play(seed, range(number), gem, PlayOnBoth)
+        if problem is not None and len(outcome.failures) < SHRUNK:
+            problem, log = shortest(seed, range(number), gem, PlayOnBoth)
+            problem = "\n".join([*log, problem])
+        if problem is not None:
+            outcome.failures.append(f"seed {seed}: {problem}")
+        outcome.done.update(queries=played.checker.queries, plays=1, steps=number)
+        print(f"  worker {worker}: {outcome.done['steps']:,} steps", file=sys.stderr, flush=True)
+    return outcome
+
+
+def fail_under_load(number: int) -> Outcome:
+    """Faults of a server and of connections while workers write, and workers killed beside them."""
+    gem, outcome, chance = Embedder(dim=64), Outcome(), random.Random(number)
+    faults = (FailingServer.kill_and_start, FailingServer.drop_connections, FailingServer.kill_backend)
+    with FailingServer() as server, Nursery() as nursery:
+        for start in range(0, number, 10):  # in rounds, so that one failure does not hide the others
+            try:
+                with Load(server.schema(f"round{start}"), gem) as load:
+                    for _ in range(min(10, number - start)):
+                        time.sleep(chance.uniform(0, 0.5))
+                        fault = chance.choice(faults)
+                        fault(server)
+                        load.wait_for_each()
+                        outcome.done[fault.__name__] += 1
+                load.check()
+                outcome.done["acknowledged writes"] += sum(map(len, load.acknowledged))
+                outcome.done.update(load.errors)
+                for kill in (kills.kill_lives, kills.kill_embedding):
+                    killed = kill(server.schema(kill.__name__), gem, 5, nursery, start)
+                    outcome.done["workers killed"] += killed.kills
+            except Exception as error:  # an error of the memory's own is a failure here, too
+                outcome.failures.append(f"faults from {start}: {error!r}")
     return outcome
 
 
@@ -217,8 +266,17 @@ def main() -> None:
     parser.add_argument("--flips", type=int, help="bits flipped (1,000 or 100)")
     parser.add_argument("--processes", type=int, default=8, help="that share a file")
     parser.add_argument("--seconds", type=float, help="for which they do (60 or 10)")
+    parser.add_argument("--postgres", action="store_true", help="attack memories in Postgres")
+    parser.add_argument("--steps", type=int, help="of plays on Postgres and SQLite (100,000 or 1,000)")
+    parser.add_argument("--faults", type=int, help="of a Postgres server (200 or 10)")
     options = parser.parse_args()
     long = options.long
+    if options.postgres:
+        steps = options.steps if options.steps is not None else (100_000 if long else 1_000)
+        faults = options.faults if options.faults is not None else (200 if long else 10)
+        failures = report("Postgres beside SQLite", partial(on_all_cores, play_on_both, steps))
+        failures += report("faults under load", partial(fail_under_load, faults))
+        sys.exit(1 if failures else 0)
     queries = options.queries if options.queries is not None else (200_000 if long else 10_000)
     killed = options.kills if options.kills is not None else (1_000 if long else 100)
     flips = options.flips if options.flips is not None else (1_000 if long else 100)

@@ -233,7 +233,7 @@ class Checker:
             true = by_id.get(memory.id)
             if true is None:
                 raise Mismatch(f"{what} must not have {memory}; it may have {_brief(by_id.values())}")
-            if memory.scope == replace(scope, character=memory.scope.character):
+            if memory.scope.user == scope.user and memory.scope.chat in self.model.line(scope):
                 # a fork has a copy of its own of a turn, too, where another one stands before it
                 true = replace(true, scope=memory.scope)
             if memory.superseded_by in superseders.get(memory.id, []):

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from romaine.embedder import Embedder
 from romaine.errors import OtherEmbedderError
 from romaine.memory import Memory, RoleplayMemory, Scope, Turn
+from romaine.memory.store import is_there
 
 from .vectors import stale_vectors
 from .writers import Nursery, other_embedder, scope_of, state_after, state_of
@@ -29,8 +32,8 @@ class Killed:
     acknowledged: int = 0
 
 
-def kill_lives(path: Path, gem: Embedder, kills: int, nursery: Nursery, seed: int = 0) -> Killed:
-    """Kills writers of turns, forks, edits and deletions that share a file.
+def kill_lives(path: Path | str, gem: Embedder, kills: int, nursery: Nursery, seed: int = 0) -> Killed:
+    """Kills writers of turns, forks, edits and deletions that share a file, or a database.
 
     Raises:
         AssertionError: If what was acknowledged is missing or something is there by half.
@@ -55,16 +58,30 @@ def kill_lives(path: Path, gem: Embedder, kills: int, nursery: Nursery, seed: in
             if life % 25 == 24 or life == kills - 1:
                 assert memory.verify().is_sound
                 assert memory.recall("batch", scope_of(earlier)) or not _shown(held[earlier])
-    wrong = stale_vectors(path, gem, path.parent)
+    wrong = _stale_vectors(path, gem)
     assert not wrong, wrong[:3]
     return result
+
+
+def _stale_vectors(path: Path | str, embedder: Embedder) -> list[str]:
+    """What is wrong with the vectors of a file; a database's are told from their rows by `verify` alone."""
+    return stale_vectors(path, embedder, path.parent) if isinstance(path, Path) else []
+
+
+def _clear(path: Path | str) -> None:
+    """Takes away a file, or all that is in a database's schema."""
+    if isinstance(path, Path):
+        path.unlink(missing_ok=True)
+        return
+    with psycopg.connect(path.rpartition("schema=")[0].rstrip("?&"), autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {path.rpartition('schema=')[2]} CASCADE")
 
 
 def _shown(steps: int) -> dict[str, list[tuple[str, str]]]:
     return {chat: lines for chat, lines in state_after(steps).items() if lines}
 
 
-def kill_embedding(path: Path, gem: Embedder, kills: int, nursery: Nursery, seed: int = 0) -> Killed:
+def kill_embedding(path: Path | str, gem: Embedder, kills: int, nursery: Nursery, seed: int = 0) -> Killed:
     """Kills what brings a file over to another embedder, while turns are written between.
 
     Raises:
@@ -73,9 +90,9 @@ def kill_embedding(path: Path, gem: Embedder, kills: int, nursery: Nursery, seed
     chance, result = random.Random(f"embedding {seed}"), Killed()
     scope, other = Scope(user="ana", chat="long"), other_embedder()
     said: list[str] = []
-    path.unlink(missing_ok=True)
+    _clear(path)
     while result.kills < kills:
-        if not path.exists():
+        if not is_there(path):
             said = [f"line {n} of the song" for n in range(40)]
             with RoleplayMemory(path, embedder=gem) as memory:
                 memory.add_turns(scope, [Turn(text, speaker="x", role="user") for text in said])
@@ -93,13 +110,13 @@ def kill_embedding(path: Path, gem: Embedder, kills: int, nursery: Nursery, seed
             said.append(f"line {len(said)} of the song")
             memory.add_turns(scope, [Turn(said[-1], speaker="x", role="user")])
         if holder is other:
-            assert not stale_vectors(path, other, path.parent)
-            path.unlink()
-    path.unlink(missing_ok=True)
+            assert not _stale_vectors(path, other)
+            _clear(path)
+    _clear(path)
     return result
 
 
-def _open(path: Path, gem: Embedder, other: Embedder) -> tuple[Embedder, RoleplayMemory]:
+def _open(path: Path | str, gem: Embedder, other: Embedder) -> tuple[Embedder, RoleplayMemory]:
     try:
         return gem, RoleplayMemory(path, embedder=gem)
     except OtherEmbedderError:

@@ -45,6 +45,7 @@ class Model:
     Attributes:
         said: What was stored in each chat, and outside of any.
         shared: What each fork inherited, as it sees it.
+        came_from: The chat that each fork was made of.
         left_at: Position up to which a fork shares its parent's past.
         following: The position after the last one a chat ever gave.
         corrections: Per user (old id, new id), in the order they were made.
@@ -53,6 +54,7 @@ class Model:
 
     said: dict[Room, list[Entry]] = field(default_factory=dict)
     shared: dict[Fork, list[Entry]] = field(default_factory=dict)
+    came_from: dict[Fork, str | None] = field(default_factory=dict)
     left_at: dict[Fork, int] = field(default_factory=dict)
     following: dict[Room, int] = field(default_factory=dict)
     corrections: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
@@ -216,7 +218,17 @@ class Model:
             if entry.memory.scope.chat is not None
             and (entry.memory.position is None or entry.memory.position <= at)
         ]
-        self.left_at[fork] = at
+        self.left_at[fork], self.came_from[fork] = at, scope.chat
+
+    def line(self, scope: Scope) -> set[str | None]:
+        """A scope's chat, the one it was forked from, and so on."""
+        found: set[str | None] = set()
+        coming = {scope.chat}
+        while coming - found:
+            found |= coming
+            forks = ((scope.user, chat, who) for chat in found for who in (None, scope.character) if chat)
+            coming = {self.came_from[fork] for fork in forks if fork in self.came_from}
+        return found
 
     def is_taken(self, scope: Scope, to_chat: str) -> bool:
         """Whether a fork of that name would meet what is there."""

@@ -56,6 +56,9 @@ class Play(BothSides):
     def _open(self) -> RoleplayMemory:
         return RoleplayMemory(self.path, embedder=self.embedder, lifecycle=LIFECYCLE)
 
+    def clear(self) -> None:
+        """Takes away what stands elsewhere than in the folder."""
+
     def step(self, number: int) -> None:
         """Does one operation and asks about what it touched, and about something else."""
         chance = random.Random(f"{self.seed}/{number}")
@@ -64,6 +67,9 @@ class Play(BothSides):
         scope = self._scope(chance)
         operation: Callable[[random.Random, Scope], None] = getattr(self, f"_{name}")
         operation(chance, scope)
+        self._ask(chance, scope)
+
+    def _ask(self, chance: random.Random, scope: Scope) -> None:
         self.checker.check_list(self.memory, scope)
         self.checker.check_recall(self.memory, scope, chance)
         for _ in range(3):

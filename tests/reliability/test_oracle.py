@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import make_dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from romaine.embedder import Embedder
-from romaine.errors import FormatError
+from romaine.errors import FormatError, StorageBusyError
 from romaine.memory import Memory, RoleplayMemory, Scope
 
 from .drawing import WORDS
 from .play import OPERATIONS, Play
+from .side_by_side import PlayOnBoth, difference
 from .whole_plays import play, shortest
 
 STEPS = 40
 PLAYS = 8
 
 
-def check_play(seed: int, embedder: Embedder, steps: int = STEPS) -> int:
+def check_play(seed: int, embedder: Embedder, steps: int = STEPS, kind: type[Play] = Play) -> int:
     """Plays; returns how many questions were asked.
 
     Raises:
         AssertionError: If anything went wrong, with the shortest play that shows it.
     """
-    problem, game = play(seed, range(steps), embedder)
+    problem, game = play(seed, range(steps), embedder, kind)
     if problem is not None:
-        problem, log = shortest(seed, range(steps), embedder)
+        problem, log = shortest(seed, range(steps), embedder, kind)
         raise AssertionError(f"seed {seed}:\n" + "\n".join(log) + f"\n{problem}")
     return game.checker.queries
 
@@ -35,6 +37,22 @@ def check_play(seed: int, embedder: Embedder, steps: int = STEPS) -> int:
 @pytest.mark.parametrize("seed", range(PLAYS))
 def test_a_play_agrees_with_the_model(seed: int, gem: Embedder) -> None:
     assert check_play(seed, gem) > STEPS
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_postgres_answers_as_sqlite_does(seed: int, gem: Embedder) -> None:
+    assert check_play(seed, gem, kind=PlayOnBoth) > STEPS
+
+
+def test_a_play_on_both_finds_what_differs() -> None:
+    hit = make_dataclass("Hit", ["score", "memory"])(score=0.5, memory="m")
+    assert difference([hit], [replace(hit, score=0.5 + 1e-7)]) is None
+    assert difference([hit], [replace(hit, score=0.5 + 1e-5)]) == ".0.score is 0.5 and 0.50001"
+    assert difference([hit, replace(hit, memory="n")], [replace(hit, memory="n"), hit])
+    assert difference([hit], [])
+    assert difference({"a": 1}, {"b": 1})
+    assert difference((StorageBusyError("one"), None), (StorageBusyError("another"), None)) is None
+    assert difference((StorageBusyError("one"), None), (FormatError("one"), None))
 
 
 def test_plays_do_every_operation(gem: Embedder, tmp_path: Path) -> None:

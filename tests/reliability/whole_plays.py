@@ -12,10 +12,12 @@ from .play import Play
 from .vectors import stale_vectors, stored_texts
 
 
-def play(seed: int, steps: Sequence[int], embedder: Embedder) -> tuple[str | None, Play]:
+def play(
+    seed: int, steps: Sequence[int], embedder: Embedder, kind: type[Play] = Play
+) -> tuple[str | None, Play]:
     """Plays steps; returns what went wrong, or None."""
     with tempfile.TemporaryDirectory() as folder:
-        game = Play(Path(folder), seed, embedder)
+        game = kind(Path(folder), seed, embedder)
         try:
             for number in steps:
                 game.step(number)
@@ -28,20 +30,23 @@ def play(seed: int, steps: Sequence[int], embedder: Embedder) -> tuple[str | Non
             return f"{type(error).__name__}: {error}", game
         finally:
             game.memory.close()
+            game.clear()
         return ("; ".join(stale[:3]) or None), game
 
 
-def shortest(seed: int, steps: Sequence[int], embedder: Embedder) -> tuple[str, list[str]]:
+def shortest(
+    seed: int, steps: Sequence[int], embedder: Embedder, kind: type[Play] = Play
+) -> tuple[str, list[str]]:
     """Leaves out steps as long as something goes wrong; returns what, and what was done."""
     kept = list(steps)
-    problem, game = play(seed, kept, embedder)
+    problem, game = play(seed, kept, embedder, kind)
     assert problem is not None
     size = len(kept) // 2
     while size:
         start = 0
         while start < len(kept):
             fewer = kept[:start] + kept[start + size :]
-            still, shorter = play(seed, fewer, embedder)
+            still, shorter = play(seed, fewer, embedder, kind)
             if still is None:
                 start += size
             else:

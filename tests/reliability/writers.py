@@ -204,7 +204,7 @@ class Nursery:
         self._process.stdout.close()  # type: ignore[union-attr]
 
     def raise_and_kill(
-        self, work: str, path: Path, *, life: int = 0, after: int = 0, seconds: float
+        self, work: str, path: Path | str, *, life: int = 0, after: int = 0, seconds: float
     ) -> list[int]:
         """Lets a writer do so much, and then live for so long; returns what it was told is done.
 

@@ -13,7 +13,7 @@ from romaine.memory.stored import IndexRows, Place, Segment
 
 _ROWS_AT_ONCE = 1024
 
-_SINCE = f"""SELECT m.no, m.known_by FROM memory m
+_SINCE = f"""SELECT m.no, m.known_by, CASE m.kind WHEN 'turn' THEN m.position END FROM memory m
     WHERE {SEEN} AND m.changed > %(since)s ORDER BY m.no"""  # noqa: S608
 _LOAD = """
     SELECT m.no, m.kind, m.category, m.speaker, m.known_by, m.importance, m.pinned, m.cold, m.position,
@@ -21,16 +21,17 @@ _LOAD = """
     FROM memory m JOIN vector v ON v.no = m.no WHERE m.no = ANY (%s::bigint[]) ORDER BY m.no"""
 _CHANGED = """SELECT no FROM memory WHERE space = %(space)s AND changed > %(since)s
     UNION ALL SELECT memory FROM gone WHERE space = %(space)s AND change > %(since)s"""
-_TURNS = f"""SELECT m.position, m.no, m.known_by FROM memory m
-    WHERE {SEEN} AND m.kind = 'turn' AND m.position IS NOT NULL"""  # noqa: S608
+_BEGINNING = -1  # before every version
 
 
-def changed_since(session: BoundSession, segment: Segment, version: int) -> list[tuple[int, bytes | None]]:
-    """Rows that a segment sees and that changed after a version, each with who knows of it."""
+def changed_since(
+    session: BoundSession, segment: Segment, version: int
+) -> list[tuple[int, bytes | None, int | None]]:
+    """Rows that a segment sees and that changed after a version: who knows of each, a turn's position."""
     key = (segment, version)
     if key not in session.kept:
         session.kept[key] = session.all(_SINCE, values_of(segment) | {"since": version})
-    found: list[tuple[int, bytes | None]] = session.kept[key]
+    found: list[tuple[int, bytes | None, int | None]] = session.kept[key]
     return found
 
 
@@ -40,14 +41,18 @@ def gone_since(session: BoundSession, segment: Segment, version: int) -> list[in
     if not changed:
         return []
     rows = changed_since(session, segment, version)
-    seen = {no for no, known_by in rows if witnessed(segment, known_by)}
+    seen = {no for no, known_by, _ in rows if witnessed(segment, known_by)}
     return [no for (no,) in changed if no not in seen]
 
 
 def turns(session: BoundSession, segment: Segment) -> list[Place]:
     """As `Snapshot.turns`."""
-    rows = session.all(_TURNS, values_of(segment))
-    return [(position, no) for position, no, known_by in rows if witnessed(segment, known_by)]
+    rows = changed_since(session, segment, _BEGINNING)  # who asks loads all of them, mostly
+    return [
+        (position, no)
+        for no, known_by, position in rows
+        if position is not None and witnessed(segment, known_by)
+    ]
 
 
 def index_rows(
@@ -56,7 +61,7 @@ def index_rows(
     """As `Snapshot.index_rows`."""
     size = vector_format.size(dim)
     rows = changed_since(session, segment, version)
-    row_ids = [no for no, known_by in rows if witnessed(segment, known_by)]
+    row_ids = [no for no, known_by, _ in rows if witnessed(segment, known_by)]
     for start in range(0, len(row_ids), _ROWS_AT_ONCE):
         known = session.all(_LOAD, (row_ids[start : start + _ROWS_AT_ONCE],))
         sound = [row for row in known if _is_sound(row, size)]
