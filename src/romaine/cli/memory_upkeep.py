@@ -1,8 +1,9 @@
-"""`romaine memory export, reembed, check, erase`: the file as a whole."""
+"""`romaine memory export, reembed, copy, check, erase`: the file as a whole."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +14,10 @@ from romaine.cli.memory_options import File, Whose, repeatable
 from romaine.cli.options import Json
 from romaine.cli.terminal import print_json, print_text
 from romaine.errors import OptionError
+from romaine.memory import copy as copy_memory
 from romaine.memory import reembed as bring_over
 from romaine.memory.exchange import to_json
+from romaine.memory.reembedding import Progress
 from romaine.progress import progress_bar
 
 
@@ -51,22 +54,37 @@ def reembed(
     """
     file.check_exists()
     embedder = file.embedder()
-    with repeatable(), ExitStack() as bar:
-        shown = 0
-        advance = None
-
-        def progress(done: int, total: int) -> None:
-            nonlocal shown, advance
-            if advance is None:  # how many there are is only known now
-                advance = bar.enter_context(progress_bar("embedding", total))
-            advance(done - shown)
-            shown = done
-
+    with repeatable(), _bar("embedding") as progress:
         count = bring_over(file.db, embedder, batch_size=batch_size, progress=progress)
     if as_json:
         print_json({"embedded": count, "model": file.model, "embedder": embedder.fingerprint})
     else:
         print_text(f"{count} memories embedded with {file.model}")
+
+
+def copy(
+    source: Annotated[str, typer.Argument(help="A memory's file or URL.", show_default=False)],
+    target: Annotated[str, typer.Argument(help="The same, empty or not there.", show_default=False)],
+    users: Annotated[
+        list[str] | None, typer.Option("--user", "-u", help="Only this user; may be given again.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Rows put at a time.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Copy a memory, row for row, and compare both sides; goes on where it was interrupted.
+
+    The target cannot be opened as a memory before it is complete.
+    """
+    with repeatable(), _bar("copying and comparing") as progress:
+        copied = copy_memory(source, target, users=users, batch_size=batch_size, progress=progress)
+    if as_json:
+        print_json(asdict(copied))
+    else:
+        rows = sum(user.rows for user in copied.users)
+        print_text(
+            f"{copied.rows:,} rows copied; {target} holds the same as {source}: {len(copied.users):,} users,"
+            f" {rows:,} rows"
+        )
 
 
 def check(
@@ -104,6 +122,23 @@ def erase(
     if not is_erased:
         print_text(file.still_readable, to_stderr=True)
         raise typer.Exit(1)
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Progress]:
+    """Shows a bar of which only the one who moves it knows how long it is."""
+    with ExitStack() as bar:
+        shown = 0
+        advance: Callable[[int], None] | None = None
+
+        def progress(done: int, total: int) -> None:
+            nonlocal shown, advance
+            if advance is None:
+                advance = bar.enter_context(progress_bar(what, total))
+            advance(done - shown)
+            shown = done
+
+        yield progress
 
 
 def _check_free(out: Path, *, overwrite: bool) -> None:

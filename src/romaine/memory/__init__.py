@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from romaine.memory.candidates import Candidates, Spread
+from romaine.memory.copying import Copied, CopiedUser, copy
 from romaine.memory.edits import Forgotten
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
@@ -24,6 +25,8 @@ __all__ = [
     "Analyzer",
     "Candidates",
     "Category",
+    "Copied",
+    "CopiedUser",
     "DecayResult",
     "Explanation",
     "Forgotten",
@@ -53,5 +56,6 @@ __all__ = [
     "TurnsAdded",
     "WeightedRanker",
     "Weights",
+    "copy",
     "reembed",
 ]

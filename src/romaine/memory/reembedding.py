@@ -13,7 +13,7 @@ from romaine.memory.language import DEFAULT
 from romaine.memory.row_writer import terms_of
 from romaine.memory.sequence import turn_before
 from romaine.memory.storage import Snapshot, Storage
-from romaine.memory.store import open_storage
+from romaine.memory.store import check_complete, open_storage
 from romaine.memory.stored import Pending, RowVectors, StoredMemory
 
 Progress = Callable[[int, int], None]
@@ -80,6 +80,7 @@ def reembed_storage(
     name_of(embedder)  # checks it
     target = embedder.fingerprint
     with storage.write() as transaction:
+        check_complete(transaction, storage.name)
         if transaction.setting("next_embedder") != target:
             transaction.drop_pending()
             transaction.set("next_embedder", target)

@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from romaine.arrays import FloatArray
+from romaine.memory.contents import Contents, NewContents
 from romaine.memory.records import Memory, Scope
 from romaine.memory.stored import (
     ALL,
@@ -55,7 +56,7 @@ from romaine.memory.terms import TermIds
 Setting: TypeAlias = "str | int"
 
 
-class Snapshot(ABC):
+class Snapshot(Contents):
     """One state of what is kept, to be read. Rows come ordered by `row_id` where nothing else is said."""
 
     @abstractmethod
@@ -177,7 +178,7 @@ class Snapshot(ABC):
         """How many rows have vectors of the next embedder, and how many rows there are."""
 
 
-class Transaction(Snapshot):
+class Transaction(Snapshot, NewContents):
     """A change of what is kept. It marks what it touches with the next version of each user it is of."""
 
     @abstractmethod

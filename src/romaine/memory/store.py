@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from romaine.errors import MemoryNotFoundError, OtherEmbedderError, StorageCorruptError
+from romaine.errors import (
+    MemoryNotFoundError,
+    OtherEmbedderError,
+    StorageCorruptError,
+    StorageIncompleteError,
+)
 from romaine.memory.change import Change
 from romaine.memory.checks import check_id
 from romaine.memory.codec import VectorFormat
@@ -19,6 +24,9 @@ from romaine.memory.storage import Snapshot, Storage, Transaction
 from romaine.memory.stored import StoredMemory
 from romaine.memory.views import View
 from romaine.memory.wording import check_reader, check_writer, choose_analyzer, wording
+
+COPYING = "copying"
+"""The setting of a storage that memories are being copied into; how far that has come."""
 
 _ATTEMPTS = 4  # tries before embedding happens while other writers wait
 
@@ -83,6 +91,7 @@ class Store:
         self.bound = Bound.to(embedder)
         self.switching = threading.Lock()
         with storage.read() as snapshot:
+            check_complete(snapshot, storage.name)
             self.analyzer = choose_analyzer(
                 analyzer, snapshot.setting, name=storage.name, read_only=storage.read_only
             )
@@ -204,6 +213,19 @@ def open_storage(path: str | Path, *, lock_timeout: float = 60.0, read_only: boo
         StorageError: As its subclasses say.
     """
     return SqliteStorage(path, lock_timeout=lock_timeout, read_only=read_only)
+
+
+def check_complete(snapshot: Snapshot, name: str) -> None:
+    """Checks that a storage is not one that memories are still being copied into.
+
+    Raises:
+        StorageIncompleteError: If it is.
+    """
+    if snapshot.setting(COPYING) is not None:
+        raise StorageIncompleteError(
+            f"{name} is not complete: copying into it was interrupted or is under way; the same"
+            " `romaine memory copy` goes on where it was"
+        )
 
 
 def find(snapshot: Snapshot, view: View, memory_id: str) -> StoredMemory:

@@ -16,6 +16,7 @@ from romaine.memory.codec import VectorFormat
 from romaine.memory.records import Kind, Memory, Scope
 from romaine.memory.sqlite import checking, index_rows
 from romaine.memory.sqlite.codec import decode_optional, decode_text, encode_id, encode_optional, encode_text
+from romaine.memory.sqlite.contents import SqliteContents
 from romaine.memory.sqlite.rows import COLUMNS, KINDS, SEEN, decoded, values_of
 from romaine.memory.storage import Setting, Snapshot
 from romaine.memory.stored import (
@@ -91,7 +92,7 @@ _PENDING = f"""SELECT {COLUMNS}, coalesce(v.changed, 0), v.previous, v.terms
     WHERE {_IS_PENDING} AND m.no > ? ORDER BY m.no LIMIT ?"""  # noqa: S608
 
 
-class SqliteSnapshot(Snapshot):
+class SqliteSnapshot(SqliteContents, Snapshot):
     """One state of the file.
 
     Args:

@@ -13,6 +13,7 @@ from romaine.memory.sqlite.codec import (
     encode_text,
     vector_checksum,
 )
+from romaine.memory.sqlite.contents import NewSqliteContents
 from romaine.memory.sqlite.rows import INSERT, UPDATE, encoded, row_checksum
 from romaine.memory.sqlite.snapshot import SqliteSnapshot
 from romaine.memory.storage import Setting, Transaction
@@ -33,7 +34,7 @@ _SWITCH = (
 )
 
 
-class SqliteTransaction(SqliteSnapshot, Transaction):
+class SqliteTransaction(SqliteSnapshot, NewSqliteContents, Transaction):
     """A change of the file, inside a transaction that writes."""
 
     def __init__(self, connection: sqlite3.Connection, users: Collection[str] = ()) -> None:
