@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from romaine.embedder import Embedder
-from romaine.errors import OtherEmbedderError
+from romaine.errors import OptionError, OtherEmbedderError
 from romaine.memory import RoleplayMemory, Scope, Turn, reembed, reembedding
 from romaine.memory.sqlite.database import SqliteStorage
 
@@ -252,3 +252,52 @@ def _opens(path: Path, embedder: Embedder) -> bool:
     except OtherEmbedderError:
         return False
     return True
+
+
+def test_workers_share_the_rows_and_take_over_from_each_other(
+    path: Path, gem: Embedder, other: Embedder, scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reembedding, "_SHARE", 4)
+    with RoleplayMemory(path, embedder=gem) as memory:
+        memory.add_turns(scope, [said(f"line {n} of the song", str(n)) for n in range(30)])
+    storage = SqliteStorage(path)
+    counts: list[int] = []
+    with storage.claimed(1) as ours:  # one that is slow, or about to die
+        assert ours
+        reembedding.begin(storage, other)
+        workers = [
+            threading.Thread(
+                target=lambda: counts.append(
+                    reembedding.reembed_storage(storage, other, batch_size=2, begun=True)
+                )
+            )
+            for _ in range(3)
+        ]
+        for worker in workers:
+            worker.start()
+        while _left(storage) > 4:
+            time.sleep(0.01)
+        assert all(worker.is_alive() for worker in workers)
+    for worker in workers:
+        worker.join()
+    assert sum(counts) == 30  # none was embedded twice
+    assert reembedding.reembed_storage(storage, other, begun=True) == 0  # it came late
+    storage.close()
+    with RoleplayMemory(path, embedder=other) as memory:
+        assert memory.verify().is_sound
+        assert len(memory.recall("song", scope, k=50)) == 30
+
+
+def _left(storage: SqliteStorage) -> int:
+    with storage.read() as snapshot:
+        done, total = snapshot.progress()
+    return total - done
+
+
+def test_several_processes_are_for_a_server(path: Path, gem: Embedder) -> None:
+    with pytest.raises(OptionError, match="several can do it on a server"):
+        reembed(path, gem, workers=2)
+    storage = SqliteStorage(path)
+    with pytest.raises(OptionError, match="give its URL"):
+        reembed(storage, gem, workers=2)
+    storage.close()

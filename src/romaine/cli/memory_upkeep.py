@@ -46,6 +46,9 @@ def export(
 def reembed(
     file: File,
     batch_size: Annotated[int, typer.Option(min=1, help="Memories embedded and kept at a time.")] = 256,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes, on a server; others may help from elsewhere.")
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Embed the whole file with another model; goes on where it was interrupted.
@@ -55,7 +58,7 @@ def reembed(
     file.check_exists()
     embedder = file.embedder()
     with repeatable(), _bar("embedding") as progress:
-        count = bring_over(file.db, embedder, batch_size=batch_size, progress=progress)
+        count = bring_over(file.db, embedder, batch_size=batch_size, workers=workers, progress=progress)
     if as_json:
         print_json({"embedded": count, "model": file.model, "embedder": embedder.fingerprint})
     else:

@@ -281,6 +281,17 @@ class Storage(ABC):
         """
 
     @abstractmethod
+    def claimed(self, share: int) -> AbstractContextManager[bool]:
+        """Whether a share of work that several do together is this one's, until it is left.
+
+        What a process had claimed that died is free again. Processes that share a file need not see each
+        other's claims; then they do the same work twice.
+
+        Args:
+            share: Number of the share, 0 to 2**31.
+        """
+
+    @abstractmethod
     def check_process(self) -> None:
         """Checks that this process may use the storage. Takes no lock, so it can be asked before one is.
 
