@@ -34,6 +34,8 @@ PLAIN_DATA = {"romaine.memory.records"}
 
 RUNTIMES = {
     "sqlite3": {"memory/sqlite"},
+    "psycopg": {"memory/postgres"},
+    "psycopg_pool": {"memory/postgres"},
     "onnxruntime": {"backends/onnx", "export"},
     "onnx": {"export"},
     "torch": {"backends/torch", "backends/sentence_transformers.py", "export", "train"},

@@ -184,6 +184,18 @@ class StorageLockedError(StorageError, TimeoutError):
     """Another process has kept the file locked for too long."""
 
 
+class StorageBusyError(StorageLockedError):
+    """Others were in the way, and the write was undone; done again, it may succeed."""
+
+
+class StorageUnreachableError(StorageError, ConnectionError):
+    """The server of the memory cannot be reached, or the connection broke; nothing of the write was done."""
+
+
+class StorageUnsureError(StorageError, ConnectionError):
+    """The connection broke while a write was being kept: all of it is there, or nothing of it."""
+
+
 class StorageClosedError(StorageError, ValueError):
     """The memory has been closed."""
 

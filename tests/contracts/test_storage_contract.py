@@ -17,7 +17,9 @@ from romaine.errors import StorageClosedError, StorageReadOnlyError
 from romaine.memory.records import Kind, Memory, Scope
 from romaine.memory.sqlite import SqliteStorage
 from romaine.memory.storage import Snapshot, Storage, Transaction
+from romaine.memory.store import open_storage
 from romaine.memory.stored import NOTES, TURNS, RowVectors, Segment, StoredMemory, Wanted
+from tests import postgres
 
 DIM = 8
 NOON = datetime(2025, 5, 1, 12, tzinfo=timezone.utc)
@@ -28,6 +30,7 @@ ODD = "a\0b \ud83d\ude00 \udc80 \U0001f600 ž"
 ENGINES: dict[str, Callable[[Path], Storage]] = {
     "sqlite file": lambda folder: SqliteStorage(folder / "memories.db"),
     "sqlite in RAM": lambda _: SqliteStorage(":memory:"),
+    "postgres": lambda folder: open_storage(postgres.url_for(folder)),
 }
 Reopen = Callable[[], AbstractContextManager[Storage]]
 LASTING = [name for name in ENGINES if name != "sqlite in RAM"]

@@ -10,9 +10,8 @@ import numpy as np
 
 from romaine.embedder import Embedder
 from romaine.memory import reembed
-from romaine.memory.codec import VectorFormat
+from romaine.memory.codec import VectorFormat, decode_optional, decode_text
 from romaine.memory.language import DEFAULT
-from romaine.memory.sqlite.codec import decode_optional, decode_text
 from romaine.memory.terms import document_text, term_ids
 
 _ROWS = """SELECT m.no, m.text, m.speaker, v.vector, v.context, v.terms

