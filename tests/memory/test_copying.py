@@ -3,6 +3,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from romaine.embedder import Embedder
 from romaine.errors import OptionError, StorageCorruptError, StorageError, StorageIncompleteError
 from romaine.memory import Copied, RoleplayMemory, Scope, copy, reembed
 from romaine.memory.sqlite import SqliteStorage
+from tests import postgres
 
 from .conftest import CHAT, said
 
+Place = Callable[[str], "str | Path"]
 ODD = "a\0b \ud83d\ude00 \udc80"
 ANA, BEN = Scope(user="ana", character="Cassian", chat="tavern"), Scope(user=ODD, chat=ODD)
 
@@ -23,11 +26,14 @@ class Interrupted(Exception):  # noqa: N818
     pass
 
 
-@pytest.fixture(scope="module", params=["float32", "float16", "int8"])
-def source(request: pytest.FixtureRequest, gem: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module")
+def source(gem: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("source") / "memories.db", gem, "float16")
+
+
+def made(path: Path, gem: Embedder, vector_format: str) -> Path:
     """A memory with a fork, versions that only it sees, what it dropped, what was replaced, odd texts."""
-    path = tmp_path_factory.mktemp("source") / "memories.db"
-    with RoleplayMemory(path, embedder=gem, vector_format=request.param) as memory:
+    with RoleplayMemory(path, embedder=gem, vector_format=vector_format) as memory:
         memory.add_turns(ANA, CHAT)
         fork = memory.branch(ANA, at=2, to_chat="fork")
         memory.add_turns(ANA, [said("I left the golden key under the fourth step.", "1")])
@@ -42,9 +48,17 @@ def source(request: pytest.FixtureRequest, gem: Embedder, tmp_path_factory: pyte
     return path
 
 
+@pytest.fixture(params=["file", "server"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where memories may be, by a name."""
+    if request.param == "file":
+        return lambda name: tmp_path / f"{name}.db"
+    return lambda name: postgres.url_for(tmp_path / name)
+
+
 @pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "copy.db"
+def target(place: Place) -> str | Path:
+    return place("copy")
 
 
 def all_seen(memory: RoleplayMemory) -> list[object]:
@@ -58,7 +72,7 @@ def all_seen(memory: RoleplayMemory) -> list[object]:
     return found
 
 
-def test_a_copy_is_exact(source: Path, target: Path, gem: Embedder) -> None:
+def test_a_copy_is_exact(source: Path, target: str | Path, gem: Embedder) -> None:
     told: list[tuple[int, int]] = []
     copied = copy(source, target, batch_size=2, progress=lambda *now: told.append(now))
     assert [user.user for user in copied.users] == sorted(
@@ -74,14 +88,25 @@ def test_a_copy_is_exact(source: Path, target: Path, gem: Embedder) -> None:
         assert after.verify().is_sound
 
 
-def test_a_complete_copy_is_only_compared(source: Path, target: Path) -> None:
+@pytest.mark.parametrize("vector_format", ["float32", "float16", "int8"])
+def test_there_and_back(target: str | Path, tmp_path: Path, gem: Embedder, vector_format: str) -> None:
+    source = made(tmp_path / "source.db", gem, vector_format)
+    there, back = copy(source, target), copy(target, tmp_path / "back.db", batch_size=2)
+    assert there == back
+    with RoleplayMemory(tmp_path / "back.db", embedder=gem) as memory:
+        assert memory.verify().is_sound
+
+
+def test_a_complete_copy_is_only_compared(source: Path, target: str | Path) -> None:
     first = copy(source, target)
     again = copy(source, target)
     assert again == Copied(0, first.users)
 
 
-@pytest.mark.parametrize("stop", range(1, 11, 3))
-def test_an_interrupted_copy_goes_on(source: Path, target: Path, gem: Embedder, stop: int) -> None:
+@pytest.mark.parametrize("stop", [1, 7, 10])
+def test_an_interrupted_copy_goes_on(
+    source: Path, target: str | Path, place: Place, gem: Embedder, stop: int
+) -> None:
     def interrupt(done: int, _total: int) -> None:
         if done >= stop:
             raise Interrupted
@@ -91,7 +116,7 @@ def test_an_interrupted_copy_goes_on(source: Path, target: Path, gem: Embedder, 
     for refused in (
         lambda: RoleplayMemory(target, embedder=gem),
         lambda: reembed(target, gem),
-        lambda: copy(target, target.with_name("third.db")),
+        lambda: copy(target, place("third")),
     ):
         with pytest.raises(StorageIncompleteError, match="goes on where it was"):
             refused()
@@ -101,11 +126,11 @@ def test_an_interrupted_copy_goes_on(source: Path, target: Path, gem: Embedder, 
     rest = copy(source, target, batch_size=2, progress=lambda done, _: told.append(done))
     assert rest.rows <= 11 - stop + 2  # what was put is not read again
     assert told[-1] == 22
-    assert rest.users == copy(source, target.with_name("third.db")).users
+    assert rest.users == copy(source, place("third")).users
 
 
 def test_who_has_changed_since_an_interruption_is_copied_anew(
-    source: Path, target: Path, tmp_path: Path, gem: Embedder
+    source: Path, target: str | Path, tmp_path: Path, gem: Embedder
 ) -> None:
     changing = tmp_path / "changing.db"
     copy(source, changing)
@@ -125,7 +150,7 @@ def test_who_has_changed_since_an_interruption_is_copied_anew(
             assert copied.verify().is_sound
 
 
-def test_some_users_are_copied_alone(source: Path, target: Path, gem: Embedder) -> None:
+def test_some_users_are_copied_alone(source: Path, target: str | Path, gem: Embedder) -> None:
     copied = copy(source, target, users=["cy", ODD])
     assert {user.user for user in copied.users} == {"cy", ODD}
     with RoleplayMemory(target, embedder=gem) as memory:
@@ -135,7 +160,7 @@ def test_some_users_are_copied_alone(source: Path, target: Path, gem: Embedder) 
         copy(source, target, users=["nobody"])
 
 
-def test_a_target_with_other_things_is_left_alone(source: Path, target: Path, gem: Embedder) -> None:
+def test_a_target_with_other_things_is_left_alone(source: Path, target: str | Path, gem: Embedder) -> None:
     with RoleplayMemory(target, embedder=gem) as memory:
         memory.add_turns(ANA, CHAT[:1])
     with pytest.raises(StorageError, match="holds other things"):
@@ -144,12 +169,12 @@ def test_a_target_with_other_things_is_left_alone(source: Path, target: Path, ge
         assert len(memory.list(ANA)) == 1
 
 
-def test_an_empty_memory_may_be_the_target(source: Path, target: Path, gem: Embedder) -> None:
+def test_an_empty_memory_may_be_the_target(source: Path, target: str | Path, gem: Embedder) -> None:
     RoleplayMemory(target, embedder=gem).close()
     assert copy(source, target).rows == 11
 
 
-def test_two_copies_at_once_do_not_mix(source: Path, target: Path) -> None:
+def test_two_copies_at_once_do_not_mix(source: Path, target: str | Path) -> None:
     def other(done: int, _total: int) -> None:
         if done == 2:
             copy(source, target, batch_size=1)
@@ -159,7 +184,7 @@ def test_two_copies_at_once_do_not_mix(source: Path, target: Path) -> None:
     assert copy(source, target).rows == 0
 
 
-def test_damage_is_not_copied(source: Path, target: Path, tmp_path: Path) -> None:
+def test_damage_is_not_copied(source: Path, target: str | Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.db"
     copy(source, damaged)
     with closing(SqliteStorage(damaged)) as storage, storage.write() as change:
@@ -177,13 +202,13 @@ def test_open_storages_stay_open(source: Path) -> None:
         storage.close()
 
 
-def test_a_source_that_is_not_there_is_not_made(tmp_path: Path, target: Path) -> None:
+def test_a_source_that_is_not_there_is_not_made(tmp_path: Path, target: str | Path) -> None:
     with pytest.raises(StorageError, match="is not there"):
         copy(tmp_path / "nothing.db", target)
     assert not (tmp_path / "nothing.db").exists()
 
 
-def test_a_killed_copy_goes_on(tmp_path: Path, target: Path, gem: Embedder) -> None:
+def test_a_killed_copy_goes_on(tmp_path: Path, target: str | Path, gem: Embedder) -> None:
     source = tmp_path / "many.db"
     with RoleplayMemory(source, embedder=gem) as memory:
         memory.add_turns(ANA, [said(f"line {n} of the song", str(n)) for n in range(60)])
