@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from romaine.embedder import Embedder
 from romaine.memory import RoleplayMemory, Scope, Turn
+from tests import postgres
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +23,30 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "memories.db"
 
 
+ON_EVERY_ENGINE = {"test_recall", "test_forks", "test_edits", "test_notes"}
+"""Modules whose tests run over every engine, but for those that look into the file."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    names = metafunc.fixturenames
+    module = metafunc.module.__name__.rpartition(".")[2]
+    if module in ON_EVERY_ENGINE and "engine" in names and "path" not in _arguments(metafunc.function):
+        metafunc.parametrize("engine", ["sqlite", "postgres"], indirect=True)
+
+
+def _arguments(function: object) -> set[str]:
+    return set(inspect.signature(function).parameters)
+
+
 @pytest.fixture
-def memory(path: Path, gem: Embedder) -> Iterator[RoleplayMemory]:
-    with RoleplayMemory(path, embedder=gem) as opened:
+def engine(request: pytest.FixtureRequest) -> str:
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture
+def memory(path: Path, gem: Embedder, engine: str) -> Iterator[RoleplayMemory]:
+    where = path if engine == "sqlite" else postgres.url_for(path)
+    with RoleplayMemory(where, embedder=gem) as opened:
         yield opened
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests import postgres
 from .conftest import CHAT, said
 
 Place = Callable[[str], "str | Path"]
+Where = TypeVar("Where", str, Path)
 ODD = "a\0b \ud83d\ude00 \udc80"
 ANA, BEN = Scope(user="ana", character="Cassian", chat="tavern"), Scope(user=ODD, chat=ODD)
 
@@ -31,7 +33,7 @@ def source(gem: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made(tmp_path_factory.mktemp("source") / "memories.db", gem, "float16")
 
 
-def made(path: Path, gem: Embedder, vector_format: str) -> Path:
+def made(path: Where, gem: Embedder, vector_format: str) -> Where:
     """A memory with a fork, versions that only it sees, what it dropped, what was replaced, odd texts."""
     with RoleplayMemory(path, embedder=gem, vector_format=vector_format) as memory:
         memory.add_turns(ANA, CHAT)
@@ -95,6 +97,22 @@ def test_there_and_back(target: str | Path, tmp_path: Path, gem: Embedder, vecto
     assert there == back
     with RoleplayMemory(tmp_path / "back.db", embedder=gem) as memory:
         assert memory.verify().is_sound
+
+
+def test_halfvec_becomes_float16_in_a_file(tmp_path: Path, gem: Embedder) -> None:
+    postgres.execute(tmp_path, "CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
+    source, again = postgres.url_for(tmp_path / "one"), postgres.url_for(tmp_path / "two")
+    made(source, gem, "halfvec")
+    there = copy(source, tmp_path / "file.db")
+    assert there.users == copy(source, again).users
+    with (
+        RoleplayMemory(source, embedder=gem) as before,
+        RoleplayMemory(tmp_path / "file.db", embedder=gem) as file,
+        RoleplayMemory(again, embedder=gem) as after,
+    ):
+        assert all_seen(before) == all_seen(after) == all_seen(file)
+        for memory in (file, after):
+            assert memory.verify().is_sound
 
 
 def test_a_complete_copy_is_only_compared(source: Path, target: str | Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,8 +12,14 @@ from romaine.embedder import DEFAULT_MODEL
 from romaine.errors import MissingExtraError
 
 MemoryFile = Annotated[
-    Path,
-    typer.Option("--memory", "--db", help="The memory's file, made if it is not there.", show_default=False),
+    str,
+    typer.Option(
+        "--memory",
+        "--db",
+        help="The memory's file, made if it is not there, or postgresql://...",
+        envvar="ROMAINE_MEMORY",
+        show_default=False,
+    ),
 ]
 
 

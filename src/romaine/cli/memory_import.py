@@ -51,7 +51,7 @@ def import_(
         typer.Option(help="What makes of texts the terms they are found by; the file's own if not given."),
     ] = None,
     vector_format: Annotated[
-        str | None, typer.Option(help="Of a new file: float32, float16 or int8.")
+        str | None, typer.Option(help="Of a new file: float32, float16 or int8; in Postgres also halfvec.")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,11 +16,20 @@ from romaine.embedder import DEFAULT_MODEL, Embedder
 from romaine.errors import StorageError
 from romaine.memory import HeldScope, RoleplayMemory, Scope
 from romaine.memory.encoder import with_funnel
+from romaine.memory.store import is_there, shown
 
 _INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
 _SCOPES_TOLD = 10
 
-Database = Annotated[Path, typer.Option("--db", help="The memory's file.", show_default=False)]
+Database = Annotated[
+    str,
+    typer.Option(
+        "--db",
+        help="The memory's file, or postgresql://...; a URL with a password better by the variable.",
+        envvar="ROMAINE_MEMORY",
+        show_default=False,
+    ),
+]
 User = Annotated[str, typer.Option("--user", "-u", help="Whose memory.", show_default=False)]
 Character = Annotated[
     str | None, typer.Option("--character", "-c", help="The character; what all share if not given.")
@@ -77,9 +85,9 @@ class File:
         Raises:
             StorageError: If it is not.
         """
-        if not self.db.exists():
+        if not is_there(self.db):
             raise StorageError(
-                f"{self.db} is not there; check the name, or make it with `romaine memory import`"
+                f"{shown(self.db)} is not there; check the name, or make it with `romaine memory import`"
             )
 
     @property
@@ -87,7 +95,7 @@ class File:
         """What to say of forgotten text that the file's log may still hold."""
         return (
             f"another process reads an older state of {self.db}, so its log may still hold forgotten text;"
-            f" end that process and run `romaine memory erase --db {self.db}`"
+            f" end that process and run `romaine memory erase --db {shlex.quote(self.db)}`"
         )
 
 

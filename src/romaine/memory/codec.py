@@ -16,6 +16,7 @@ from romaine.errors import StorageCorruptError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
+_HALFVEC_HEAD = 4
 _CANONICAL = json.JSONEncoder(default=bytes.hex)
 
 
@@ -105,20 +106,26 @@ def content_checksum(values: Sequence[Any], terms: bytes = b"") -> int:
 
 
 class VectorFormat(Choice):
-    """How vectors are kept, little-endian.
+    """How vectors are kept, little-endian but for HALFVEC.
 
     FLOAT32 keeps them exactly. FLOAT16 halves them and moves a cosine by less than 0.001. INT8 quarters them:
-    each is scaled so that its largest component becomes 127, which moves a cosine by about 0.005.
+    each is scaled so that its largest component becomes 127, which moves a cosine by about 0.005. HALFVEC is
+    FLOAT16 as pgvector has it, for a database that is to search among them itself.
     """
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
     INT8 = "int8"
+    HALFVEC = "halfvec"
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
         """The numpy type of one component."""
-        return np.dtype({"float32": "<f4", "float16": "<f2", "int8": "i1"}[self.value])
+        return np.dtype({"float32": "<f4", "float16": "<f2", "int8": "i1", "halfvec": ">f2"}[self.value])
+
+    def size(self, dim: int) -> int:
+        """Bytes of a blob of `dim` components."""
+        return dim * self.dtype.itemsize + (_HALFVEC_HEAD if self is VectorFormat.HALFVEC else 0)
 
     def pack(self, vectors: FloatArray) -> list[bytes]:
         """Turns unit vectors into blobs.
@@ -134,7 +141,27 @@ class VectorFormat(Choice):
             vectors = np.rint(vectors * (127 / np.where(peak > 0, peak, 1)))
         packed = np.ascontiguousarray(vectors.astype(self.dtype))
         view, width = packed.tobytes(), packed.shape[1] * self.dtype.itemsize
-        return [view[start : start + width] for start in range(0, len(view), width)]
+        head = b"" if self is not VectorFormat.HALFVEC else _halfvec_head(packed.shape[1])
+        return [head + view[start : start + width] for start in range(0, len(view), width)]
+
+    @property
+    def portable(self) -> VectorFormat:
+        """The one in which every storage can hold the same numbers."""
+        return VectorFormat.FLOAT16 if self is VectorFormat.HALFVEC else self
+
+    def to_portable(self, blob: bytes) -> bytes:
+        """Turns a blob into that format."""
+        if self is not VectorFormat.HALFVEC:
+            return blob
+        return np.frombuffer(blob[_HALFVEC_HEAD:], ">f2").astype("<f2").tobytes()
+
+    def from_portable(self, blob: bytes) -> bytes:
+        """Undoes `to_portable`."""
+        if self is not VectorFormat.HALFVEC:
+            return blob
+        return (
+            (len(blob) // 2).to_bytes(2, "big") + b"\0\0" + np.frombuffer(blob, "<f2").astype(">f2").tobytes()
+        )
 
     def unpack(self, blobs: Sequence[bytes], dim: int) -> FloatArray:
         """Turns blobs into unit vectors.
@@ -149,12 +176,17 @@ class VectorFormat(Choice):
         Raises:
             StorageCorruptError: If a blob has another length.
         """
-        width = dim * self.dtype.itemsize
-        if not {width}.issuperset(map(len, blobs)):
+        if not {self.size(dim)}.issuperset(map(len, blobs)):
             raise StorageCorruptError(
-                f"a stored vector does not have the {width} bytes of {dim} {self.value}s"
+                f"a stored vector does not have the {self.size(dim)} bytes of {dim} {self.value} components"
             )
-        raw = np.frombuffer(b"".join(blobs), dtype=self.dtype).reshape(-1, dim)
+        width = self.size(dim) // self.dtype.itemsize
+        raw = np.frombuffer(b"".join(blobs), dtype=self.dtype).reshape(len(blobs), width)[:, -dim:]
         if self is VectorFormat.FLOAT32:
             return raw.astype(np.float32, copy=False)
         return l2_normalize(raw)
+
+
+def _halfvec_head(dim: int) -> bytes:
+    """Of halfvec_send in pgvector's src/halfvec.c: the number of components, and two bytes for later."""
+    return dim.to_bytes(2, "big") + b"\0\0"

@@ -39,7 +39,7 @@ class UserContents:
 
 @dataclass(frozen=True, eq=False)
 class PackedRow:
-    """A row with its vectors as `VectorFormat.pack` made them.
+    """A row with its vectors as `VectorFormat.pack` makes them, in the portable one of its formats.
 
     Attributes:
         row: The row.

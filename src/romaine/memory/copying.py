@@ -12,6 +12,7 @@ from pathlib import Path
 
 from romaine.errors import OptionError, StorageError
 from romaine.memory.checks import check_names
+from romaine.memory.codec import VectorFormat
 from romaine.memory.contents import PackedRow, UserContents
 from romaine.memory.exchange import to_json
 from romaine.memory.reembedding import Progress
@@ -120,6 +121,9 @@ class _Copy:
         self._batch_size, self._progress = batch_size, progress
         check_complete(snapshot, source.name)
         self._settings = _settings_of(snapshot)
+        vector_format = VectorFormat(self._settings.get("vector_format") or VectorFormat.FLOAT32)
+        if vector_format not in target.vector_formats:
+            self._settings["vector_format"] = vector_format.portable.value
         left = [key for key in _UNDER_WAY if key in self._settings]
         if left:
             raise StorageError(

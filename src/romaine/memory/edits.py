@@ -59,7 +59,7 @@ def forget(store: Store, scope: Scope, ids: Iterable[str], *, derived: bool) -> 
         if derived:
             going = with_derived(change.transaction, view, going)
         change.erase(view, going)
-        if going:
+        if going and store.storage.keeps_deleted:
             change.transaction.set(_TO_ERASE, uuid7())
         return len(going)
 
@@ -70,6 +70,8 @@ def forget(store: Store, scope: Scope, ids: Iterable[str], *, derived: bool) -> 
 def erase(store: Store) -> bool:
     """Empties the write-ahead log if forgotten text may stand in it; returns whether none does."""
     storage = store.storage
+    if not storage.keeps_deleted:
+        return True
     with storage.read() as snapshot:
         forgotten = snapshot.setting(_TO_ERASE)
     if forgotten is None:

@@ -40,7 +40,8 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
         path: The file, made if it is not there, or ":memory:"; or an open `Storage`, which is closed with it.
         embedder: An `Embedder`; its `dim` is that of the first stage of search. Vectors are kept at full_dim.
             None for the bundled model at 64 dimensions.
-        vector_format: "float32", "float16" or "int8" for a new file; an old file keeps its own.
+        vector_format: "float32", "float16" or "int8" for a new file; an old file keeps its own. In Postgres
+            also "halfvec", if it has the extension vector.
         analyzer: What makes of texts the terms they are found by: an `Analyzer` or the name of one. None for
             the file's own, in a new file "default". With another one, or another version of it, the file's
             terms are made anew when it is opened.

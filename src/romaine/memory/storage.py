@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from romaine.arrays import FloatArray
+from romaine.memory.codec import VectorFormat
 from romaine.memory.contents import Contents, NewContents
 from romaine.memory.records import Memory, Scope
 from romaine.memory.stored import (
@@ -250,10 +251,14 @@ class Storage(ABC):
     """What keeps memories, opened once for many transactions.
 
     Attributes:
+        keeps_deleted: Whether what was deleted may stand where only `erase_deleted` gets it out.
+        vector_formats: How it can keep vectors.
         name: What it is called in messages.
         read_only: Whether it refuses to write.
     """
 
+    keeps_deleted: bool = True
+    vector_formats: frozenset[VectorFormat] = frozenset(VectorFormat) - {VectorFormat.HALFVEC}
     name: str
     read_only: bool
 

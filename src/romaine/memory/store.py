@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,8 +15,10 @@ from romaine.errors import (
     MemoryNotFoundError,
     MissingExtraError,
     OtherEmbedderError,
+    StorageBusyError,
     StorageCorruptError,
     StorageIncompleteError,
+    UnknownNameError,
 )
 from romaine.memory.change import Change
 from romaine.memory.checks import check_id
@@ -32,6 +35,7 @@ COPYING = "copying"
 """The setting of a storage that memories are being copied into; how far that has come."""
 
 _SCHEMES = ("postgresql://", "postgres://")
+_PAUSES = (0.02, 0.1, 0.5)  # seconds before a write that others were in the way of is done again
 _ATTEMPTS = 4  # tries before embedding happens while other writers wait
 
 Result = TypeVar("Result")
@@ -121,6 +125,14 @@ class Store:
             OtherAnalyzerError: If another one has had its terms made anew.
             StorageError: As its subclasses say.
         """
+        for pause in _PAUSES:
+            try:
+                return self._write(apply, users, hint)
+            except StorageBusyError:  # undone by a server, to let others on
+                time.sleep(pause)
+        return self._write(apply, users, hint)
+
+    def _write(self, apply: Apply[Result], users: tuple[str, ...], hint: Hint | None) -> Result:
         encoders: dict[Bound, Encoder] = {}
         drafts: Sequence[Draft] = ()
         for attempt in range(_ATTEMPTS + 1):
@@ -195,6 +207,14 @@ class Store:
     def _note_embedder(self, transaction: Transaction, wanted: VectorFormat) -> None:
         claimed = transaction.setting("embedder")
         if claimed is None:
+            if wanted not in self.storage.vector_formats:
+                allowed = [each.value for each in VectorFormat if each in self.storage.vector_formats]
+                raise UnknownNameError(
+                    "vector_format",
+                    wanted.value,
+                    allowed,
+                    "halfvec is for Postgres with pgvector.",
+                )
             transaction.set("vector_format", wanted.value)
             transaction.set("full_dim", self.embedder.full_dim)
             for key, value in wording(self.analyzer).items():
@@ -251,6 +271,15 @@ def is_there(path: str | Path) -> bool:
         StorageError: If the server of a URL cannot be asked.
     """
     return _postgres().exists(str(path)) if is_url(path) else Path(path).exists()
+
+
+def shown(path: str | Path) -> str:
+    """A path as messages may show it: of a URL, no password.
+
+    Raises:
+        OptionError: If a URL cannot be read.
+    """
+    return str(_postgres().Address.parse(path).shown) if is_url(path) else str(path)
 
 
 def _postgres() -> ModuleType:

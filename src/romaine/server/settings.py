@@ -74,7 +74,9 @@ class ServerSettings(BaseSettings):
         1_000_000, ge=1, description="Tokens that may wait for one model, about; more is answered with 429."
     )
 
-    memory: Path | None = Field(None, description="The memory's file, made if it is not there.")
+    memory: str | None = Field(
+        None, description="The memory's file, made if it is not there, or postgresql://..."
+    )
 
     keys: Path | None = Field(None, description="The file of keys, as `romaine keys make` writes it.")
     insecure: bool = Field(False, description="Serve a public address without keys.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from romaine.memory.postgres.address import Address
 from romaine.memory.postgres.database import PostgresStorage, exists
 
-__all__ = ["PostgresStorage", "exists"]
+__all__ = ["Address", "PostgresStorage", "exists"]

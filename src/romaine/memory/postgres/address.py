@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from romaine.errors import OptionError
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_SCHEMA = "romaine"
 _OURS = ("schema", "role", "pool", "prepare")
 _DEFAULTS = {
     "connect_timeout": "10",
@@ -27,7 +28,7 @@ class Address:
     """A URL, taken apart.
 
     Attributes:
-        shown: What it is called in messages: no password, and of the options only the schema.
+        shown: What it is called in messages: no password.
         conninfo: What the driver connects by.
         schema: The schema that holds the tables.
         role: The role that transactions take, or None for the one that logs in.
@@ -61,7 +62,7 @@ class Address:
                 "the URL of the memory cannot be read; it is postgresql://USER:PASSWORD@HOST:PORT/DATABASE,"
                 " with %XX for what is not a letter or digit in a password"
             ) from None
-        schema, role = ours.get("schema", "romaine"), ours.get("role")
+        schema, role = ours.get("schema", _SCHEMA), ours.get("role")
         for what, name in (("schema", schema), ("role", role)):
             if name is not None and not _NAME.fullmatch(name):
                 raise OptionError(f"{what}={name!r} must be small letters, digits and _, not a digit first")
@@ -71,7 +72,7 @@ class Address:
         if prepare not in ("on", "off"):
             raise OptionError(f"prepare={prepare!r} must be on or off")
         return cls(
-            shown=_shown(told, schema),
+            shown=_shown(told, schema=schema, role=role),
             conninfo={**_DEFAULTS, **told},
             schema=schema,
             role=role,
@@ -87,9 +88,13 @@ class Address:
         return message
 
 
-def _shown(told: dict[str, Any], schema: str) -> str:
-    user = f"{told['user']}@" if "user" in told else ""
-    port = f":{told['port']}" if "port" in told else ""
-    where = told.get("host", told.get("hostaddr", ""))
-    of = "" if schema == "romaine" else f"?schema={schema}"
-    return f"postgresql://{user}{where}{port}/{told.get('dbname', '')}{of}"
+def _shown(told: dict[str, Any], **ours: str | None) -> str:
+    """The URL without what is secret, which serves as well where a password is found by other means."""
+    user = f"{quote(told['user'], safe='')}@" if "user" in told else ""
+    host, port = str(told.get("host", told.get("hostaddr", ""))), str(told.get("port", ""))
+    options = {name: value for name, value in ours.items() if value not in (None, _SCHEMA)}
+    if host.startswith("/"):  # a socket, which is no part of a URL that has a place for a host
+        options["host"], host = host, ""
+    where = f"{user}{host}{port and ':'}{port}"
+    told_options = "?" + urlencode(options, safe="/") if options else ""
+    return f"postgresql://{where}/{told.get('dbname', '')}{told_options}"

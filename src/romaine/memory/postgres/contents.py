@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from romaine.memory.codec import (
+    VectorFormat,
     content_checksum,
     decode_optional,
     decode_text,
     vector_checksum,
 )
 from romaine.memory.contents import Contents, NewContents, PackedRow, UserContents
-from romaine.memory.postgres.rows import COLUMNS, INSERT, optional_bytes, owner_of, to_array, to_bytes
+from romaine.memory.postgres.rows import (
+    COLUMNS,
+    INSERT,
+    HalfVector,
+    optional_bytes,
+    owner_of,
+    to_array,
+    to_bytes,
+)
 from romaine.memory.postgres.session import BoundSession, decoded_setting
 from romaine.memory.rows import encoded, packed_row, row_checksum
 from romaine.memory.storage import Setting
@@ -41,7 +51,7 @@ _PUT_SUPERSEDED = """INSERT INTO supersession (space, old_root, new_root, owner,
     VALUES (%s, %s, %s, %s::uuid, %s)"""
 _PUT_VECTORS = """INSERT INTO vector (no, owner, vector, context, terms, checksum, changed, previous)
     SELECT p.no, %s::uuid, p.vector, p.context, p.terms::integer[], p.checksum, %s, p.previous
-    FROM unnest(%s::bigint[], %s::bytea[], %s::bytea[], %s::text[], %s::bigint[], %s::bigint[])
+    FROM unnest(%s::bigint[], %b, %b, %s::text[], %s::bigint[], %s::bigint[])
         AS p (no, vector, context, terms, checksum, previous)"""
 # numbers that were given elsewhere are not to be given again
 _GIVEN = """SELECT setval('memory_no', greatest(nextval('memory_no'), %s))"""
@@ -95,7 +105,9 @@ class PostgresContents(Contents):
         for *values, seal, vector, context, terms, checksum, previous in self.session.stream(
             _PACKED, {"owner": owner_of(user), "after": row_id}
         ):
-            yield packed_row(values, seal, vector, context, terms, checksum, previous)
+            packed = packed_row(values, seal, vector, context, terms, checksum, previous)
+            portable = _format(self.session).to_portable
+            yield replace(packed, vector=portable(packed.vector), context=portable(packed.context))
 
 
 class NewPostgresContents(NewContents):
@@ -141,17 +153,13 @@ class NewPostgresContents(NewContents):
             seal = row_checksum(given, packed.terms.astype("<u4").tobytes())
             values.append((*given, version, seal, owner))
         self.session.do(INSERT, [list(column) for column in zip(*values, strict=True)])
-        vectors = [
-            (
-                packed.row.row_id,
-                packed.vector,
-                packed.context,
-                to_array(packed.terms),
-                vector_checksum(packed.vector, packed.context, packed.previous),
-                packed.previous,
-            )
-            for packed in rows
-        ]
+        kept = _format(self.session)
+        vectors = []
+        for packed in rows:
+            both = kept.from_portable(packed.vector), kept.from_portable(packed.context)
+            checksum = vector_checksum(*both, packed.previous)
+            sent = both if kept is not VectorFormat.HALFVEC else map(HalfVector, both)
+            vectors.append((packed.row.row_id, *sent, to_array(packed.terms), checksum, packed.previous))
         columns = [list(column) for column in zip(*vectors, strict=True)]
         self.session.do(_PUT_VECTORS, [owner, version, *columns])
         self.session.do(_GIVEN, (max(packed.row.row_id for packed in rows),))
@@ -159,3 +167,7 @@ class NewPostgresContents(NewContents):
     def drop_user(self, user: str) -> None:
         for statement in _DROP:
             self.session.do(statement, {"owner": owner_of(user)})
+
+
+def _format(session: BoundSession) -> VectorFormat:
+    return VectorFormat(session.settings.get("vector_format") or VectorFormat.FLOAT32)

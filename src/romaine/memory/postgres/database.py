@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.types import TypeInfo
 from psycopg_pool import ConnectionPool
 
-from romaine.errors import StorageForkedError, StorageReadOnlyError, StorageUnsureError
+from romaine.errors import StorageError, StorageForkedError, StorageReadOnlyError, StorageUnsureError
+from romaine.memory.codec import VectorFormat
 from romaine.memory.postgres import schema
 from romaine.memory.postgres.address import Address
 from romaine.memory.postgres.errors import closed, in_words, is_lost
-from romaine.memory.postgres.rows import TermsLoader
-from romaine.memory.postgres.session import BoundSession
+from romaine.memory.postgres.rows import HalfVector, PackedDumper, TermsLoader
+from romaine.memory.postgres.session import BoundSession, opening
 from romaine.memory.postgres.snapshot import PostgresSnapshot
 from romaine.memory.postgres.transaction import PostgresTransaction
 from romaine.memory.storage import Storage
@@ -45,6 +47,8 @@ class PostgresStorage(Storage):
         read_only: Never write.
     """
 
+    keeps_deleted = False
+
     def __init__(self, url: str, *, lock_timeout: float = 60.0, read_only: bool = False) -> None:
         self._address = Address.parse(url)
         self.name = self._address.shown
@@ -62,7 +66,7 @@ class PostgresStorage(Storage):
             min_size=0,
             max_size=self._address.pool,
             timeout=min(lock_timeout, _REACH_SECONDS),
-            configure=_configure,
+            configure=self._configure,
             name="romaine",
             open=True,
         )
@@ -146,6 +150,18 @@ class PostgresStorage(Storage):
 
     # --- inside --------------------------------------------------------------------------------------------
 
+    def _configure(self, connection: Connection) -> None:
+        connection.adapters.register_loader(_INTEGERS, TermsLoader)
+        if self._binding.halfvec is not None:
+            TypeInfo("halfvec", *self._binding.halfvec).register(connection)
+            dumper = type("HalfVectorDumper", (PackedDumper,), {"oid": self._binding.halfvec[0]})
+            connection.adapters.register_dumper(HalfVector, dumper)
+
+    @property
+    def vector_formats(self) -> frozenset[VectorFormat]:  # type: ignore[override]
+        """As `Storage.vector_formats`; halfvec only where pgvector is."""
+        return frozenset(VectorFormat) - ({VectorFormat.HALFVEC} if self._binding.halfvec is None else set())
+
     @contextmanager
     def _session(self, users: tuple[str, ...], *, writes: bool) -> Iterator[BoundSession]:
         with self._changed:
@@ -167,17 +183,11 @@ class PostgresStorage(Storage):
 
     def _begun(self, users: tuple[str, ...], *, writes: bool) -> BoundSession:
         """A transaction that has begun. A connection that was lost while nobody used it is replaced."""
+        begin = opening(self._binding, users, writes=writes, lock_timeout=self._timeout)
         for is_last in (False, True):
             connection = self._pool.getconn()
             try:
-                return BoundSession(
-                    connection,
-                    self._binding,
-                    self._address,
-                    users,
-                    writes=writes,
-                    lock_timeout=self._timeout,
-                )
+                return BoundSession(connection, self._address, users, begin)
             except BaseException as error:
                 _end(connection)
                 self._pool.putconn(connection)
@@ -188,7 +198,7 @@ class PostgresStorage(Storage):
 
     def _commit(self, connection: Connection) -> None:
         try:
-            connection.execute("COMMIT")
+            done = connection.execute("COMMIT").statusmessage
         except psycopg.Error as error:
             if is_lost(error):
                 raise StorageUnsureError(
@@ -196,6 +206,10 @@ class PostgresStorage(Storage):
                     " it is there or nothing; look before you write it again"
                 ) from None
             raise
+        if (
+            done != "COMMIT"
+        ):  # what failed before was caught inside the block, and is not undone by that alone
+            raise StorageError(f"{self.name}: a part of the write failed; all of it was undone")
 
 
 @contextmanager
@@ -235,10 +249,6 @@ def _how(address: Address) -> dict[str, Any]:
 def _connected(address: Address) -> Iterator[Connection]:
     with psycopg.connect(**_how(address)) as connection:
         yield connection
-
-
-def _configure(connection: Connection) -> None:
-    connection.adapters.register_loader(_INTEGERS, TermsLoader)
 
 
 def _end(connection: Connection) -> None:

@@ -28,12 +28,9 @@ _TURNS = f"""SELECT m.position, m.no, m.known_by FROM memory m
 def changed_since(session: BoundSession, segment: Segment, version: int) -> list[tuple[int, bytes | None]]:
     """Rows that a segment sees and that changed after a version, each with who knows of it."""
     key = (segment, version)
-    found: list[tuple[int, bytes | None]] | None = None if session.kept is None else session.kept.get(key)
-    if found is None:
-        rows = session.all(_SINCE, values_of(segment) | {"since": version})
-        found = [(no, known_by) for no, known_by in rows]
-        if session.kept is not None:
-            session.kept[key] = found
+    if key not in session.kept:
+        session.kept[key] = session.all(_SINCE, values_of(segment) | {"since": version})
+    found: list[tuple[int, bytes | None]] = session.kept[key]
     return found
 
 
@@ -57,7 +54,7 @@ def index_rows(
     session: BoundSession, segment: Segment, version: int, dim: int, vector_format: VectorFormat
 ) -> Iterator[IndexRows]:
     """As `Snapshot.index_rows`."""
-    size = dim * vector_format.dtype.itemsize
+    size = vector_format.size(dim)
     rows = changed_since(session, segment, version)
     row_ids = [no for no, known_by in rows if witnessed(segment, known_by)]
     for start in range(0, len(row_ids), _ROWS_AT_ONCE):

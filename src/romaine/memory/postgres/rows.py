@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from psycopg.abc import Buffer
-from psycopg.adapt import Loader
+from psycopg.adapt import Dumper, Loader
 from psycopg.pq import Format
 
 from romaine.memory.postgres.schema import COLUMN_TYPES
@@ -19,9 +19,11 @@ from romaine.memory.terms import TermIds
 COLUMNS = ", ".join(f"m.{name}" for name in STORED) + ", s.user_name, s.chat"
 """What `decoded` takes, of ``memory m JOIN space s``."""
 
+_BYTES = ("id", "text")
+
+_SENT = ", ".join(f"{'%b' if name in _BYTES else '%s'}::{COLUMN_TYPES[name]}[]" for name in STORED)
 INSERT = f"""INSERT INTO memory ({", ".join(STORED)}, changed, checksum, owner)
-    SELECT * FROM unnest({", ".join(f"%s::{COLUMN_TYPES[name]}[]" for name in STORED)},
-        %s::bigint[], %s::bigint[], %s::uuid[])"""  # noqa: S608
+    SELECT * FROM unnest({_SENT}, %s::bigint[], %s::bigint[], %s::uuid[])"""  # noqa: S608
 UPDATE = f"""UPDATE memory SET ({", ".join(STORED[1:])}, changed, checksum)
     = ROW ({", ".join(f"%s::{COLUMN_TYPES[name]}" for name in STORED[1:])}, %s, %s) WHERE no = %s"""  # noqa: S608
 
@@ -82,6 +84,20 @@ def owner_of(user: str) -> str:
 def to_array(terms: TermIds) -> str:
     """Returns terms as the text of an array of integers."""
     return "{" + ",".join(map(str, terms.astype("<u4").view("<i4").tolist())) + "}"
+
+
+class HalfVector(bytes):
+    """A vector as pgvector's halfvec is sent."""
+
+
+class PackedDumper(Dumper):
+    """Sends such a vector as it is; the number of the type is the database's."""
+
+    format = Format.BINARY
+
+    def dump(self, obj: HalfVector) -> bytes:
+        """Returns it."""
+        return obj
 
 
 class TermsLoader(Loader):

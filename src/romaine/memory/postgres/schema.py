@@ -167,10 +167,17 @@ _STEPS: dict[int, Sequence[str]] = {
 
 @dataclass(frozen=True)
 class Binding:
-    """What a transaction sets for itself: where names are looked up, and as whom it acts."""
+    """What a transaction sets for itself: where names are looked up, and as whom it acts.
+
+    Attributes:
+        search_path: The schema, and that of pgvector.
+        role: A role, or "none" for the one that logs in.
+        halfvec: Numbers of pgvector's type and of arrays of it, or None if it is not there.
+    """
 
     search_path: str
     role: str
+    halfvec: tuple[int, int] | None = None
 
 
 def prepare(connection: psycopg.Connection[Any], address: Address, *, read_only: bool) -> Binding:
@@ -195,7 +202,7 @@ def prepare(connection: psycopg.Connection[Any], address: Address, *, read_only:
         )
     if is_old or (not read_only and not _is_granted(connection, address, role)):
         _migrate(connection, address, role)
-    return Binding(_search_path(connection, address), role or "none")
+    return _binding(connection, address, role)
 
 
 def exists(connection: psycopg.Connection[Any], address: Address) -> bool:
@@ -301,10 +308,14 @@ def _role(connection: psycopg.Connection[Any], address: Address) -> str | None:
     )
 
 
-def _search_path(connection: psycopg.Connection[Any], address: Address) -> str:
-    """The schema, and that of pgvector, if it is there, for its types and operators."""
+def _binding(connection: psycopg.Connection[Any], address: Address, role: str | None) -> Binding:
+    """With the schema of pgvector, if it is there, for its types and operators."""
     row = connection.execute(
-        """SELECT quote_ident(nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
-        WHERE extname = 'vector'"""
+        """SELECT quote_ident(n.nspname), t.oid, t.typarray
+        FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+        JOIN pg_type t ON t.typnamespace = n.oid AND t.typname = 'halfvec' WHERE e.extname = 'vector'"""
     ).fetchone()
-    return ", ".join([f'"{address.schema}"', *(row or ())])
+    if row is None:
+        return Binding(f'"{address.schema}"', role or "none")
+    where, oid, array_oid = row
+    return Binding(f'"{address.schema}", {where}', role or "none", (oid, array_oid))

@@ -36,9 +36,9 @@ _FIRST, _MORE = 16, 1024  # rows by position read at first, and then
 
 def rows(session: BoundSession, segment: Segment | None, wanted: Wanted) -> Iterator[StoredMemory]:
     """As `Snapshot.rows`."""
-    kept, row_ids = session.kept, wanted.row_ids
-    if kept is not None and segment and row_ids is not None and wanted == Wanted(row_ids=row_ids):
-        return _by_row_id(session, segment, row_ids, kept)
+    row_ids = wanted.row_ids
+    if segment is not None and row_ids is not None and wanted == Wanted(row_ids=row_ids):
+        return _by_row_id(session, segment, row_ids)
     values = _values(wanted)
     given = tuple(values)
     if segment is not None:
@@ -53,16 +53,14 @@ def rows(session: BoundSession, segment: Segment | None, wanted: Wanted) -> Iter
     return map(decoded, session.stream(query, values))
 
 
-def _by_row_id(
-    session: BoundSession, segment: Segment, row_ids: Collection[int], kept: dict[Any, Any]
-) -> Iterator[StoredMemory]:
+def _by_row_id(session: BoundSession, segment: Segment, row_ids: Collection[int]) -> Iterator[StoredMemory]:
     """Rows that a recall asks for in each of its segments, read once for all of them."""
-    missing = [row_id for row_id in row_ids if row_id not in kept]
+    missing = [row_id for row_id in row_ids if row_id not in session.kept]
     if missing:
-        kept.update(dict.fromkeys(missing))
+        session.kept |= dict.fromkeys(missing)
         found = session.all(_query(False, ("row_ids",), EVERYTHING), {"row_ids": missing})
-        kept.update((row[0], decoded(row)) for row in found)
-    rows = (kept[row_id] for row_id in sorted(row_ids))
+        session.kept |= {row[0]: decoded(row) for row in found}
+    rows = [session.kept[row_id] for row_id in sorted(row_ids)]
     return (row for row in rows if row is not None and sees(segment, row))
 
 

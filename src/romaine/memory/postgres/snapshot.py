@@ -9,9 +9,10 @@ import numpy as np
 
 from romaine.arrays import FloatArray
 from romaine.errors import StorageCorruptError
-from romaine.memory.codec import VectorFormat, decode_optional, decode_text
+from romaine.memory.codec import VectorFormat, decode_optional
 from romaine.memory.postgres import checking, index_rows, selecting
 from romaine.memory.postgres.contents import PostgresContents
+from romaine.memory.postgres.places import FORK, Places, fork_of
 from romaine.memory.postgres.rows import (
     COLUMNS,
     SEEN,
@@ -20,7 +21,7 @@ from romaine.memory.postgres.rows import (
     to_bytes,
     values_of,
 )
-from romaine.memory.postgres.session import SETTINGS, BoundSession, Row, decoded_setting
+from romaine.memory.postgres.session import SETTINGS, BoundSession, decoded_setting
 from romaine.memory.records import Memory, Scope
 from romaine.memory.rows import KINDS, decoded
 from romaine.memory.storage import Setting, Snapshot
@@ -46,10 +47,6 @@ _SCOPES = """SELECT character, chat, sum(held)::bigint FROM (
         UNION ALL SELECT b.character, s.chat, 0 FROM branch b JOIN space s ON s.no = b.space
         WHERE s.owner = %(owner)s::uuid
     ) AS of GROUP BY character, chat"""
-_SPACE = """SELECT no, next_position FROM space
-    WHERE owner = %(owner)s::uuid AND coalesce(chat, '') = coalesce(%(chat)s::bytea, '')"""
-_FORK = """SELECT b.no, b.space, s.chat, b.character, b.parent, b.at, b.change
-    FROM branch b JOIN space s ON s.no = b.space"""
 _IS_TAKEN = """SELECT
     EXISTS (SELECT FROM memory WHERE space = %(space)s
         AND (%(character)s::bytea IS NULL OR character IS NULL OR character = %(character)s))
@@ -83,6 +80,7 @@ class PostgresSnapshot(PostgresContents, Snapshot):
 
     def __init__(self, session: BoundSession, users: Collection[str] = ()) -> None:
         self.session = session
+        self.places = Places(session)
         self._users = frozenset(users)
 
     @cached_property
@@ -118,23 +116,19 @@ class PostgresSnapshot(PostgresContents, Snapshot):
 
     def space(self, user: str, chat: str | None) -> Space | None:
         self._check_user(user)
-        row = self.session.one(_SPACE, {"owner": owner_of(user), "chat": optional_bytes(chat)})
-        return None if row is None else Space(*row)
+        return self.places.space(user, chat)
 
     def is_taken(self, space: int, character: str | None) -> bool:
         row = self.session.one(_IS_TAKEN, {"space": space, "character": optional_bytes(character)})
         return row is not None and bool(row[0])
 
     def fork(self, space: int, character: str | None) -> Fork | None:
-        row = self.session.one(
-            f"{_FORK} WHERE b.space = %s AND (b.character IS NULL OR b.character = %s)",
-            (space, optional_bytes(character)),
-        )
-        return None if row is None else _fork(row)
+        forks = self.places.forks(space)
+        return next((fork for fork in forks if fork.character in (None, character)), None)
 
     def forks_of(self, space: int) -> list[Fork]:
         return [
-            _fork(row) for row in self.session.all(f"{_FORK} WHERE b.parent = %s ORDER BY b.no", (space,))
+            fork_of(row) for row in self.session.all(f"{FORK} WHERE b.parent = %s ORDER BY b.no", (space,))
         ]
 
     def hidden(self, fork: int, root: int | None = None) -> dict[int, int]:
@@ -171,7 +165,7 @@ class PostgresSnapshot(PostgresContents, Snapshot):
         rows = self.session.all(
             "SELECT no, vector FROM vector WHERE no = ANY (%s::bigint[])", (sorted(row_ids),)
         )
-        size = dim * self.vector_format.dtype.itemsize
+        size = self.vector_format.size(dim)
         blobs = {no: blob for no, blob in rows if len(blob) == size}
         unpacked = np.nan_to_num(self.vector_format.unpack(list(blobs.values()), dim))
         return dict(zip(blobs, unpacked, strict=True))
@@ -191,7 +185,11 @@ class PostgresSnapshot(PostgresContents, Snapshot):
     def space_versions(self, scope: Scope, spaces: Collection[int]) -> frozenset[tuple[int, int]]:
         chats = [b"", *(() if scope.chat is None else (to_bytes(scope.chat),))]
         values = {"owner": owner_of(scope.user), "chats": chats, "spaces": sorted(spaces)}
-        return frozenset((no, changed) for no, changed in self.session.all(_SPACE_VERSIONS, values))
+        key = (scope.user, scope.chat, *spaces)
+        if key not in self.session.kept:
+            self.session.kept[key] = frozenset(self.session.all(_SPACE_VERSIONS, values))
+        versions: frozenset[tuple[int, int]] = self.session.kept[key]
+        return versions
 
     def gone_since(self, segment: Segment, version: int) -> list[int]:
         return index_rows.gone_since(self.session, segment, version)
@@ -212,7 +210,7 @@ class PostgresSnapshot(PostgresContents, Snapshot):
         return 0 if row is None else int(row[0])
 
     def findings(self, dim: int, terms_of: Callable[[Memory], TermIds]) -> Findings:
-        return checking.findings(self.session, dim * self.vector_format.dtype.itemsize, terms_of)
+        return checking.findings(self.session, self.vector_format.size(dim), terms_of)
 
     def pending(self, row_id: int, limit: int | None) -> list[Pending]:
         return [
@@ -228,8 +226,3 @@ class PostgresSnapshot(PostgresContents, Snapshot):
 
     def _check_user(self, user: str) -> None:
         assert not self._users or user in self._users, f"{user!r} is not among {sorted(self._users)}"
-
-
-def _fork(values: Row) -> Fork:
-    row_id, space, chat, character, parent, at, version = values
-    return Fork(row_id, space, decode_text(chat), decode_optional(character), parent, at, version)

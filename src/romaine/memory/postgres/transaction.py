@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from romaine.memory.codec import content_checksum, decode_text, vector_checksum
+from romaine.memory.codec import VectorFormat, content_checksum, vector_checksum
 from romaine.memory.postgres.contents import NewPostgresContents
-from romaine.memory.postgres.rows import INSERT, UPDATE, optional_bytes, owner_of, to_array, to_bytes
+from romaine.memory.postgres.rows import (
+    INSERT,
+    UPDATE,
+    HalfVector,
+    optional_bytes,
+    owner_of,
+    to_array,
+    to_bytes,
+)
 from romaine.memory.postgres.session import SETTINGS, BoundSession, encoded_setting
 from romaine.memory.postgres.snapshot import PostgresSnapshot
 from romaine.memory.rows import encoded, row_checksum
@@ -19,11 +27,8 @@ _SET = """INSERT INTO setting (key, value, owner) VALUES (%s, %s, %s::uuid)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
 _NEXT_VERSION = """INSERT INTO account (owner, name, version) VALUES (%s::uuid, %s, 1)
     ON CONFLICT (owner) DO UPDATE SET version = account.version + 1 RETURNING version"""
-_MAKE_SPACE = """INSERT INTO space (owner, user_name, chat, checksum) VALUES (%s::uuid, %s, %s, 0)
-    RETURNING no"""
 _ADD_FORK = """INSERT INTO branch (owner, space, character, parent, at, change, checksum)
-    VALUES ((SELECT owner FROM space WHERE no = %(space)s), %(space)s, %(character)s, %(parent)s, %(at)s,
-        %(change)s, 0) RETURNING no"""
+    SELECT owner, %s, %s, %s, %s, %s, 0 FROM space WHERE no = %s RETURNING no"""
 _HIDE = """INSERT INTO hidden (branch, root, change, checksum, owner)
     SELECT %s, %s, %s, %s, owner FROM space WHERE no = %s ON CONFLICT DO NOTHING"""
 _SUPERSEDE = """INSERT INTO supersession (space, old_root, new_root, checksum, owner)
@@ -35,7 +40,8 @@ _GONE = """INSERT INTO gone (space, change, memory, owner)
 _ROOTS_GONE = """SELECT r FROM unnest(%(roots)s::bigint[]) AS r
     WHERE NOT EXISTS (SELECT FROM memory WHERE no = r)
     AND NOT EXISTS (SELECT FROM memory WHERE root = r AND root <> no)"""
-_UNNEST = """unnest(%s::bytea[], %s::bytea[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
+# vectors are sent as they are: of lists the driver would make text
+_UNNEST = """unnest(%b, %b, %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
     AS p (vector, context, terms, checksum, previous, no) JOIN memory m ON m.no = p.no"""
 _REPLACED = """ON CONFLICT (no) DO UPDATE SET vector = excluded.vector, context = excluded.context,
     terms = excluded.terms, checksum = excluded.checksum, previous = excluded.previous"""
@@ -62,6 +68,16 @@ _SWITCH = (
 )
 
 
+_TO_HALFVEC, _TO_BYTEA = (
+    [
+        f"ALTER TABLE {table} ALTER vector TYPE {kind} USING NULL, ALTER context TYPE {kind} USING NULL"
+        for table in ("vector", "next_vector")
+    ]
+    for kind in ("halfvec", "bytea")
+)
+"""Of tables without rows."""
+
+
 class PostgresTransaction(PostgresSnapshot, NewPostgresContents, Transaction):
     """A change of what a database keeps, inside a transaction that writes."""
 
@@ -76,6 +92,8 @@ class PostgresTransaction(PostgresSnapshot, NewPostgresContents, Transaction):
         else:
             owner = owner_of(next(iter(self._users))) if len(self._users) == 1 else None
             self.session.do(_SET, (to_bytes(key), encoded_setting(value), owner))
+        if key == "vector_format":
+            self._shape_vectors(str(value))
         if key in SETTINGS:
             self.session.settings.pop(key, None)
             self.session.settings |= {} if value is None else {key: value}
@@ -84,47 +102,25 @@ class PostgresTransaction(PostgresSnapshot, NewPostgresContents, Transaction):
     def next_version(self, user: str) -> int:
         self._check_user(user)
         if user not in self._versions:
-            row = self.session.one(_NEXT_VERSION, (owner_of(user), to_bytes(user)))
-            assert row is not None
-            self._versions[user] = self.session.versions[user] = int(row[0])
+            ((version,),) = self.session.do(_NEXT_VERSION, (owner_of(user), to_bytes(user)))
+            self._versions[user] = self.session.versions[user] = version
         return self._versions[user]
 
     # --- spaces and forks ----------------------------------------------------------------------------------
 
     def make_space(self, user: str, chat: str | None) -> Space:
-        found = self.space(user, chat)
-        if found is None:
-            owner = owner_of(user)
-            if user not in self.session.versions:
-                self.session.do(
-                    "INSERT INTO account (owner, name) VALUES (%s::uuid, %s) ON CONFLICT DO NOTHING",
-                    (owner, to_bytes(user)),
-                )
-            row = self.session.one(_MAKE_SPACE, (owner, to_bytes(user), optional_bytes(chat)))
-            assert row is not None
-            found = Space(row[0], 0)
-            self.reserve_positions(found.row_id, 0)
-        return found
+        return self.places.make(user, chat)
 
     def reserve_positions(self, space: int, following: int) -> None:
-        row = self.session.one("SELECT no, user_name, chat, next_position FROM space WHERE no = %s", (space,))
-        assert row is not None
-        *names, before = row
-        values = (*names, max(before, following))
-        self.session.do(
-            "UPDATE space SET next_position = %s, checksum = %s WHERE no = %s",
-            (values[3], content_checksum(values), space),
-        )
+        self.places.reserve(space, following)
 
     def add_fork(self, space: int, parent: int, *, character: str | None, at: int) -> None:
         values = (space, optional_bytes(character), parent, at, self._touch(space))
-        row = self.session.one(
-            _ADD_FORK, dict(zip(("space", "character", "parent", "at", "change"), values, strict=True))
-        )
-        assert row is not None
+        ((no,),) = self.session.do(_ADD_FORK, (*values, space))
         self.session.do(
-            "UPDATE branch SET checksum = %s WHERE no = %s", (content_checksum((row[0], *values)), row[0])
+            "UPDATE branch SET checksum = %s WHERE no = %s", (content_checksum((no, *values)), no)
         )
+        self.places.forget_forks(space)
 
     def hide(self, fork: Fork, root: int) -> None:
         values = (fork.row_id, root, self._touch(fork.space))
@@ -167,7 +163,7 @@ class PostgresTransaction(PostgresSnapshot, NewPostgresContents, Transaction):
         )
 
     def delete(self, row_ids: Collection[int]) -> None:
-        gone = self.session.all(_DELETE, (list(row_ids),))
+        gone = self.session.do(_DELETE, (list(row_ids),))
         if not gone:
             return
         self.session.do(
@@ -216,19 +212,33 @@ class PostgresTransaction(PostgresSnapshot, NewPostgresContents, Transaction):
     def _touch(self, space: int) -> int:
         """Marks a space as changed; returns the version of its user by this transaction."""
         if space not in self._touched:
-            found = self.session.one("SELECT user_name FROM space WHERE no = %s", (space,))
-            if found is None:  # of a damaged row; nobody sees that space
+            user = self.places.user_of(space)
+            if user is None:  # of a damaged row; nobody sees that space
                 return 0
-            self._touched[space] = version = self.next_version(decode_text(found[0]))
+            self._touched[space] = version = self.next_version(user)
             self.session.do("UPDATE space SET changed = %s WHERE no = %s", (version, space))
         return self._touched[space]
+
+    def _shape_vectors(self, vector_format: str) -> None:
+        """Gives the columns of a new memory's vectors their type; the tables' owner does that."""
+        is_half = vector_format == VectorFormat.HALFVEC.value
+        ((kind, role),) = self.session.all(
+            """SELECT format_type(atttypid, NULL), current_setting('role')
+            FROM pg_attribute WHERE attrelid = 'vector'::regclass AND attname = 'vector'"""
+        )
+        if is_half != (kind == "bytea"):
+            return
+        self.session.do("SELECT set_config('role', 'none', true)")
+        for statement in _TO_HALFVEC if is_half else _TO_BYTEA:
+            self.session.do(statement)
+        self.session.do("SELECT set_config('role', %s, true)", (role,))
 
     def _packed(self, vectors: RowVectors) -> list[list[Any]]:
         """Vectors, contexts, terms, checksums, roots of the turns before and row ids."""
         packed = self.vector_format.pack(vectors.vectors), self.vector_format.pack(vectors.contexts)
+        kind = HalfVector if self.vector_format is VectorFormat.HALFVEC else bytes
         return [
-            packed[0],
-            packed[1],
+            *([kind(blob) for blob in blobs] for blobs in packed),
             [to_array(terms) for terms in vectors.terms],
             [
                 vector_checksum(vector, context, previous)

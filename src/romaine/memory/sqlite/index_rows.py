@@ -57,7 +57,7 @@ def index_rows(
     connection: sqlite3.Connection, segment: Segment, version: int, dim: int, vector_format: VectorFormat
 ) -> Iterator[IndexRows]:
     """As `Snapshot.index_rows`."""
-    size = dim * vector_format.dtype.itemsize
+    size = vector_format.size(dim)
     cursor = connection.execute(_LOAD, values_of(segment) | {"since": version})
     while rows := cursor.fetchmany(_ROWS_AT_ONCE):
         known = [row for row in rows if witnessed(segment, row[4])]

@@ -212,7 +212,7 @@ class SqliteSnapshot(SqliteContents, Snapshot):
             "SELECT no, vector FROM vector WHERE no IN (SELECT value FROM json_each(?))",
             (json.dumps(sorted(row_ids)),),
         )
-        size = dim * self.vector_format.dtype.itemsize
+        size = self.vector_format.size(dim)
         blobs = {no: blob for no, blob in rows if isinstance(blob, bytes) and len(blob) == size}
         unpacked = np.nan_to_num(self.vector_format.unpack(list(blobs.values()), dim))
         return dict(zip(blobs, unpacked, strict=True))
@@ -255,7 +255,7 @@ class SqliteSnapshot(SqliteContents, Snapshot):
         return int(pages * page_size)
 
     def findings(self, dim: int, terms_of: Callable[[Memory], TermIds]) -> Findings:
-        return checking.findings(self.connection, dim * self.vector_format.dtype.itemsize, terms_of)
+        return checking.findings(self.connection, self.vector_format.size(dim), terms_of)
 
     def pending(self, row_id: int, limit: int | None) -> list[Pending]:
         rows = self.connection.execute(_PENDING, (row_id, -1 if limit is None else limit))
