@@ -1,4 +1,4 @@
-"""`romaine memory export, reembed, copy, check, erase`: the file as a whole."""
+"""`romaine memory export, reembed, copy, index, check, erase`: the file as a whole."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import Annotated
 
 import typer
 
-from romaine.cli.memory_options import File, Whose, repeatable
+from romaine.cli.memory_options import Database, File, Whose, repeatable
 from romaine.cli.options import Json
 from romaine.cli.terminal import print_json, print_text
 from romaine.errors import OptionError
 from romaine.memory import copy as copy_memory
+from romaine.memory import index_large
 from romaine.memory import reembed as bring_over
 from romaine.memory.exchange import to_json
-from romaine.memory.reembedding import Progress
+from romaine.memory.large_indexing import LEAST_ROWS
+from romaine.memory.storage import Progress
 from romaine.progress import progress_bar
 
 
@@ -88,6 +90,21 @@ def copy(
             f"{copied.rows:,} rows copied; {target} holds the same as {source}: {len(copied.users):,} users,"
             f" {rows:,} rows"
         )
+
+
+def index(
+    db: Database,
+    rows: Annotated[int, typer.Option(min=1, help="Memories that a scope has at least.")] = LEAST_ROWS,
+    dim: Annotated[int, typer.Option(min=1, help="Components of a vector that are searched first.")] = 64,
+    as_json: Json = False,
+) -> None:
+    """Let a server search scopes that are too large for a worker's memory; goes on where it was interrupted."""
+    with repeatable(), _bar("indexing") as progress:
+        count = index_large(db, rows=rows, dim=dim, progress=progress)
+    if as_json:
+        print_json({"indexed": count})
+    else:
+        print_text(f"{count:,} memories indexed; scopes of {rows:,} and more are searched by the server")
 
 
 def check(

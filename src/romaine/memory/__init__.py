@@ -9,6 +9,7 @@ from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
 from romaine.memory.hits import Explanation, Rejected
 from romaine.memory.language import Analyzer
+from romaine.memory.large_indexing import index_large
 from romaine.memory.lifecycle import DecayResult, Lifecycle
 from romaine.memory.listing import HeldScope, Stats
 from romaine.memory.memory import RoleplayMemory
@@ -57,5 +58,6 @@ __all__ = [
     "WeightedRanker",
     "Weights",
     "copy",
+    "index_large",
     "reembed",
 ]

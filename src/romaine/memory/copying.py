@@ -15,13 +15,12 @@ from romaine.memory.checks import check_names
 from romaine.memory.codec import VectorFormat
 from romaine.memory.contents import PackedRow, UserContents
 from romaine.memory.exchange import to_json
-from romaine.memory.reembedding import Progress
-from romaine.memory.storage import Setting, Snapshot, Storage
+from romaine.memory.storage import Progress, Setting, Snapshot, Storage
 from romaine.memory.store import COPYING, check_complete, open_storage
 
 _BATCH = 1000
 _UNDER_WAY = ("renewed", "reworded", "next_analyzer")  # what an older release left to be done at opening
-_OWN = frozenset({COPYING, "next_embedder"})  # the vectors of a change of embedder stay behind
+_OWN = frozenset({COPYING, "next_embedder", "large"})  # the vectors of a change of embedder stay behind
 _NOBODY = "0 "
 
 
@@ -121,9 +120,7 @@ class _Copy:
         self._batch_size, self._progress = batch_size, progress
         check_complete(snapshot, source.name)
         self._settings = _settings_of(snapshot)
-        vector_format = VectorFormat(self._settings.get("vector_format") or VectorFormat.FLOAT32)
-        if vector_format not in target.vector_formats:
-            self._settings["vector_format"] = vector_format.portable.value
+        self._fit_vectors(target)
         left = [key for key in _UNDER_WAY if key in self._settings]
         if left:
             raise StorageError(
@@ -140,6 +137,17 @@ class _Copy:
         self._total = 2 * snapshot.progress()[1]
         if users is not None:
             self._total = 2 * sum(snapshot.contents_of(user).rows for user in self._users)
+
+    def _fit_vectors(self, target: Storage) -> None:
+        """Keeps vectors as the target was made to, or can, if that holds the same numbers."""
+        ours = VectorFormat(self._settings.get("vector_format") or VectorFormat.FLOAT32)
+        with target.read() as snapshot:
+            theirs = VectorFormat(snapshot.setting("vector_format") or ours)
+        if theirs.portable is ours.portable:
+            ours = theirs
+        if ours not in target.vector_formats:
+            ours = ours.portable
+        self._settings["vector_format"] = ours.value
 
     def run(self) -> Copied:
         mark = self._begin()

@@ -6,9 +6,11 @@ of nothing but these; figures that a score takes from all rows, such as how rare
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import pairwise
 
 import numpy as np
@@ -16,11 +18,14 @@ from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
 from romaine.memory.candidates import Entries, Whole, WordFigures, spread_of
+from romaine.memory.codec import encode_time
 from romaine.memory.index import FIRST_POOL
+from romaine.memory.options import RecallOptions
 from romaine.memory.query import Query
 from romaine.memory.records import Kind, Scope
 from romaine.memory.scope_index import LEXICAL_POOL, WINDOW
 from romaine.memory.scope_view import ATTRIBUTES, ScopeView
+from romaine.memory.storage import Snapshot
 from romaine.memory.stored import IndexRows
 from romaine.memory.terms import QUESTION_MARK, Forms
 from romaine.memory.turn_order import NOWHERE
@@ -107,32 +112,42 @@ class LargeScope:
     def __init__(self, scope: Scope, *, full_dim: int) -> None:
         self.scope = scope
         self._full_dim = full_dim
-        self._marks: object = None
+        self._lock = threading.Lock()
+        self._marks: frozenset[tuple[int, int]] | None = None
         self._superseders: dict[int, list[int]] = {}
         self._vectors: FloatArray = np.empty((0, full_dim), dtype=np.float32)
         self._contexts = self._vectors
         self._times: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
-    def refresh(self, large: LargeIndex, marks: object, superseders: Mapping[int, list[int]]) -> None:
-        """Takes a sample anew; `marks` are equal as long as nothing has changed."""
-        if marks == self._marks:
-            return
-        batches = list(large.load(large.sample(_SAMPLE), self._full_dim))
-        none = np.empty((0, self._full_dim), dtype=np.float32)
-        self._vectors = np.concatenate([none, *(batch.vectors for batch in batches)])
-        self._contexts = np.concatenate([none, *(batch.contexts for batch in batches)])
-        created = [moment for batch in batches for moment in batch.created]
-        self._times = np.sort(np.array(created, dtype=np.int64))
-        self._superseders = dict(superseders)
-        self._marks = marks
+    @property
+    def nbytes(self) -> int:
+        """Bytes held, about."""
+        return (
+            self._vectors.nbytes + self._contexts.nbytes + self._times.nbytes + 200 * len(self._superseders)
+        )
 
-    def is_at(self, marks: object) -> bool:
-        """Whether nothing has changed since."""
-        return marks == self._marks
+    def refresh(self, snapshot: Snapshot, large: LargeIndex, view: View) -> bool:
+        """Takes a sample of the scope anew if anything has changed; returns whether it did."""
+        marks = snapshot.space_versions(self.scope, [segment.space for segment in view.segments])
+        with self._lock:
+            if marks == self._marks:
+                return False
+            batches = list(large.load(large.sample(_SAMPLE), self._full_dim))
+            none = np.empty((0, self._full_dim), dtype=np.float32)
+            self._vectors = np.concatenate([none, *(batch.vectors for batch in batches)])
+            self._contexts = np.concatenate([none, *(batch.contexts for batch in batches)])
+            created = [moment for batch in batches for moment in batch.created]
+            self._times = np.sort(np.array(created, dtype=np.int64))
+            self._superseders = view.superseders(snapshot)
+            self._marks = marks
+            return True
 
-    def view(self, large: LargeIndex, view: View, query: Query, sought: Sought) -> ScopeView:
+    def view(self, large: LargeIndex, view: View, query: Query, options: RecallOptions) -> ScopeView:
         """A view of nothing but what a recall may find best, which ranks it as one of everything would."""
-        latest = large.latest(sought)
+        sought = sought_of(self.scope, options)
+        latest = large.latest(replace(sought, kinds=None, speakers=None, superseded=True))
+        if sought.holds_at is None and latest is not None and not options.include_superseded:
+            sought = replace(sought, holds_at=latest[0])
         figures = large.figures(query.terms)
         wordy = large.wordy(query.terms, figures, sought, count=LEXICAL_POOL)
         found = {
@@ -169,6 +184,20 @@ class LargeScope:
             context_spread=spread_of(self._contexts @ query.vector),
         )
         return pooled
+
+
+def sought_of(scope: Scope, options: RecallOptions) -> Sought:
+    """What a recall of a scope may find, but for where its story is now."""
+    as_of = options.as_of
+    return Sought(
+        kinds=options.kinds,  # type: ignore[arg-type]  # checked when the options were made
+        speakers=options.speakers,
+        witnesses=tuple(name for name in (scope.character, options.as_character) if name is not None),
+        created_until=encode_time(as_of) if isinstance(as_of, datetime) else None,
+        position_until=as_of if isinstance(as_of, int) else None,
+        holds_at=as_of if isinstance(as_of, int) and not options.include_superseded else None,
+        superseded=options.include_superseded or as_of is not None,
+    )
 
 
 class PooledView(ScopeView):

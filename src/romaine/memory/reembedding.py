@@ -15,13 +15,10 @@ from romaine.memory.encoder import Draft, Encoder, MemoryEmbedder, name_of
 from romaine.memory.language import DEFAULT
 from romaine.memory.row_writer import terms_of
 from romaine.memory.sequence import turn_before
-from romaine.memory.storage import Snapshot, Storage
+from romaine.memory.storage import Progress, Snapshot, Storage
 from romaine.memory.store import check_complete, is_url, open_storage
 from romaine.memory.stored import Pending, RowVectors, StoredMemory
 from romaine.memory.workers import Workers
-
-Progress = Callable[[int, int], None]
-"""Told how many memories are done, of how many."""
 
 _BATCH = 256
 _SHARE = 4096  # row ids that one of several workers takes at a time

@@ -32,9 +32,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from romaine.arrays import FloatArray
+from romaine.errors import OptionError
 from romaine.memory.codec import VectorFormat
 from romaine.memory.contents import Contents, NewContents
 from romaine.memory.records import Memory, Scope
@@ -54,7 +55,13 @@ from romaine.memory.stored import (
 )
 from romaine.memory.terms import TermIds
 
+if TYPE_CHECKING:
+    from romaine.memory.large import LargeIndex
+
 Setting: TypeAlias = "str | int"
+
+Progress = Callable[[int, int], None]
+"""Told how much is done, of how much."""
 
 
 class Snapshot(Contents):
@@ -154,6 +161,10 @@ class Snapshot(Contents):
     @abstractmethod
     def turns(self, segment: Segment) -> list[Place]:
         """All places where a segment's character witnessed a turn, in any order."""
+
+    def large(self, segments: Sequence[Segment]) -> LargeIndex | None:  # noqa: ARG002
+        """What an engine finds by itself in segments of a view, if they are too large to be loaded."""
+        return None
 
     # --- for looking after what is kept --------------------------------------------------------------------
 
@@ -295,6 +306,22 @@ class Storage(ABC):
         Args:
             share: Number of the share, 0 to 2**31.
         """
+
+    def index_large(self, rows: int, dim: int, progress: Progress | None = None) -> int:  # noqa: ARG002
+        """Lets scopes be searched that are too large to be loaded, if the engine can do that.
+
+        Args:
+            rows: How many a scope has at least.
+            dim: Components of a vector that are searched first.
+            progress: Told how many rows have been taken in, of how many.
+
+        Returns:
+            How many rows were taken in.
+
+        Raises:
+            OptionError: If it cannot.
+        """
+        raise OptionError(f"{self.name}: only a server searches by itself; a file's scopes are loaded")
 
     @abstractmethod
     def check_process(self) -> None:
