@@ -2,10 +2,10 @@
 
     python benchmarks/large_scopes.py --rows 100000 --texts DIALOGUES.jsonl.gz --postgres postgresql://...
 
-Turns of real chats become one chat of one user, in a file; the file is copied to the server and indexed there, and
-both are asked the same. The file's memory compares every vector in full, so it ranks exactly. Told are the share of
-its first ten that the server's ten hold (recall@10), the median and the 99th percentile of a recall, and the bytes
-and seconds that it took. What is there already is used again.
+Turns of real chats become one chat of one user, in a file; the file is copied to the server and indexed
+there, and both are asked the same. The file's memory compares every vector in full, so it ranks exactly. Told
+are the share of its first ten that the server's ten hold (recall@10), the median and the 99th percentile of a
+recall, and the bytes and seconds that it took. What is there already is used again.
 """
 
 from __future__ import annotations
@@ -119,13 +119,10 @@ def main() -> None:
         exact, seconds = asked(memory, queries)
         told("in memory, exact", seconds)
         print(f"index in memory {memory.index_bytes >> 20} MiB")
-    shares = [
-        len({*ours} & {*theirs}) / len(theirs) for ours, theirs in zip(found, exact, strict=True) if theirs
-    ]
+    pairs = [(ours, theirs) for ours, theirs in zip(found, exact, strict=True) if theirs]
+    shares = [len({*ours} & {*theirs}) / len(theirs) for ours, theirs in pairs]
     same = sum(ours == theirs for ours, theirs in zip(found, exact, strict=True))
-    print(
-        f"recall@10 {statistics.mean(shares):.4f}; the same ten in the same order for {same} of {len(queries)}"
-    )
+    print(f"recall@10 {statistics.mean(shares):.4f}; the same ten in order for {same} of {len(queries)}")
 
 
 if __name__ == "__main__":

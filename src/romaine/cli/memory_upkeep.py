@@ -98,7 +98,7 @@ def index(
     dim: Annotated[int, typer.Option(min=1, help="Components of a vector that are searched first.")] = 64,
     as_json: Json = False,
 ) -> None:
-    """Let a server search scopes that are too large for a worker's memory; goes on where it was interrupted."""
+    """Let a server search scopes that are too large for a worker's memory; goes on where it was."""
     with repeatable(), _bar("indexing") as progress:
         count = index_large(db, rows=rows, dim=dim, progress=progress)
     if as_json:

@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 from romaine.arrays import FloatArray
 from romaine.memory.terms import TermIds
 
+LEXICAL_POOL = 300
+"""Rows that come into question for the words they share with the query."""
+
+WINDOW = (1.0, 2 / 3, 1 / 3)
+"""How much the words of the turns 1, 2 and 3 before or after count for a turn."""
+
 _PRIOR_ROWS, _PRIOR_SPREAD = 8, 0.1  # keeps the spread of a handful of rows from being nothing
 
 

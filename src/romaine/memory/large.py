@@ -16,14 +16,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from romaine.arrays import FloatArray
-from romaine.memory.candidates import Entries, Whole, WordFigures, spread_of
+from romaine.arrays import FloatArray, top_k
+from romaine.memory.candidates import LEXICAL_POOL, WINDOW, Entries, Spread, Whole, WordFigures, spread_of
 from romaine.memory.codec import encode_time
-from romaine.memory.index import FIRST_POOL
 from romaine.memory.options import RecallOptions
 from romaine.memory.query import Query
+from romaine.memory.ranking import DEFAULT_RANKER, standardised
 from romaine.memory.records import Kind, Scope
-from romaine.memory.scope_index import LEXICAL_POOL, WINDOW
 from romaine.memory.scope_view import ATTRIBUTES, ScopeView
 from romaine.memory.storage import Snapshot
 from romaine.memory.stored import IndexRows
@@ -31,9 +30,12 @@ from romaine.memory.terms import QUESTION_MARK, Forms
 from romaine.memory.turn_order import NOWHERE
 from romaine.memory.views import View
 
-_SAMPLE = 512
-_NEAREST = FIRST_POOL
-_NEAREST_CONTEXTS = 2 * FIRST_POOL
+_SAMPLE = 2_048
+_GROWTH = 0.02  # by which a scope has become another one than that of which the sample is
+_NEAREST = 1_000
+_WORDY = 2_000
+_LOADED = 600
+"""Rows whose vectors are compared in full: the best by slices and words of all that were found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +75,18 @@ class LargeIndex(ABC):
         """How many rows and terms there are, and how many rows hold each word."""
 
     @abstractmethod
-    def nearest(self, vector: FloatArray, sought: Sought, *, contexts: bool, count: int) -> list[int]:
-        """Rows whose slices, or those of their contexts, are nearest to a vector (full_dim,)."""
+    def nearest(self, vector: FloatArray, sought: Sought, count: int) -> list[int]:
+        """Rows whose contexts are nearest to a vector (full_dim,) by their slices."""
 
     @abstractmethod
-    def wordy(self, words: Sequence[Forms], figures: WordFigures, sought: Sought, *, count: int) -> list[int]:
-        """Rows of the highest BM25; among what only the most frequent words find, not all are looked at."""
+    def wordy(
+        self, words: Sequence[Forms], figures: WordFigures, sought: Sought, count: int
+    ) -> dict[int, float]:
+        """Rows of the highest BM25, the best first, with it; the most frequent words may find none alone."""
+
+    @abstractmethod
+    def similar(self, vector: FloatArray, row_ids: Sequence[int]) -> dict[int, tuple[float, float]]:
+        """Cosines of a vector's slice with those of rows, and with those of their contexts."""
 
     @abstractmethod
     def around(self, row_ids: Sequence[int], steps: int) -> list[list[int]]:
@@ -114,6 +122,7 @@ class LargeScope:
         self._full_dim = full_dim
         self._lock = threading.Lock()
         self._marks: frozenset[tuple[int, int]] | None = None
+        self._sampled = 0
         self._superseders: dict[int, list[int]] = {}
         self._vectors: FloatArray = np.empty((0, full_dim), dtype=np.float32)
         self._contexts = self._vectors
@@ -127,19 +136,22 @@ class LargeScope:
         )
 
     def refresh(self, snapshot: Snapshot, large: LargeIndex, view: View) -> bool:
-        """Takes a sample of the scope anew if anything has changed; returns whether it did."""
+        """Takes in what has changed, and a sample anew if that is much; returns whether anything has."""
         marks = snapshot.space_versions(self.scope, [segment.space for segment in view.segments])
         with self._lock:
             if marks == self._marks:
                 return False
+            self._superseders = view.superseders(snapshot)
+            self._marks = marks
+            if abs(large.rows - self._sampled) <= _GROWTH * large.rows:
+                return True
             batches = list(large.load(large.sample(_SAMPLE), self._full_dim))
             none = np.empty((0, self._full_dim), dtype=np.float32)
             self._vectors = np.concatenate([none, *(batch.vectors for batch in batches)])
             self._contexts = np.concatenate([none, *(batch.contexts for batch in batches)])
             created = [moment for batch in batches for moment in batch.created]
             self._times = np.sort(np.array(created, dtype=np.int64))
-            self._superseders = view.superseders(snapshot)
-            self._marks = marks
+            self._sampled = large.rows
             return True
 
     def view(self, large: LargeIndex, view: View, query: Query, options: RecallOptions) -> ScopeView:
@@ -149,13 +161,12 @@ class LargeScope:
         if sought.holds_at is None and latest is not None and not options.include_superseded:
             sought = replace(sought, holds_at=latest[0])
         figures = large.figures(query.terms)
-        wordy = large.wordy(query.terms, figures, sought, count=LEXICAL_POOL)
-        found = {
-            *wordy,
-            *large.nearest(query.vector, sought, contexts=False, count=_NEAREST),
-            *large.nearest(query.vector, sought, contexts=True, count=_NEAREST_CONTEXTS),
-        }
-        lines = large.around(sorted(found), len(WINDOW))
+        spreads = spread_of(self._vectors @ query.vector), spread_of(self._contexts @ query.vector)
+        words = large.wordy(query.terms, figures, sought, _WORDY)
+        nearest = large.nearest(query.vector, sought, _NEAREST)
+        found = _best(large.similar(query.vector, sorted({*words, *nearest})), words, spreads, _LOADED)
+        wordy = list(words)[:LEXICAL_POOL]
+        lines = large.around(sorted({*found, *wordy}), len(WINDOW))
         previous = {after: before for line in lines for before, after in pairwise(line)}
         following = {before: after for after, before in previous.items()}
         for beside in (previous, following):
@@ -180,10 +191,26 @@ class LargeScope:
         pooled.index.whole = Whole(
             may_be_found=may_be_found,
             words=figures,
-            dense_spread=spread_of(self._vectors @ query.vector),
-            context_spread=spread_of(self._contexts @ query.vector),
+            dense_spread=spreads[0],
+            context_spread=spreads[1],
         )
         return pooled
+
+
+def _best(
+    cosines: Mapping[int, tuple[float, float]],
+    words: Mapping[int, float],
+    spreads: tuple[Spread, Spread],
+    count: int,
+) -> set[int]:
+    """The rows that the default ranker would put first if slices were all there is to vectors."""
+    weights = DEFAULT_RANKER.weights
+    row_ids = np.fromiter(cosines, np.int64, len(cosines))
+    dense, context = np.array(list(cosines.values()), dtype=np.float32).reshape(-1, 2).T
+    scores = weights.dense * standardised(dense, spreads[0])
+    scores += weights.context * standardised(context, spreads[1])
+    scores += weights.lexical * np.array([words.get(row_id, 0.0) for row_id in cosines])
+    return set(row_ids[top_k(scores, count)].tolist())
 
 
 def sought_of(scope: Scope, options: RecallOptions) -> Sought:

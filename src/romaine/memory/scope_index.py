@@ -9,18 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
-from romaine.memory.candidates import Candidates, Entries, Spread, Whole, spread_of
+from romaine.memory.candidates import LEXICAL_POOL, WINDOW, Candidates, Entries, Spread, Whole, spread_of
 from romaine.memory.columns import BLOCK_ROWS, Column, Columns
 from romaine.memory.index import EXACT_ROWS, VectorIndex
 from romaine.memory.lexical import LexicalIndex, holding
 from romaine.memory.query import Query
 from romaine.memory.terms import QUESTION_MARK, Forms
-
-LEXICAL_POOL = 300
-"""Rows that come into question for the words they share with the query."""
-
-WINDOW = (1.0, 2 / 3, 1 / 3)
-"""How much the words of the turns 1, 2 and 3 before or after count for a turn."""
 
 _SAMPLE = 512  # rows whose cosines say how cosines spread in a large scope
 _COMPACT_SHARE = 0.25  # removed rows, as a share of all, that are worth getting rid of

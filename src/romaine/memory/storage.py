@@ -300,8 +300,7 @@ class Storage(ABC):
     def claimed(self, share: int) -> AbstractContextManager[bool]:
         """Whether a share of work that several do together is this one's, until it is left.
 
-        What a process had claimed that died is free again. Processes that share a file need not see each
-        other's claims; then they do the same work twice.
+        What a process had claimed that died is free again. Of a file, each process sees only its own claims.
 
         Args:
             share: Number of the share, 0 to 2**31.

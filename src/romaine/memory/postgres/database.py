@@ -142,7 +142,7 @@ class PostgresStorage(Storage):
 
             for user in users:
                 large_build.fill(self.write, user, tell)
-            large_schema.make_indexes(connection, self._address)
+            large_schema.make_index(connection, self._address)
             with self.write() as transaction:
                 large_build.finish(transaction, list(users), rows)
         return done

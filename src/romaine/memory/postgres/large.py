@@ -23,16 +23,22 @@ from romaine.memory.terms import Forms
 EXACT_ROWS = 20_000
 """Up to this many rows all slices are compared: of a filter's few among many, the index would miss some."""
 
-_EF_SEARCH = 400  # how many the index looks at together; of 100,000 turns it finds 0.985 of the nearest 500
-_MOST_SCANNED = 200_000  # rows that the index may go through for those that fit, before all are compared
+_HNSW = {
+    "hnsw__iterative_scan": "relaxed_order",
+    # how many are looked at together; among 100,000 turns 0.985 of the nearest 500 are found
+    "hnsw__ef_search": "400",
+    # rows that may be gone through for those that fit, before all are compared
+    "hnsw__max_scan_tuples": "200000",
+}
 _MOST_POSTINGS = 40_000  # of the rarest words; others only say which of those rows are better
-_AHEAD = 4  # times as many rows as wanted are looked up in the postings of the frequent words
 
 _ROWS = """SELECT coalesce(sum(l.rows), 0)::bigint, coalesce(sum(l.tokens), 0)::bigint
     FROM large_space l JOIN space s ON s.no = l.space JOIN large_user u ON u.owner = s.owner
     WHERE l.space = ANY (%s::bigint[]) AND u.is_complete"""
 _DIM = """SELECT atttypmod FROM pg_attribute
     WHERE attrelid = 'large_row'::regclass AND attname = 'slice'"""
+_SIMILAR = """SELECT no, -(slice <#> %(vector)s::halfvec), -(context <#> %(vector)s::halfvec)
+    FROM large_row WHERE no = ANY (%(row_ids)s::bigint[])"""
 _FREQUENCIES = """SELECT term, sum(documents)::bigint FROM large_term
     WHERE space = ANY (%s::bigint[]) AND term = ANY (%s::integer[]) GROUP BY term"""
 # BM25 as `LexicalIndex.match` has it; of a word's forms, the most frequent one counts
@@ -45,7 +51,8 @@ _BM25 = """SELECT no, sum(score)::float8 AS score FROM (
         GROUP BY p.no, w.word) q GROUP BY no"""
 _CERTAINLY_SUPERSEDED = """EXISTS (SELECT FROM supersession e JOIN memory n ON n.root = e.new_root
     WHERE e.space = ANY (%(spaces)s::bigint[]) AND e.old_root = m.root
-    AND n.space = ANY (%(spaces)s::bigint[]) AND n.retired IS NULL AND n.character IS NULL AND n.known_by IS NULL)"""
+    AND n.space = ANY (%(spaces)s::bigint[]) AND n.retired IS NULL AND n.character IS NULL
+    AND n.known_by IS NULL)"""
 _AROUND = """SELECT c.no, b.no, b.position, b.known_by
     FROM (SELECT no, position FROM memory WHERE no = ANY (%(row_ids)s::bigint[]) AND kind = 'turn'
         AND position IS NOT NULL AND space = ANY (%(line)s::bigint[])) c
@@ -55,10 +62,9 @@ _AROUND = """SELECT c.no, b.no, b.position, b.known_by
 _PLACES = """SELECT no, position FROM memory WHERE no = ANY (%(row_ids)s::bigint[]) AND kind = 'turn'
     AND position IS NOT NULL AND space = ANY (%(line)s::bigint[])"""
 _SAMPLE = """SELECT DISTINCT l.no FROM (SELECT min(no) AS first, max(no) AS last FROM large_row
-        WHERE space = %(space)s) f, generate_series(0, %(count)s - 1) AS i
-    CROSS JOIN LATERAL (SELECT l.no FROM large_row l JOIN memory m ON m.no = l.no
-        WHERE l.space = %(space)s AND l.no >= f.first + (f.last - f.first) * i / %(count)s AND {seen}
-        ORDER BY l.no LIMIT 1) l"""
+        WHERE space = %(space)s) f, generate_series(0, %(count)s::bigint - 1) AS i
+    CROSS JOIN LATERAL (SELECT no FROM large_row WHERE space = %(space)s
+        AND no >= f.first + (f.last - f.first) * i / %(count)s::bigint ORDER BY no LIMIT 1) l"""
 _OUTLINE = """SELECT m.no, m.kind, m.category, m.speaker, m.known_by, m.importance, m.pinned, m.cold,
         m.position, m.created_at, m.valid_from, m.valid_to,
         CASE WHEN l.terms && %s::integer[] THEN l.terms ELSE '{}' END
@@ -117,47 +123,48 @@ class PostgresLarge(LargeIndex):
         held = [min(self.rows, sum(documents.get(t, 0) for t in _signed(forms))) for forms in words]
         return WordFigures(self.rows, self._tokens, np.array(held, dtype=np.int64))
 
-    def nearest(self, vector: FloatArray, sought: Sought, *, contexts: bool, count: int) -> list[int]:
-        ((dim,),) = self._session.all(_DIM)
-        column = "context" if contexts else "slice"
+    def nearest(self, vector: FloatArray, sought: Sought, count: int) -> list[int]:
         conditions, values = self._conditions(sought)
-        values |= {
-            "vector": "[" + ",".join(f"{x:.6g}" for x in slice_dim(vector, dim).tolist()) + "]",
-            "count": count,
-        }
-        source = (
-            f"FROM large_row l JOIN memory m ON m.no = l.no WHERE l.space = ANY (%(spaces)s) AND {conditions}"
-        )
-        distance = f"l.{column} <#> %(vector)s::halfvec"
+        values |= {"vector": self._slice(vector), "count": count}
+        source = f"""FROM large_row l JOIN memory m ON m.no = l.no
+            WHERE l.space = ANY (%(spaces)s::bigint[]) AND {conditions}"""
         if self.rows > EXACT_ROWS:
-            self._set(
-                enable_sort="off",
-                hnsw__iterative_scan="relaxed_order",
-                hnsw__ef_search=str(_EF_SEARCH),
-                hnsw__max_scan_tuples=str(_MOST_SCANNED),
+            self._set(enable_sort="off", **_HNSW)
+            found = self._session.all(
+                f"SELECT l.no {source} ORDER BY l.context <#> %(vector)s::halfvec LIMIT %(count)s", values
             )
-            found = self._session.all(f"SELECT l.no {source} ORDER BY {distance} LIMIT %(count)s", values)
             self._set(enable_sort="on")
             if len(found) == count:
                 return [no for (no,) in found]
         found = self._session.all(
-            f"WITH here AS MATERIALIZED (SELECT l.no, {distance} AS away {source})"
-            " SELECT no FROM here ORDER BY away, no LIMIT %(count)s",
+            f"""WITH here AS MATERIALIZED (SELECT l.no, l.context <#> %(vector)s::halfvec AS away {source})
+                SELECT no FROM here ORDER BY away, no LIMIT %(count)s""",  # noqa: S608
             values,
         )
         return [no for (no,) in found]
 
-    def wordy(self, words: Sequence[Forms], figures: WordFigures, sought: Sought, *, count: int) -> list[int]:
+    def similar(self, vector: FloatArray, row_ids: Sequence[int]) -> dict[int, tuple[float, float]]:
+        rows = self._session.all(_SIMILAR, {"vector": self._slice(vector), "row_ids": row_ids})
+        return {no: (dense, context) for no, dense, context in rows}
+
+    def wordy(
+        self, words: Sequence[Forms], figures: WordFigures, sought: Sought, count: int
+    ) -> dict[int, float]:
         order = [at for at in np.argsort(figures.frequencies).tolist() if figures.frequencies[at]]
         if not order:
-            return []
+            return {}
         sums = np.cumsum(figures.frequencies[order])
         rare = max(1, int(np.searchsorted(sums, _MOST_POSTINGS, side="right")))
-        found = self._scores(words, figures, order[:rare], sought, count * _AHEAD)
-        if rare < len(order) and found:
-            more = self._scores(words, figures, order[rare:], None, None, among=list(found))
-            found = {no: score + more.get(no, 0.0) for no, score in found.items()}
-        return sorted(found, key=lambda no: (-found[no], no))[:count]
+        scores = self._scores(words, figures, order[:rare], None)
+        best = sorted(scores, key=lambda no: (-scores[no], no))
+        found: list[int] = []
+        for start in range(0, len(best), 2 * count):
+            found += self._fitting(best[start : start + 2 * count], sought)
+            if len(found) >= count:
+                break
+        more = self._scores(words, figures, order[rare:], found) if rare < len(order) else {}
+        full = {no: scores[no] + more.get(no, 0.0) for no in found}
+        return {no: full[no] for no in sorted(found, key=lambda no: (-full[no], no))[:count]}
 
     def around(self, row_ids: Sequence[int], steps: int) -> list[list[int]]:
         lines: list[list[int]] = []
@@ -180,22 +187,18 @@ class PostgresLarge(LargeIndex):
         conditions, values = self._conditions(sought)
         places = []
         for segment in self._segments:
-            row = self._session.one(
-                f"""SELECT m.position, m.no FROM memory m WHERE m.space = %(space)s AND {conditions}
-                    AND m.position IS NOT NULL ORDER BY m.position DESC, m.no DESC LIMIT 1""",
-                {**values, "space": segment.space},
-            )
+            query = f"""SELECT m.position, m.no FROM memory m WHERE m.space = %(space)s AND {conditions}
+                AND m.position IS NOT NULL ORDER BY m.position DESC, m.no DESC LIMIT 1"""  # noqa: S608
+            row = self._session.one(query, {**values, "space": segment.space})
             if row is not None:
                 places.append((row[0], row[1]))
         return max(places, default=None)
 
     def sample(self, count: int) -> list[int]:
         found: set[int] = set()
-        for segment in self._segments:
-            values = {**self._values, "space": segment.space, "count": count}
-            query = _SAMPLE.format(seen=self._seen)
-            found.update(no for (no,) in self._session.all(query, values))
-        return sorted(found)
+        for space in self._spaces:
+            found.update(no for (no,) in self._session.all(_SAMPLE, {"space": space, "count": count}))
+        return self._fitting(sorted(found), Sought())
 
     # --- inside --------------------------------------------------------------------------------------------
 
@@ -243,12 +246,9 @@ class PostgresLarge(LargeIndex):
         words: Sequence[Forms],
         figures: WordFigures,
         chosen: Sequence[int],
-        sought: Sought | None,
-        limit: int | None,
-        *,
-        among: Sequence[int] | None = None,
+        among: Sequence[int] | None,
     ) -> dict[int, float]:
-        """BM25 by some words: of the best rows that fit, or of some rows."""
+        """BM25 of rows by some words only; of some rows, or of all that hold one."""
         idf = figures.idf
         pairs = [(term, at) for at in chosen for term in _signed(words[at])]
         values = {
@@ -258,20 +258,21 @@ class PostgresLarge(LargeIndex):
             "words": [at for _, at in pairs],
             "weights": [float(idf[at]) * (K1 + 1) for _, at in pairs],
             "spaces": self._spaces,
+            "among": among,
         }
-        if sought is None:
-            query = _BM25.format(among="AND p.no = ANY (%(among)s::bigint[])")
-            return dict(self._session.all(query, values | {"among": among}))
-        conditions, more = self._conditions(sought)
-        # those of the highest score are looked up one by one, until there are enough
-        self._set(enable_hashjoin="off", enable_mergejoin="off")
-        found = self._session.all(
-            f"""SELECT h.no, h.score FROM ({_BM25.format(among="")} ORDER BY score DESC, no) h
-                JOIN memory m ON m.no = h.no WHERE {conditions} ORDER BY h.score DESC, h.no LIMIT %(limit)s""",
-            more | values | {"limit": limit},
-        )
-        self._set(enable_hashjoin="on", enable_mergejoin="on")
-        return dict(found)
+        only = "" if among is None else "AND p.no = ANY (%(among)s::bigint[])"
+        return dict(self._session.all(_BM25.format(among=only), values))
+
+    def _fitting(self, row_ids: Sequence[int], sought: Sought) -> list[int]:
+        """Those of some rows that fit, in their order."""
+        conditions, values = self._conditions(sought)
+        query = f"SELECT m.no FROM memory m WHERE m.no = ANY (%(row_ids)s::bigint[]) AND {conditions}"  # noqa: S608
+        fit = {no for (no,) in self._session.all(query, {**values, "row_ids": row_ids})}
+        return [row_id for row_id in row_ids if row_id in fit]
+
+    def _slice(self, vector: FloatArray) -> str:
+        ((dim,),) = self._session.all(_DIM)
+        return "[" + ",".join(f"{x:.6g}" for x in slice_dim(vector, dim).tolist()) + "]"
 
     def _line(self, segments: Sequence[Segment], row_ids: Sequence[int], steps: int) -> list[list[int]]:
         line = [segment.space for segment in segments]

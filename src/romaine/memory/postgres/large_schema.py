@@ -20,9 +20,10 @@ from psycopg import sql
 from romaine.errors import StorageError
 from romaine.memory.codec import VectorFormat
 from romaine.memory.postgres.address import Address
+from romaine.memory.postgres.schema import BOUND
 
-INDEXES = {"large_row_slice": "slice", "large_row_context": "context"}
-"""Of `large_row`, and what each is of; made when there are rows, which is faster."""
+INDEX = "large_row_nearest"
+"""Of the contexts in `large_row`; made when there are rows, which is faster."""
 
 SWITCHING = "romaine.switching"
 """What a transaction sets that gives all rows other vectors: the triggers leave that to who indexes anew."""
@@ -49,10 +50,8 @@ TABLES = ("large_space", "large_row", "large_posting", "large_term")
 """All but `large_user`, each with the column `space`."""
 
 _POLICIES = (
-    """CREATE POLICY bound ON large_user USING (
-        owner = ANY ((SELECT nullif(current_setting('romaine.owners', true), ''))::uuid[])
-        OR (SELECT current_setting('romaine.everyone', true)) = 'on')""",
-    *(f"CREATE POLICY bound ON {table} USING (space IN (SELECT no FROM space))" for table in TABLES),
+    f"CREATE POLICY bound ON large_user USING ({BOUND})",
+    *(f"CREATE POLICY bound ON {table} USING (space IN (SELECT no FROM space))" for table in TABLES),  # noqa: S608
     *(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY" for table in (*TABLES, "large_user")),
     *(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY" for table in (*TABLES, "large_user")),
 )
@@ -69,7 +68,8 @@ _COMPONENTS = {
     VectorFormat.INT8: "((get_byte(b, i) + 128) % 256 - 128)",
 }
 _SLICE = """CREATE FUNCTION large_slice(b bytea) RETURNS halfvec LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT l2_normalize(array_agg({component} ORDER BY i)::halfvec) FROM generate_series(0, {dim} - 1) AS i $$"""
+    SELECT l2_normalize(array_agg({component} ORDER BY i)::halfvec)
+    FROM generate_series(0, {dim} - 1) AS i $$"""
 _SLICE_OF_HALFVEC = """CREATE FUNCTION large_slice(b halfvec) RETURNS halfvec
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT l2_normalize(subvector(b, 1, {dim})::halfvec) $$"""
@@ -186,23 +186,21 @@ def prepare(
                 )
 
 
-def make_indexes(connection: psycopg.Connection[Any], address: Address) -> None:
-    """Makes the indexes that find what is nearest, beside whoever writes, and looks at how much is there."""
+def make_index(connection: psycopg.Connection[Any], address: Address) -> None:
+    """Makes the index that finds what is nearest, beside whoever writes, and looks at how much is there."""
     where = _extension(connection, address)
     connection.execute(
         sql.SQL("SET search_path TO {}, {}").format(sql.Identifier(address.schema), sql.Identifier(where))
     )
-    for index, column in INDEXES.items():
-        row = connection.execute(
-            "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", (index,)
-        ).fetchone()
-        if row is not None and row[0]:
-            continue
-        if row is not None:  # of one that was killed
-            connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(index)))
+    query = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)"
+    row = connection.execute(query, (INDEX,)).fetchone()
+    name = sql.Identifier(INDEX)
+    if row is not None and not row[0]:  # of one that was killed
+        connection.execute(sql.SQL("DROP INDEX {}").format(name))
+    if row is None or not row[0]:
         connection.execute(
-            sql.SQL("CREATE INDEX CONCURRENTLY {} ON large_row USING hnsw ({} halfvec_ip_ops)").format(
-                sql.Identifier(index), sql.Identifier(column)
+            sql.SQL("CREATE INDEX CONCURRENTLY {} ON large_row USING hnsw (context halfvec_ip_ops)").format(
+                name
             )
         )
     for table in TABLES:
