@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray, top_k
-from romaine.memory.candidates import LEXICAL_POOL, WINDOW, Entries, Spread, Whole, WordFigures, spread_of
+from romaine.memory.candidates import WINDOW, Entries, Spread, Whole, WordFigures, spread_of
 from romaine.memory.codec import encode_time
 from romaine.memory.options import RecallOptions
 from romaine.memory.query import Query
@@ -30,11 +30,12 @@ from romaine.memory.terms import QUESTION_MARK, Forms
 from romaine.memory.turn_order import NOWHERE
 from romaine.memory.views import View
 
-_SAMPLE = 2_048
+_SAMPLE = 4_096
 _GROWTH = 0.02  # by which a scope has become another one than that of which the sample is
-_NEAREST = 1_000
+_NEAREST = 1_500
 _WORDY = 2_000
-_LOADED = 600
+_BESIDE = 800  # of which the turns before and after are candidates, too
+_LOADED = 1_000
 """Rows whose vectors are compared in full: the best by slices and words of all that were found."""
 
 
@@ -165,7 +166,7 @@ class LargeScope:
         words = large.wordy(query.terms, figures, sought, _WORDY)
         nearest = large.nearest(query.vector, sought, _NEAREST)
         found = _best(large.similar(query.vector, sorted({*words, *nearest})), words, spreads, _LOADED)
-        wordy = list(words)[:LEXICAL_POOL]
+        wordy = list(words)[:_BESIDE]
         lines = large.around(sorted({*found, *wordy}), len(WINDOW))
         previous = {after: before for line in lines for before, after in pairwise(line)}
         following = {before: after for after, before in previous.items()}

@@ -25,8 +25,7 @@ EXACT_ROWS = 20_000
 
 _HNSW = {
     "hnsw__iterative_scan": "relaxed_order",
-    # how many are looked at together; among 100,000 turns 0.985 of the nearest 500 are found
-    "hnsw__ef_search": "400",
+    "hnsw__ef_search": "1000",  # how many are looked at together, at most
     # rows that may be gone through for those that fit, before all are compared
     "hnsw__max_scan_tuples": "200000",
 }
@@ -35,8 +34,11 @@ _MOST_POSTINGS = 40_000  # of the rarest words; others only say which of those r
 _ROWS = """SELECT coalesce(sum(l.rows), 0)::bigint, coalesce(sum(l.tokens), 0)::bigint
     FROM large_space l JOIN space s ON s.no = l.space JOIN large_user u ON u.owner = s.owner
     WHERE l.space = ANY (%s::bigint[]) AND u.is_complete"""
-_DIM = """SELECT atttypmod FROM pg_attribute
-    WHERE attrelid = 'large_row'::regclass AND attname = 'slice'"""
+# a worker that was opened before pgvector was there does not look for it
+_FIND = """SELECT a.atttypmod,
+        set_config('search_path', quote_ident(current_schema()) || ', ' || quote_ident(n.nspname), true)
+    FROM pg_attribute a, pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+    WHERE e.extname = 'vector' AND a.attrelid = 'large_row'::regclass AND a.attname = 'slice'"""
 _SIMILAR = """SELECT no, -(slice <#> %(vector)s::halfvec), -(context <#> %(vector)s::halfvec)
     FROM large_row WHERE no = ANY (%(row_ids)s::bigint[])"""
 _FREQUENCIES = """SELECT term, sum(documents)::bigint FROM large_term
@@ -79,7 +81,8 @@ def opened(
     row = session.one(_ROWS, (spaces,))
     if row is None or row[0] < least:
         return None
-    return PostgresLarge(session, segments, vector_format, rows=row[0], tokens=row[1])
+    ((dim, _),) = session.all(_FIND)
+    return PostgresLarge(session, segments, vector_format, dim=dim, rows=row[0], tokens=row[1])
 
 
 class PostgresLarge(LargeIndex):
@@ -89,6 +92,7 @@ class PostgresLarge(LargeIndex):
         session: A transaction that reads.
         segments: Of the view.
         vector_format: How vectors are kept.
+        dim: Components of a slice.
         rows: How many rows its spaces have.
         tokens: How many terms these have together.
     """
@@ -99,10 +103,12 @@ class PostgresLarge(LargeIndex):
         segments: Sequence[Segment],
         vector_format: VectorFormat,
         *,
+        dim: int,
         rows: int,
         tokens: int,
     ) -> None:
         self.rows = rows
+        self._dim = dim
         self._tokens = tokens
         self._session = session
         self._segments = segments
@@ -271,8 +277,7 @@ class PostgresLarge(LargeIndex):
         return [row_id for row_id in row_ids if row_id in fit]
 
     def _slice(self, vector: FloatArray) -> str:
-        ((dim,),) = self._session.all(_DIM)
-        return "[" + ",".join(f"{x:.6g}" for x in slice_dim(vector, dim).tolist()) + "]"
+        return "[" + ",".join(f"{x:.6g}" for x in slice_dim(vector, self._dim).tolist()) + "]"
 
     def _line(self, segments: Sequence[Segment], row_ids: Sequence[int], steps: int) -> list[list[int]]:
         line = [segment.space for segment in segments]
