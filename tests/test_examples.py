@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from romaine.formats import read
 from tests import model_folders
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -74,3 +76,19 @@ def put_into_cache(hub: Path, repository: str, files: Mapping[str, Path]) -> Non
         shutil.copy(source, target)
     (root / "refs").mkdir()
     (root / "refs" / "main").write_text(commit)
+
+
+@pytest.mark.parametrize("chat", sorted((EXAMPLES / "data").glob("demo-*.jsonl")), ids=lambda path: path.stem)
+def test_sample_chats_in_other_languages_are_read_and_have_questions(chat):
+    result = read(chat)
+    assert 40 <= len(result.turns) <= 60
+    assert len({turn.source_id for turn in result.turns}) == len(result.turns)
+    assert {turn.role.value for turn in result.turns} >= {"user", "character"}
+    questions = json.loads(chat.with_suffix(".questions.json").read_text(encoding="utf-8"))
+    assert len(set(questions)) == 5
+
+
+def test_discarded_swipes_of_the_korean_chat_are_left_out():
+    texts = "\n".join(turn.text for turn in read(EXAMPLES / "data" / "demo-ko.jsonl").turns)
+    assert "달걀은 아직 따뜻하다" in texts
+    assert "붕어빵은 식었다" not in texts

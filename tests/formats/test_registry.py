@@ -71,6 +71,8 @@ def test_files_that_cannot_be_opened_are_a_clear_error(tmp_path: Path) -> None:
 
 def test_a_path_reads_as_its_bytes_do() -> None:
     for path in EXAMPLES.glob("*.json*"):
+        if path.name.endswith(".questions.json"):  # what a chat is asked, no chat
+            continue
         assert read(path) == read((path.name, path.read_bytes()))
 
 

@@ -211,3 +211,17 @@ def test_two_batches_are_at_work_at_once():
         await ask(batcher, ["a", "bb"])  # of one request, too
 
     run(scenario, Meeting(), workers=2)
+
+
+def test_small_batches_of_a_table_are_made_where_they_are_asked_for():
+    async def scenario(batcher, model):
+        threads = []
+        encode = batcher._encode
+        batcher._encode = lambda texts: (threads.append(threading.current_thread()), encode(texts))[1]
+        batcher.inline_tokens = 10
+        assert list(await ask(batcher, ["a"])) == [1]
+        assert list(await ask(batcher, ["a" * 60])) == pytest.approx([60])
+        return threads
+
+    here, elsewhere = run(scenario)
+    assert here is threading.current_thread() is not elsewhere

@@ -14,6 +14,7 @@ from romaine.memory import RoleplayMemory
 from romaine.server import status
 from romaine.server.agents import mount_mcp
 from romaine.server.dialects import ollama, openai, rerank, sillytavern, tei
+from romaine.server.embedding import DirectRoute
 from romaine.server.errors import add_handlers
 from romaine.server.gate import Gate
 from romaine.server.keys import KeyFile
@@ -64,7 +65,13 @@ def create_app(settings: ServerSettings) -> FastAPI:
         app.router.routes.extend(part.router.routes)  # a router inside the router costs each request a turn
     app.include_router(memory_router)
     mount_mcp(app)
-    app.add_middleware(Gate, settings=settings, keys=keys)
+    direct = {
+        (method, route.path): route
+        for route in app.router.routes
+        if isinstance(route, DirectRoute)
+        for method in route.methods or ()
+    }
+    app.add_middleware(Gate, settings=settings, keys=keys, direct=direct)
     if settings.cors:  # outermost: a browser asks for leave without a key
         app.add_middleware(
             CORSMiddleware,

@@ -89,6 +89,11 @@ class Batcher:
         max_waiting_tokens: Tokens that may wait, about.
         timeout: Seconds until a request is given up.
         observe: Told of each batch how many texts it had, in the event loop.
+
+    Attributes:
+        inline_tokens: Batches of up to so many tokens, about, are made in the event loop itself: a table has
+            them sooner than a thread has woken.
+        waiting_tokens: Tokens that wait, about.
     """
 
     def __init__(
@@ -101,6 +106,7 @@ class Batcher:
         timeout: float,
         observe: Callable[[int], object] = lambda _: None,
     ) -> None:
+        self.inline_tokens = 0
         self._encode = encode
         self._batch_tokens = batch_tokens
         self._max_waiting = max_waiting_tokens
@@ -163,8 +169,12 @@ class Batcher:
                     continue
                 started = time.monotonic()
                 self._at_work += 1
+                tokens = sum(sum(part.job.costs[part.start : part.stop]) for part in batch)
                 try:
-                    results = await loop.run_in_executor(self.pool, self._work, batch)
+                    if tokens <= self.inline_tokens:
+                        results = self._work(batch)
+                    else:
+                        results = await loop.run_in_executor(self.pool, self._work, batch)
                 finally:
                     self._at_work -= 1
                 for future, result in results:
@@ -172,7 +182,6 @@ class Batcher:
                         _fail(future, result)
                     elif not future.done():
                         future.set_result(result)
-                tokens = sum(sum(part.job.costs[part.start : part.stop]) for part in batch)
                 self._speed += 0.2 * (tokens / (time.monotonic() - started + 1e-6) - self._speed)
                 self._observe(sum(part.stop - part.start for part in batch))
         finally:

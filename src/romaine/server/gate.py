@@ -12,6 +12,8 @@ from typing import Any
 
 import anyio
 import orjson
+from fastapi import Request
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,6 +34,7 @@ _DRAINED = 8
 """How many times the limit is read of a body that is too large: few clients hear us while they send."""
 
 Headers = Mapping[bytes, bytes]
+Direct = Mapping[tuple[str, str], APIRoute]
 
 
 class Gate:
@@ -41,10 +44,14 @@ class Gate:
         app: What is behind it.
         settings: The limits.
         keys: The keys, or None if none is needed.
+        direct: Routes that are answered without going through the layers behind it, by method and path.
     """
 
-    def __init__(self, app: ASGIApp, *, settings: ServerSettings, keys: KeyFile | None) -> None:
+    def __init__(
+        self, app: ASGIApp, *, settings: ServerSettings, keys: KeyFile | None, direct: Direct
+    ) -> None:
         self._app = app
+        self._direct = direct
         self._settings = settings
         self._keys = keys
         self._hosts = {"localhost", settings.host.lower(), *(host.lower() for host in settings.hosts)}
@@ -76,7 +83,13 @@ class Gate:
             self._check(scope, headers, state)
             if scope["method"] not in _BODYLESS:
                 receive = state["body"] = WholeBody(await self._body(scope, receive), receive)
-            await self._app(scope, receive, sending)
+            route = self._direct.get((scope["method"], scope["path"]))
+            if route is None:
+                await self._app(scope, receive, sending)
+            else:
+                scope["route"] = route
+                response = await route.endpoint(Request(scope, receive))
+                await response(scope, receive, sending)
         except Exception as error:
             if status:  # the answer has begun: its connection is cut
                 raise

@@ -11,6 +11,10 @@ matching function words earns nothing.
 
 Questions avoid the words of the turns that answer them. They are put to all chats at once: a memory of one
 chat would be found by its names alone.
+
+Each other language (`pairs.ko.jsonl`, `chats.ko/`) has texts of its own, none translated; Korean, Japanese
+and Chinese have one chat of 300 turns with 60 questions. Questions there share a word with their answers now
+and then, as a user's do, never all of them.
 """
 
 from __future__ import annotations
@@ -27,6 +31,8 @@ import numpy as np
 from romaine.evaluate.sts import ScoredPairs
 from romaine.formats.locomo import Conversation, Question, Session
 from romaine.memory.records import Role, Turn
+
+ENGLISH = "en"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +87,24 @@ class Probes:
         )
 
 
-@lru_cache(maxsize=1)
-def load_probes() -> Probes:
-    """The probe set of this installation, read once."""
+@lru_cache
+def load_probes(language: str = ENGLISH) -> Probes:
+    """The probe set of this installation in one language, read once.
+
+    Args:
+        language: One of `probe_languages`.
+    """
+    marked = "" if language == ENGLISH else f".{language}"
     folder = resources.files(__package__)
-    pairs = tuple(Pair(**values) for values in _lines(folder.joinpath("pairs.jsonl")))
-    chats = sorted(folder.joinpath("chats").iterdir(), key=lambda file: file.name)
+    pairs = tuple(Pair(**values) for values in _lines(folder.joinpath(f"pairs{marked}.jsonl")))
+    chats = sorted(folder.joinpath(f"chats{marked}").iterdir(), key=lambda file: file.name)
     return Probes(pairs, tuple(_chat(file) for file in chats if file.name.endswith(".jsonl")))
+
+
+def probe_languages() -> tuple[str, ...]:
+    """The codes of the languages that there are probes in, English first."""
+    names = (file.name.split(".") for file in resources.files(__package__).iterdir())
+    return (ENGLISH, *sorted(parts[1] for parts in names if parts[0] == "pairs" and len(parts) == 3))
 
 
 def _chat(file: Any) -> Conversation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -18,8 +18,11 @@ _OURS = ("schema", "role", "pool", "prepare")
 _DEFAULTS = {
     "connect_timeout": "10",
     "fallback_application_name": "romaine",
-    # of a server that has vanished from the net, nothing would be heard for minutes
+    # of a server that has vanished from the net, nothing would be heard for hours
     "tcp_user_timeout": "30000",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
 }
 
 
@@ -56,7 +59,9 @@ class Address:
             ours = {name: value for name, value in options if name in _OURS}
             # libpq reads %20, but no +
             rest = urlencode([pair for pair in options if pair[0] not in _OURS], quote_via=quote)
-            told = conninfo_to_dict(urlunsplit(parts._replace(query=rest)))
+            told = conninfo_to_dict(f"{parts.scheme}://{parts.netloc}{parts.path}" + (rest and f"?{rest}"))
+            if "@" in parts.path:  # a / in a password ends it, and the rest would be shown as a name
+                raise ValueError(url)
         except (ValueError, psycopg.Error):  # what they say may quote a password
             raise OptionError(
                 "the URL of the memory cannot be read; it is postgresql://USER:PASSWORD@HOST:PORT/DATABASE,"

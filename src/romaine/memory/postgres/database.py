@@ -187,7 +187,8 @@ class PostgresStorage(Storage):
     @property
     def vector_formats(self) -> frozenset[VectorFormat]:  # type: ignore[override]
         """As `Storage.vector_formats`; halfvec only where pgvector is."""
-        return frozenset(VectorFormat) - ({VectorFormat.HALFVEC} if self._binding.halfvec is None else set())
+        missing = {VectorFormat.HALFVEC} if self._binding.halfvec is None else set()
+        return frozenset(VectorFormat) - missing
 
     @contextmanager
     def _session(self, users: tuple[str, ...], *, writes: bool) -> Iterator[BoundSession]:

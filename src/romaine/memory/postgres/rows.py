@@ -19,11 +19,11 @@ from romaine.memory.terms import TermIds
 COLUMNS = ", ".join(f"m.{name}" for name in STORED) + ", s.user_name, s.chat"
 """What `decoded` takes, of ``memory m JOIN space s``."""
 
-_BYTES = ("id", "text")
+_SENT = {"id": "%b", "text": "%b"}  # what has no NULLs may be sent as it is; of lists the driver makes text
 
-_SENT = ", ".join(f"{'%b' if name in _BYTES else '%s'}::{COLUMN_TYPES[name]}[]" for name in STORED)
 INSERT = f"""INSERT INTO memory ({", ".join(STORED)}, changed, checksum, owner)
-    SELECT * FROM unnest({_SENT}, %s::bigint[], %s::bigint[], %s::uuid[])"""  # noqa: S608
+    SELECT * FROM unnest({", ".join(f"{_SENT.get(name, '%s')}::{COLUMN_TYPES[name]}[]" for name in STORED)},
+        %s::bigint[], %s::bigint[], %s::uuid[])"""  # noqa: S608
 UPDATE = f"""UPDATE memory SET ({", ".join(STORED[1:])}, changed, checksum)
     = ROW ({", ".join(f"%s::{COLUMN_TYPES[name]}" for name in STORED[1:])}, %s, %s) WHERE no = %s"""  # noqa: S608
 
