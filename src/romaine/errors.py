@@ -208,6 +208,10 @@ class StorageForkedError(StorageError, RuntimeError):
     """The memory was open when this process was forked; SQLite's locks do not survive that."""
 
 
+class StorageIncompleteError(StorageError, ValueError):
+    """Memories are being copied into it, and not all are there yet."""
+
+
 class StorageReplacedError(StorageError, OSError):
     """The file or its log was deleted or replaced while it was open."""
 

@@ -534,6 +534,21 @@ def test_a_file_of_another_embedder(db, tmp_path):
     assert "Margery" in Shell(db)("list")
 
 
+def test_a_memory_is_copied_and_compared(tavern, db, tmp_path):
+    other = tmp_path / "copy.db"
+    done = CliRunner().invoke(app, ["copy", str(db), str(other), "--user", "ana"])
+    assert done.exit_code == 0
+    count = tavern.json("stats")["total"]
+    assert f"{count:,} rows copied" in done.stdout
+    assert "copying and comparing" in done.stderr
+    copied = json.loads(CliRunner().invoke(app, ["copy", str(db), str(other), "--json"]).stdout)
+    assert copied["rows"] == 0
+    assert [(user["user"], user["rows"]) for user in copied["users"]] == [("ana", count)]
+    question = ("recall", QUESTION, "--json")
+    whose = tavern.tail[2:]
+    assert Shell(other, *whose[1:])(*question) == tavern(*question)
+
+
 def test_check_and_repair(tavern, db):
     import sqlite3
 

@@ -125,6 +125,13 @@ def test_the_scopes_of_a_user_are_told_and_no_others(storage: Storage) -> None:
         assert snapshot.scopes("nobody") == {}
 
 
+def test_a_share_is_of_one_at_a_time(storage: Storage) -> None:
+    with storage.claimed(7) as first, storage.claimed(7) as second, storage.claimed(8) as other:
+        assert (first, second, other) == (True, False, True)
+    with storage.claimed(7) as again:
+        assert again
+
+
 # --- what is kept ------------------------------------------------------------------------------------------
 
 

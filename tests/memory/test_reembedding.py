@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from romaine.embedder import Embedder
-from romaine.errors import OtherEmbedderError
+from romaine.errors import OptionError, OtherEmbedderError
 from romaine.memory import RoleplayMemory, Scope, Turn, reembed, reembedding
 from romaine.memory.sqlite.database import SqliteStorage
+from romaine.memory.store import open_storage
+from tests import postgres
 
 from .conftest import CHAT, said
 
@@ -252,3 +258,104 @@ def _opens(path: Path, embedder: Embedder) -> bool:
     except OtherEmbedderError:
         return False
     return True
+
+
+def test_workers_share_the_rows_and_take_over_from_each_other(
+    path: Path, gem: Embedder, other: Embedder, scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reembedding, "_SHARE", 4)
+    with RoleplayMemory(path, embedder=gem) as memory:
+        memory.add_turns(scope, [said(f"line {n} of the song", str(n)) for n in range(30)])
+    storage = SqliteStorage(path)
+    counts: list[int] = []
+    with storage.claimed(1) as ours:  # one that is slow, or about to die
+        assert ours
+        reembedding.begin(storage, other)
+        workers = [
+            threading.Thread(
+                target=lambda: counts.append(
+                    reembedding.reembed_storage(storage, other, batch_size=2, begun=True)
+                )
+            )
+            for _ in range(3)
+        ]
+        for worker in workers:
+            worker.start()
+        while _left(storage) > 4:
+            time.sleep(0.01)
+        assert all(worker.is_alive() for worker in workers)
+    for worker in workers:
+        worker.join()
+    assert sum(counts) == 30  # none was embedded twice
+    assert reembedding.reembed_storage(storage, other, begun=True) == 0  # it came late
+    storage.close()
+    with RoleplayMemory(path, embedder=other) as memory:
+        assert memory.verify().is_sound
+        assert len(memory.recall("song", scope, k=50)) == 30
+
+
+def _left(storage: SqliteStorage) -> int:
+    with storage.read() as snapshot:
+        done, total = snapshot.progress()
+    return total - done
+
+
+def test_several_processes_are_for_a_server(path: Path, gem: Embedder) -> None:
+    with pytest.raises(OptionError, match="several can do it on a server"):
+        reembed(path, gem, workers=2)
+    storage = SqliteStorage(path)
+    with pytest.raises(OptionError, match="give its URL"):
+        reembed(storage, gem, workers=2)
+    storage.close()
+
+
+def test_processes_share_a_server_and_one_that_is_killed_is_replaced(
+    tmp_path: Path, gem: Embedder, other: Embedder, scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres.url_for(tmp_path)
+    program = f"""
+import os, signal
+from romaine import Embedder
+from romaine.memory import reembed, reembedding
+reembedding._SHARE = 4
+kill = lambda done, _: os.kill(os.getpid(), signal.SIGKILL) if done >= 6 else None
+reembed({url!r}, Embedder(dim=64, document_prompt="passage: "), batch_size=2, progress=kill)
+"""
+    with RoleplayMemory(url, embedder=gem) as memory:
+        memory.add_turns(scope, [said(f"line {n} of the song", str(n)) for n in range(30)])
+        killed = subprocess.run([sys.executable, "-c", program], check=False)
+        assert killed.returncode == -signal.SIGKILL
+        assert memory.recall("song", scope)  # the service answers
+        memory.add_turns(scope, [said("another line", "30")])
+        monkeypatch.setattr(reembedding, "_SHARE", 4)
+        assert reembed(url, other, batch_size=2, workers=2) == 31 - 7
+        with pytest.raises(OtherEmbedderError):
+            memory.recall("song", scope)
+    with RoleplayMemory(url, embedder=other) as memory:
+        assert memory.verify().is_sound
+        assert len(memory.recall("line", scope, k=50)) == 31
+
+
+def test_what_a_process_has_claimed_is_free_when_it_dies(tmp_path: Path) -> None:
+    url = postgres.url_for(tmp_path)
+    program = f"""
+import time
+from romaine.memory.store import open_storage
+with open_storage({url!r}).claimed(3) as ours:
+    print(ours, flush=True)
+    time.sleep(60)
+"""
+    with closing(open_storage(url)) as storage:
+        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "True\n"
+            with storage.claimed(3) as ours, storage.claimed(4) as other:
+                assert (ours, other) == (False, True)
+            process.kill()
+        deadline = time.monotonic() + 20
+        while True:
+            with storage.claimed(3) as ours:
+                if ours:
+                    break
+            assert time.monotonic() < deadline
+            time.sleep(0.05)

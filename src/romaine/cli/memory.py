@@ -10,7 +10,7 @@ import typer
 from romaine.cli.memory_edit import branch, decay, forget, pin, unpin
 from romaine.cli.memory_import import import_
 from romaine.cli.memory_options import File, Kinds, User, Whose, held_line
-from romaine.cli.memory_upkeep import check, erase, export, reembed
+from romaine.cli.memory_upkeep import check, copy, erase, export, index, reembed
 from romaine.cli.memory_view import (
     print_explanation,
     print_fields,
@@ -130,5 +130,5 @@ def stats(whose: Whose, as_json: Json = False) -> None:
 
 
 _LOOKING_AND_CHANGING = (recall, scopes, list_, show, pin, unpin, forget, decay, branch, stats)
-for _command in (import_, *_LOOKING_AND_CHANGING, export, reembed, check, erase):
+for _command in (import_, *_LOOKING_AND_CHANGING, export, reembed, copy, index, check, erase):
     app.command(_command.__name__.removesuffix("_"))(takes_options(_command))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from romaine.memory.candidates import Candidates, Spread
+from romaine.memory.copying import Copied, CopiedUser, copy
 from romaine.memory.edits import Forgotten
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
 from romaine.memory.hits import Explanation, Rejected
 from romaine.memory.language import Analyzer, DefaultAnalyzer
+from romaine.memory.large_indexing import index_large
 from romaine.memory.lifecycle import DecayResult, Lifecycle
 from romaine.memory.listing import HeldScope, Stats
 from romaine.memory.memory import RoleplayMemory
@@ -24,6 +26,8 @@ __all__ = [
     "Analyzer",
     "Candidates",
     "Category",
+    "Copied",
+    "CopiedUser",
     "DecayResult",
     "DefaultAnalyzer",
     "Explanation",
@@ -54,5 +58,7 @@ __all__ = [
     "TurnsAdded",
     "WeightedRanker",
     "Weights",
+    "copy",
+    "index_large",
     "reembed",
 ]

@@ -12,6 +12,14 @@ from numpy.typing import NDArray
 from romaine.arrays import FloatArray
 from romaine.memory.terms import TermIds
 
+LEXICAL_POOL = 300
+"""Rows that come into question for the words they share with the query."""
+
+WINDOW = (1.0, 2 / 3, 1 / 3)
+"""How much the words of the turns 1, 2 and 3 before or after count for a turn."""
+
+_PRIOR_ROWS, _PRIOR_SPREAD = 8, 0.1  # keeps the spread of a handful of rows from being nothing
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entries:
@@ -58,6 +66,51 @@ class Spread:
     deviation: float
 
 
+@dataclass(frozen=True)
+class WordFigures:
+    """What BM25 takes from all rows there are.
+
+    Attributes:
+        documents: How many there are.
+        tokens: How many terms they have together.
+        frequencies: How many of them hold each word of a query, int64 (words,).
+    """
+
+    documents: int
+    tokens: int
+    frequencies: NDArray[np.int64]
+
+    @property
+    def idf(self) -> NDArray[np.float64]:
+        """What each word weighs, as in Lucene, never negative, (words,)."""
+        rare: NDArray[np.float64] = np.log1p(
+            (self.documents - self.frequencies + 0.5) / (self.frequencies + 0.5)
+        )
+        return rare
+
+    @property
+    def mean_length(self) -> float:
+        """Terms of a row."""
+        return self.tokens / max(self.documents, 1) or 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """What a search takes from all rows of a scope of which an index holds only some.
+
+    Attributes:
+        may_be_found: Which of those rows are candidates, bool (rows,); others are there to stand beside them.
+        words: For the words of the query.
+        dense_spread: As in `Candidates`.
+        context_spread: As in `Candidates`.
+    """
+
+    may_be_found: NDArray[np.bool_]
+    words: WordFigures
+    dense_spread: Spread
+    context_spread: Spread
+
+
 @dataclass(frozen=True, kw_only=True)
 class Candidates:
     """What may be recalled, `c` rows in order of their ids, with what speaks for each.
@@ -94,3 +147,16 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def spread_of(cosines: FloatArray) -> Spread:
+    """How cosines (n,) spread; that of a handful is not nothing."""
+    count = len(cosines)
+    if not count:
+        return Spread(mean=0.0, deviation=_PRIOR_SPREAD)
+    away = cosines.astype(np.float64)
+    mean = float(away.sum()) / count
+    away -= mean
+    away *= away
+    variance = (float(away.sum()) + _PRIOR_ROWS * _PRIOR_SPREAD**2) / (count + _PRIOR_ROWS)
+    return Spread(mean=mean, deviation=variance**0.5)

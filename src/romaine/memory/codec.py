@@ -141,9 +141,27 @@ class VectorFormat(Choice):
             vectors = np.rint(vectors * (127 / np.where(peak > 0, peak, 1)))
         packed = np.ascontiguousarray(vectors.astype(self.dtype))
         view, width = packed.tobytes(), packed.shape[1] * self.dtype.itemsize
-        # of halfvec_send in pgvector's src/halfvec.c: the number of components and two bytes for later
-        head = b"" if self is not VectorFormat.HALFVEC else packed.shape[1].to_bytes(2, "big") + b"\0\0"
+        head = b"" if self is not VectorFormat.HALFVEC else _halfvec_head(packed.shape[1])
         return [head + view[start : start + width] for start in range(0, len(view), width)]
+
+    @property
+    def portable(self) -> VectorFormat:
+        """The one in which every storage can hold the same numbers."""
+        return VectorFormat.FLOAT16 if self is VectorFormat.HALFVEC else self
+
+    def to_portable(self, blob: bytes) -> bytes:
+        """Turns a blob into that format."""
+        if self is not VectorFormat.HALFVEC:
+            return blob
+        return np.frombuffer(blob[_HALFVEC_HEAD:], ">f2").astype("<f2").tobytes()
+
+    def from_portable(self, blob: bytes) -> bytes:
+        """Undoes `to_portable`."""
+        if self is not VectorFormat.HALFVEC:
+            return blob
+        return (
+            (len(blob) // 2).to_bytes(2, "big") + b"\0\0" + np.frombuffer(blob, "<f2").astype(">f2").tobytes()
+        )
 
     def unpack(self, blobs: Sequence[bytes], dim: int) -> FloatArray:
         """Turns blobs into unit vectors.
@@ -167,3 +185,8 @@ class VectorFormat(Choice):
         if self is VectorFormat.FLOAT32:
             return raw.astype(np.float32, copy=False)
         return l2_normalize(raw)
+
+
+def _halfvec_head(dim: int) -> bytes:
+    """Of halfvec_send in pgvector's src/halfvec.c: the number of components, and two bytes for later."""
+    return dim.to_bytes(2, "big") + b"\0\0"

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
+from romaine.memory.candidates import WordFigures
 from romaine.memory.columns import Column
 from romaine.memory.terms import Forms, TermIds
 
@@ -267,30 +268,37 @@ class LexicalIndex:
 
     # --- searching -----------------------------------------------------------------------------------------
 
-    def match(self, terms: Iterable[Forms], *, among: NDArray[np.bool_] | None = None) -> Matches:
+    def match(
+        self,
+        terms: Iterable[Forms],
+        *,
+        among: NDArray[np.bool_] | None = None,
+        figures: WordFigures | None = None,
+    ) -> Matches:
         """Scores rows with BM25 (Robertson and Zaragoza 2009; idf as in Lucene, never negative).
 
         Args:
             terms: Distinct words of the query, each in all forms that count as it.
             among: The rows there are, bool (rows,), none of them removed; None for all. Others score 0 and
                 count in no statistic.
+            figures: Of all rows, where only some of them are here; None if they are.
         """
         wanted = list(terms)
         places, rows, counts = self._postings(np.array(list(chain(*wanted)), dtype=np.uint32), among)
         if any(len(forms) > 1 for forms in wanted):
             places, rows, counts = _of_words(wanted, places, rows, counts)
-        documents, tokens = self._documents, self._tokens
-        if among is not None:
-            documents, tokens = int(np.count_nonzero(among)), int(self._lengths.values[among].sum())
-        mean_length = tokens / max(documents, 1) or 1.0
-        frequencies = np.bincount(places, minlength=len(wanted))
-        idf = np.log1p((documents - frequencies + 0.5) / (frequencies + 0.5))
+        if figures is None:
+            documents, tokens = self._documents, self._tokens
+            if among is not None:
+                documents, tokens = int(np.count_nonzero(among)), int(self._lengths.values[among].sum())
+            figures = WordFigures(documents, tokens, np.bincount(places, minlength=len(wanted)))
+        idf = figures.idf
         lengths = self._lengths.values[rows].astype(np.float32)
-        saturation = K1 * (1 - B) + (K1 * B / mean_length) * lengths
+        saturation = K1 * (1 - B) + (K1 * B / figures.mean_length) * lengths
         shares = (idf * (K1 + 1)).astype(np.float32)[places] * counts / (counts + saturation)
         scores = np.bincount(rows, weights=shares, minlength=len(self)).astype(np.float32)
         best_possible = float(idf.sum())
-        known = float(idf[frequencies > 0].sum())
+        known = float(idf[figures.frequencies > 0].sum())
         return Matches(scores, best_possible, known / best_possible if best_possible else 0.0)
 
     def knows(self, forms: Forms, *, among: NDArray[np.bool_] | None = None) -> bool:

@@ -19,8 +19,7 @@ from romaine.memory.ranking import DEFAULT_RANKER, Ranker, Reranker
 from romaine.memory.reading import MemoryReading
 from romaine.memory.recall import Recaller
 from romaine.memory.records import Scope, check_scope
-from romaine.memory.reembedding import Progress
-from romaine.memory.storage import Storage
+from romaine.memory.storage import Progress, Storage
 from romaine.memory.store import Bound, Store, open_storage
 from romaine.memory.twins import twin
 from romaine.memory.upgrade import bring_up_to_date

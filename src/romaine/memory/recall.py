@@ -15,13 +15,18 @@ from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.hits import Explanation
 from romaine.memory.index import EXACT_ROWS
 from romaine.memory.judging import Judges
+from romaine.memory.large import LargeScope
 from romaine.memory.locks import Turns
 from romaine.memory.options import RecallOptions
-from romaine.memory.query import build_query, query_vector
+from romaine.memory.query import Query, build_query, query_vector
 from romaine.memory.records import Scope
 from romaine.memory.scope_view import ScopeView, StaleRead
 from romaine.memory.search import Search
+from romaine.memory.storage import Snapshot
 from romaine.memory.store import Bound, Store
+from romaine.memory.views import view_of
+
+_LARGE_BYTES = 256 << 20  # for samples of scopes that are not loaded, 3 MB each
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +36,7 @@ class _Serving:
     bound: Bound
     full: MemoryEmbedder
     views: IndexCache[Scope, ScopeView]
+    large: IndexCache[Scope, LargeScope]
     calibration: Calibration
 
 
@@ -95,13 +101,31 @@ class Recaller:
                 with self._store.storage.read(scope.user) as snapshot:
                     self._store.check_embedder(snapshot, serving.bound)
                     self._store.check_analyzer(snapshot)
+                    judges, calibration = self._judges, serving.calibration
+                    pooled = self._pooled(serving, snapshot, scope, asked, options)
+                    if pooled is not None:
+                        return Search(judges, pooled, snapshot, asked, options, calibration).run()
                     with view.at(snapshot) as changed, self._turn(view):
                         if changed:
                             serving.views.note_growth(scope)
-                        judges, calibration = self._judges, serving.calibration
                         return Search(judges, view, snapshot, asked, options, calibration).run()
             except StaleRead:  # another thread asked later and got a later state
                 continue
+
+    def _pooled(
+        self, serving: _Serving, snapshot: Snapshot, scope: Scope, query: Query, options: RecallOptions
+    ) -> ScopeView | None:
+        """What may be found best in a scope that is too large to be loaded, or None if it is not."""
+        if snapshot.setting("large") is None:
+            return None
+        view = view_of(snapshot, scope)
+        large = snapshot.large(view.segments)
+        if large is None:
+            return None
+        shared = serving.large.get_or_put(scope, lambda: LargeScope(scope, full_dim=serving.full.full_dim))
+        if shared.refresh(snapshot, large, view):
+            serving.large.note_growth(scope)
+        return shared.view(large, view, query, options)
 
     def _turn(self, view: ScopeView) -> AbstractContextManager[None]:
         """A turn in a small scope; in a large one most time goes into numpy, where threads do not meet."""
@@ -119,6 +143,7 @@ class Recaller:
             bound,
             bound.embedder.with_dim(None),
             IndexCache(self._cache_bytes),
+            IndexCache(_LARGE_BYTES),
             calibration_for(getattr(card, "id", GENERIC)),
         )
 

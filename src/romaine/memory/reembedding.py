@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 
-from romaine.errors import OtherEmbedderError, StorageCorruptError
+from romaine.errors import OptionError, OtherEmbedderError, StorageCorruptError
 from romaine.memory.change import draft_of
+from romaine.memory.checks import check_count
 from romaine.memory.encoder import Draft, Encoder, MemoryEmbedder, name_of
 from romaine.memory.language import DEFAULT
 from romaine.memory.row_writer import terms_of
 from romaine.memory.sequence import turn_before
-from romaine.memory.storage import Snapshot, Storage
-from romaine.memory.store import open_storage
+from romaine.memory.storage import Progress, Snapshot, Storage
+from romaine.memory.store import check_complete, is_url, open_storage
 from romaine.memory.stored import Pending, RowVectors, StoredMemory
-
-Progress = Callable[[int, int], None]
-"""Told how many memories are done, of how many."""
+from romaine.memory.workers import Workers
 
 _BATCH = 256
+_SHARE = 4096  # row ids that one of several workers takes at a time
+_PAUSE = 0.1  # seconds between looks at whether others have done their shares, or died
 _ROUNDS = 4  # after which writers that keep adding have to wait for what is left
 
 
@@ -28,6 +31,7 @@ def reembed(
     embedder: MemoryEmbedder,
     *,
     batch_size: int = _BATCH,
+    workers: int = 1,
     progress: Progress | None = None,
     lock_timeout: float = 60.0,
 ) -> int:
@@ -36,10 +40,14 @@ def reembed(
     May be interrupted at any time and called again: what was embedded is kept. Until the switch, memories
     that have the file open with its old embedder go on as before; then they get `OtherEmbedderError`.
 
+    On a server, any number of processes may do it together, on as many machines: each takes a share, and
+    what one that died has not done is taken by others.
+
     Args:
         path: The file, or an open storage, which stays open.
         embedder: The new embedder; the file's own one repairs damaged vectors.
         batch_size: Memories embedded and kept at a time.
+        workers: Processes on this machine, for the URL of a server; each loads its own model.
         progress: Told after each batch how many are done, of how many.
         lock_timeout: Seconds to wait for other processes, where a file is given.
 
@@ -47,15 +55,28 @@ def reembed(
         How many memories were embedded in this call.
 
     Raises:
+        OptionError: If several workers are wanted for a file, or for an open storage.
         StorageError: As its subclasses say.
     """
+    check_count("workers", workers)
     if isinstance(path, Storage):
+        if workers > 1:
+            raise OptionError(f"workers={workers}: other processes cannot use an open storage; give its URL")
         return reembed_storage(path, embedder, batch_size=batch_size, progress=progress)
-    storage = open_storage(path, lock_timeout=lock_timeout)
-    try:
-        return reembed_storage(storage, embedder, batch_size=batch_size, progress=progress)
-    finally:
-        storage.close()
+    if workers > 1 and not is_url(path):
+        raise OptionError(f"workers={workers}: a file is for one; several can do it on a server")
+    with closing(open_storage(path, lock_timeout=lock_timeout)) as storage:
+        begin(storage, embedder)
+        others = Workers(workers - 1, partial(_join, str(path), embedder, batch_size, lock_timeout))
+        with others:
+            done = reembed_storage(storage, embedder, batch_size=batch_size, progress=progress, begun=True)
+        return done + others.done
+
+
+def _join(path: str, embedder: MemoryEmbedder, batch_size: int, lock_timeout: float) -> int:
+    """Does its part of what another process has begun."""
+    with closing(open_storage(path, lock_timeout=lock_timeout)) as storage:
+        return reembed_storage(storage, embedder, batch_size=batch_size, begun=True)
 
 
 def reembed_storage(
@@ -66,6 +87,7 @@ def reembed_storage(
     progress: Progress | None = None,
     switching: AbstractContextManager[object] | None = None,
     adopt: Callable[[], None] | None = None,
+    begun: bool = False,
 ) -> int:
     """As `reembed`, on an open storage.
 
@@ -76,21 +98,25 @@ def reembed_storage(
         progress: Told after each batch how many are done, of how many.
         switching: Held during the switch and `adopt`.
         adopt: Called when the file is the new embedder's.
+        begun: Whether somebody has called `begin`, and it may have come to its end since.
     """
-    name_of(embedder)  # checks it
-    target = embedder.fingerprint
-    with storage.write() as transaction:
-        if transaction.setting("next_embedder") != target:
-            transaction.drop_pending()
-            transaction.set("next_embedder", target)
+    if not begun:
+        begin(storage, embedder)
     count = rounds = 0
     while True:
+        is_all = True
         for done in _embed_pending(storage, embedder, batch_size):
+            if done is None:
+                is_all = False
+                continue
             count += done
             if progress is not None:
                 with storage.read() as snapshot:
                     now = snapshot.progress()
                 progress(*now)
+        if not is_all:
+            time.sleep(_PAUSE)
+            continue
         rounds += 1
         with switching or nullcontext():
             if _switch(storage, embedder, whatever_is_left=rounds >= _ROUNDS):
@@ -99,11 +125,39 @@ def reembed_storage(
                 return count
 
 
-def _embed_pending(storage: Storage, embedder: MemoryEmbedder, batch_size: int) -> Iterator[int]:
+def begin(storage: Storage, embedder: MemoryEmbedder) -> None:
+    """Notes that a file is to be brought over to an embedder; what was done for another one goes."""
+    name_of(embedder)  # checks it
+    target = embedder.fingerprint
+    with storage.write() as transaction:
+        check_complete(transaction, storage.name)
+        if transaction.setting("next_embedder") != target:
+            transaction.drop_pending()
+            transaction.set("next_embedder", target)
+
+
+def _embed_pending(storage: Storage, embedder: MemoryEmbedder, batch_size: int) -> Iterator[int | None]:
+    """Embeds what is left, share by share; yields how many at a time, and None for a share of another's."""
     last = 0
     while True:
         with storage.read() as snapshot:
-            batch = snapshot.pending(last, batch_size)
+            ahead = snapshot.pending(last, 1) if _is_target(snapshot, embedder) else []
+        if not ahead:
+            return
+        share = ahead[0].row.row_id // _SHARE
+        with storage.claimed(share) as is_ours:
+            if is_ours:
+                yield from _embed_share(storage, embedder, share, batch_size)
+            else:
+                yield None
+        last = (share + 1) * _SHARE - 1
+
+
+def _embed_share(storage: Storage, embedder: MemoryEmbedder, share: int, batch_size: int) -> Iterator[int]:
+    last, end = share * _SHARE - 1, (share + 1) * _SHARE
+    while True:
+        with storage.read() as snapshot:
+            batch = [p for p in snapshot.pending(last, batch_size) if p.row.row_id < end]
             previous = [_previous(snapshot, pending) for pending in batch]
         if not batch:
             return

@@ -18,9 +18,12 @@ from romaine.memory.codec import (
     encode_id,
     encode_time,
     to_json_text,
+    vector_checksum,
 )
+from romaine.memory.contents import PackedRow
 from romaine.memory.records import Category, Kind, Memory, Role, Scope
 from romaine.memory.stored import StoredMemory
+from romaine.memory.terms import TermIds
 
 Values: TypeAlias = "Sequence[Any]"
 """The values of `STORED`, the user and the chat."""
@@ -156,6 +159,34 @@ def encoded(row: StoredMemory, encode: Callable[[str], Text]) -> tuple[Any, ...]
 def row_checksum(values: Values, terms: bytes) -> int:
     """CRC-32 over all columns of `STORED`, and the terms made of the text."""
     return content_checksum(values[: len(STORED)], terms)
+
+
+def packed_row(
+    values: Values,
+    seal: int,
+    vector: bytes | None,
+    context: bytes | None,
+    terms: TermIds | None,
+    checksum: int | None,
+    previous: int | None,
+) -> PackedRow:
+    """Returns a row with its vectors, by their checksums.
+
+    Raises:
+        StorageCorruptError: If it is not what was stored.
+    """
+    if (
+        vector is None
+        or context is None
+        or terms is None
+        or row_checksum(values, terms.astype("<u4").tobytes()) != seal
+        or vector_checksum(vector, context, previous) != checksum
+    ):
+        raise StorageCorruptError(
+            f"row {values[0]} of the memory is not what was stored; `romaine memory check --repair` mends"
+            " what can be, a backup has it whole"
+        )
+    return PackedRow(decoded(values), vector, context, previous, terms)
 
 
 @lru_cache(maxsize=4096)

@@ -9,21 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
-from romaine.memory.candidates import Candidates, Entries, Spread
+from romaine.memory.candidates import LEXICAL_POOL, WINDOW, Candidates, Entries, Spread, Whole, spread_of
 from romaine.memory.columns import BLOCK_ROWS, Column, Columns
 from romaine.memory.index import EXACT_ROWS, VectorIndex
 from romaine.memory.lexical import LexicalIndex, holding
 from romaine.memory.query import Query
-from romaine.memory.terms import QUESTION_MARK
-
-LEXICAL_POOL = 300
-"""Rows that come into question for the words they share with the query."""
-
-WINDOW = (1.0, 2 / 3, 1 / 3)
-"""How much the words of the turns 1, 2 and 3 before or after count for a turn."""
+from romaine.memory.terms import QUESTION_MARK, Forms
 
 _SAMPLE = 512  # rows whose cosines say how cosines spread in a large scope
-_PRIOR_ROWS, _PRIOR_SPREAD = 8, 0.1  # keeps the spread of a handful of rows from being nothing
 _COMPACT_SHARE = 0.25  # removed rows, as a share of all, that are worth getting rid of
 _COMPACT_SHARE_LARGE = 0.5  # in a scope of more than two blocks of vectors, where that copies so much
 _NONE = -1  # where an id is asked for
@@ -40,11 +33,15 @@ class ScopeIndex:
         dim: Components of the funnel's first stage, 1 to full_dim.
         attributes_dtype: Type of a row of `Entries.attributes`.
 
+    Attributes:
+        whole: Where only some of the rows are here, what the others have to say to one query.
+
     Raises:
         DimensionError: If `dim` is not possible.
     """
 
     def __init__(self, *, full_dim: int, dim: int, attributes_dtype: np.dtype[Any]) -> None:
+        self.whole: Whole | None = None
         self._vectors = VectorIndex(full_dim=full_dim, dim=dim)
         self._context = VectorIndex(full_dim=full_dim, dim=dim)
         self._lexical = LexicalIndex()
@@ -238,10 +235,14 @@ class ScopeIndex:
         here = self.alive if among is None else among
         wanted = here if mask is None else here & mask
         visible = np.flatnonzero(wanted)
-        matches = self._lexical.match(query.terms, among=among)
+        whole = self.whole
+        matches = self._lexical.match(
+            query.terms, among=among, figures=None if whole is None else whole.words
+        )
         lexical = matches.scores if mask is None else matches.scores * wanted
-        few = len(visible) <= EXACT_ROWS
-        rows = visible if few else self._pool(query, wanted, visible, lexical, k=k, dim=dim)
+        rows = visible if whole is None else visible[whole.may_be_found[visible]]
+        if whole is None and len(visible) > EXACT_ROWS:
+            rows = self._pool(query, wanted, visible, lexical, k=k, dim=dim)
         dense = self._vectors.cosines(query.vector, rows)
         context = self._context.cosines(query.vector, rows)
         if not self._ascending:
@@ -260,7 +261,7 @@ class ScopeIndex:
             context_spread=self._spread(self._context, query, visible, context),
             best_possible=matches.best_possible,
             known_share=matches.known_share,
-            unknown_name=not all(self._lexical.knows(name, among=among) for name in query.names),
+            unknown_name=not all(self._knows(query, name, among) for name in query.names),
         )
 
     def _pool(
@@ -336,15 +337,14 @@ class ScopeIndex:
         self, vectors: VectorIndex, query: Query, visible: NDArray[np.intp], cosines: FloatArray
     ) -> Spread:
         """How a query's cosines spread over the visible rows, or over some from all among them."""
+        if self.whole is not None:
+            return self.whole.dense_spread if vectors is self._vectors else self.whole.context_spread
         if len(cosines) < len(visible):
             sample = self._by_id(visible)[:: max(1, len(visible) // _SAMPLE)]
             cosines = vectors.cosines(query.vector, np.sort(sample))
-        if not len(cosines):
-            return Spread(mean=0.0, deviation=_PRIOR_SPREAD)
-        count = len(cosines)
-        away = cosines.astype(np.float64)
-        mean = float(away.sum()) / count
-        away -= mean
-        away *= away
-        variance = (float(away.sum()) + _PRIOR_ROWS * _PRIOR_SPREAD**2) / (count + _PRIOR_ROWS)
-        return Spread(mean=mean, deviation=variance**0.5)
+        return spread_of(cosines)
+
+    def _knows(self, query: Query, name: Forms, among: NDArray[np.bool_] | None) -> bool:
+        if self.whole is None:
+            return self._lexical.knows(name, among=among)
+        return bool(self.whole.words.frequencies[query.terms.index(name)])

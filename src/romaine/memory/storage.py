@@ -32,10 +32,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from romaine.arrays import FloatArray
+from romaine.errors import OptionError
 from romaine.memory.codec import VectorFormat
+from romaine.memory.contents import Contents, NewContents
 from romaine.memory.records import Memory, Scope
 from romaine.memory.stored import (
     ALL,
@@ -53,10 +55,16 @@ from romaine.memory.stored import (
 )
 from romaine.memory.terms import TermIds
 
+if TYPE_CHECKING:
+    from romaine.memory.large import LargeIndex
+
 Setting: TypeAlias = "str | int"
 
+Progress = Callable[[int, int], None]
+"""Told how much is done, of how much."""
 
-class Snapshot(ABC):
+
+class Snapshot(Contents):
     """One state of what is kept, to be read. Rows come ordered by `row_id` where nothing else is said."""
 
     @abstractmethod
@@ -154,6 +162,10 @@ class Snapshot(ABC):
     def turns(self, segment: Segment) -> list[Place]:
         """All places where a segment's character witnessed a turn, in any order."""
 
+    def large(self, segments: Sequence[Segment]) -> LargeIndex | None:  # noqa: ARG002
+        """What an engine finds by itself in segments of a view, if they are too large to be loaded."""
+        return None
+
     # --- for looking after what is kept --------------------------------------------------------------------
 
     @abstractmethod
@@ -178,7 +190,7 @@ class Snapshot(ABC):
         """How many rows have vectors of the next embedder, and how many rows there are."""
 
 
-class Transaction(Snapshot):
+class Transaction(Snapshot, NewContents):
     """A change of what is kept. It marks what it touches with the next version of each user it is of."""
 
     @abstractmethod
@@ -283,6 +295,32 @@ class Storage(ABC):
         Raises:
             StorageError: As its subclasses say.
         """
+
+    @abstractmethod
+    def claimed(self, share: int) -> AbstractContextManager[bool]:
+        """Whether a share of work that several do together is this one's, until it is left.
+
+        What a process had claimed that died is free again. Of a file, each process sees only its own claims.
+
+        Args:
+            share: Number of the share, 0 to 2**31.
+        """
+
+    def index_large(self, rows: int, dim: int, progress: Progress | None = None) -> int:  # noqa: ARG002
+        """Lets scopes be searched that are too large to be loaded, if the engine can do that.
+
+        Args:
+            rows: How many a scope has at least.
+            dim: Components of a vector that are searched first.
+            progress: Told how many rows have been taken in, of how many.
+
+        Returns:
+            How many rows were taken in.
+
+        Raises:
+            OptionError: If it cannot.
+        """
+        raise OptionError(f"{self.name}: only a server searches by itself; a file's scopes are loaded")
 
     @abstractmethod
     def check_process(self) -> None:

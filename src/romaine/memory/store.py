@@ -17,6 +17,7 @@ from romaine.errors import (
     OtherEmbedderError,
     StorageBusyError,
     StorageCorruptError,
+    StorageIncompleteError,
     UnknownNameError,
 )
 from romaine.memory.change import Change
@@ -29,6 +30,9 @@ from romaine.memory.storage import Snapshot, Storage, Transaction
 from romaine.memory.stored import StoredMemory
 from romaine.memory.views import View
 from romaine.memory.wording import check_reader, check_writer, choose_analyzer, wording
+
+COPYING = "copying"
+"""The setting of a storage that memories are being copied into; how far that has come."""
 
 _SCHEMES = ("postgresql://", "postgres://")
 _PAUSES = (0.02, 0.1, 0.5)  # seconds before a write that others were in the way of is done again
@@ -95,6 +99,7 @@ class Store:
         self.bound = Bound.to(embedder)
         self.switching = threading.Lock()
         with storage.read() as snapshot:
+            check_complete(snapshot, storage.name)
             self.analyzer = choose_analyzer(
                 analyzer, snapshot.setting, name=storage.name, read_only=storage.read_only
             )
@@ -239,6 +244,19 @@ def open_storage(path: str | Path, *, lock_timeout: float = 60.0, read_only: boo
         )
         return storage
     return SqliteStorage(path, lock_timeout=lock_timeout, read_only=read_only)
+
+
+def check_complete(snapshot: Snapshot, name: str) -> None:
+    """Checks that a storage is not one that memories are still being copied into.
+
+    Raises:
+        StorageIncompleteError: If it is.
+    """
+    if snapshot.setting(COPYING) is not None:
+        raise StorageIncompleteError(
+            f"{name} is not complete: copying into it was interrupted or is under way; the same"
+            " `romaine memory copy` goes on where it was"
+        )
 
 
 def is_url(path: str | Path) -> bool:

@@ -19,14 +19,14 @@ from psycopg_pool import ConnectionPool
 
 from romaine.errors import StorageError, StorageForkedError, StorageReadOnlyError, StorageUnsureError
 from romaine.memory.codec import VectorFormat
-from romaine.memory.postgres import schema
+from romaine.memory.postgres import large_build, large_schema, schema
 from romaine.memory.postgres.address import Address
 from romaine.memory.postgres.errors import closed, in_words, is_lost
 from romaine.memory.postgres.rows import HalfVector, PackedDumper, TermsLoader
 from romaine.memory.postgres.session import BoundSession, opening
 from romaine.memory.postgres.snapshot import PostgresSnapshot
 from romaine.memory.postgres.transaction import PostgresTransaction
-from romaine.memory.storage import Storage
+from romaine.memory.storage import Progress, Storage
 
 _REACH_SECONDS = 10.0  # that a server may be away, to be restarted say, before those who need it are told
 _PREPARED_AFTER = 3  # executions of a statement
@@ -107,6 +107,45 @@ class PostgresStorage(Storage):
             yield PostgresTransaction(session, users)
             self.check_process()  # the block may have forked; the transaction is the parent's to commit
             self._commit(session.connection)
+
+    @contextmanager
+    def claimed(self, share: int) -> Iterator[bool]:
+        """As `Storage.claimed`: a lock of a transaction of its own, which ends with its connection."""
+        self.check_process()
+        with in_words(self._address), self._session((), writes=False) as session:
+            session.do("COMMIT")
+            session.do("BEGIN ISOLATION LEVEL READ COMMITTED")  # keeps no old state alive while it lasts
+            row = session.one(
+                "SELECT pg_try_advisory_xact_lock(hashtext(%s), %s::integer)", (self._address.schema, share)
+            )
+            yield row is not None and bool(row[0])
+
+    def index_large(self, rows: int, dim: int, progress: Progress | None = None) -> int:
+        """As `Storage.index_large`, by tables and indexes of pgvector that writes keep from then on.
+
+        Raises:
+            StorageError: If pgvector is not there, or the login may not make tables.
+        """
+        with self.read() as snapshot:
+            vector_format = snapshot.vector_format
+        with in_words(self._address), _connected(self._address) as connection:
+            large_schema.prepare(connection, self._address, vector_format, dim, self._binding.role)
+            with self.write() as transaction:
+                users = large_build.users_to_index(transaction, rows)
+            done, total = 0, sum(users.values())
+
+            def tell(more: int) -> None:
+                nonlocal done
+                done += more
+                if progress is not None:
+                    progress(done, max(done, total))
+
+            for user in users:
+                large_build.fill(self.write, user, tell)
+            large_schema.make_index(connection, self._address)
+            with self.write() as transaction:
+                large_build.finish(transaction, list(users), rows)
+        return done
 
     def erase_deleted(self, patience: float) -> bool:  # noqa: ARG002 - nothing is waited for
         """Nothing: what was deleted is read by nobody, and its bytes are the server's to reuse (`VACUUM`)."""

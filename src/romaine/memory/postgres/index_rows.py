@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from romaine.arrays import FloatArray
 from romaine.memory.codec import VectorFormat, decode_optional, vector_checksum
 from romaine.memory.postgres.rows import SEEN, values_of
 from romaine.memory.postgres.session import BoundSession, Row
@@ -59,31 +60,56 @@ def index_rows(
     session: BoundSession, segment: Segment, version: int, dim: int, vector_format: VectorFormat
 ) -> Iterator[IndexRows]:
     """As `Snapshot.index_rows`."""
-    size = vector_format.size(dim)
     rows = changed_since(session, segment, version)
     row_ids = [no for no, known_by, _ in rows if witnessed(segment, known_by)]
+    return loaded(session, row_ids, dim, vector_format)
+
+
+def loaded(
+    session: BoundSession,
+    row_ids: Sequence[int],
+    dim: int,
+    vector_format: VectorFormat,
+    witness: Segment | None = None,
+) -> Iterator[IndexRows]:
+    """Rows in batches; only those that a segment's character witnessed, if one is given."""
+    size = vector_format.size(dim)
     for start in range(0, len(row_ids), _ROWS_AT_ONCE):
         known = session.all(_LOAD, (row_ids[start : start + _ROWS_AT_ONCE],))
+        if witness is not None:
+            known = [row for row in known if witnessed(witness, row[4])]
         sound = [row for row in known if _is_sound(row, size)]
-        columns: list[Any] = list(zip(*sound, strict=True)) or [()] * 15
-        yield IndexRows(
-            row_ids=columns[0],
-            kinds=[KINDS[kind] for kind in columns[1]],
-            categories=[CATEGORIES[category] for category in columns[2]],
-            speakers=[decode_optional(speaker) for speaker in columns[3]],
-            known_by=[names(known_by) for known_by in columns[4]],
-            importance=columns[5],
-            pinned=columns[6],
-            cold=columns[7],
-            positions=columns[8],
-            created=columns[9],
-            valid_from=columns[10],
-            valid_to=columns[11],
-            terms=columns[12],
-            vectors=vector_format.unpack(columns[13], dim),
-            contexts=vector_format.unpack(columns[14], dim),
-            damaged=() if len(sound) == len(known) else _others(known, columns[0]),
+        yield described(
+            sound,
+            vector_format.unpack([row[13] for row in sound], dim),
+            vector_format.unpack([row[14] for row in sound], dim),
+            () if len(sound) == len(known) else _others(known, [row[0] for row in sound]),
         )
+
+
+def described(
+    rows: Sequence[Row], vectors: FloatArray, contexts: FloatArray, damaged: Sequence[int] = ()
+) -> IndexRows:
+    """Rows of `_LOAD`, or as many columns of it as come before the vectors, with these (n, dim)."""
+    columns: list[Any] = list(zip(*rows, strict=True)) or [()] * 13
+    return IndexRows(
+        row_ids=columns[0],
+        kinds=[KINDS[kind] for kind in columns[1]],
+        categories=[CATEGORIES[category] for category in columns[2]],
+        speakers=[decode_optional(speaker) for speaker in columns[3]],
+        known_by=[names(known_by) for known_by in columns[4]],
+        importance=columns[5],
+        pinned=columns[6],
+        cold=columns[7],
+        positions=columns[8],
+        created=columns[9],
+        valid_from=columns[10],
+        valid_to=columns[11],
+        terms=columns[12],
+        vectors=vectors,
+        contexts=contexts,
+        damaged=damaged,
+    )
 
 
 def witnessed(segment: Segment, known_by: Text | None) -> bool:

@@ -155,14 +155,14 @@ OWNED = ("account", "space", "memory", "vector", "next_vector", "branch", "super
 """Tables whose every row is a user's."""
 
 # asked once for a query: a sub-select is no part of a row
-_BOUND = """owner = ANY ((SELECT nullif(current_setting('romaine.owners', true), ''))::uuid[])
+BOUND = """owner = ANY ((SELECT nullif(current_setting('romaine.owners', true), ''))::uuid[])
     OR (SELECT current_setting('romaine.everyone', true)) = 'on'"""
 
 _STEPS: dict[int, Sequence[str]] = {
     0: (
         *_VERSION_1,
-        *(f"CREATE POLICY bound ON {table} USING ({_BOUND})" for table in OWNED),
-        f"CREATE POLICY bound ON setting USING (owner IS NULL OR {_BOUND})",
+        *(f"CREATE POLICY bound ON {table} USING ({BOUND})" for table in OWNED),
+        f"CREATE POLICY bound ON setting USING (owner IS NULL OR {BOUND})",
         *(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY" for table in (*OWNED, "setting")),
         *(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY" for table in (*OWNED, "setting")),
     ),
@@ -281,7 +281,7 @@ def _grant(
     for what in (
         "USAGE ON SCHEMA {here}",
         "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {here}",
-        "USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {here}",
+        "USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA {here}",
     ):
         connection.execute(sql.SQL("GRANT " + what + " TO {role}").format(here=here, role=role))
 

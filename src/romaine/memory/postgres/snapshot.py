@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +10,9 @@ import numpy as np
 from romaine.arrays import FloatArray
 from romaine.errors import StorageCorruptError
 from romaine.memory.codec import VectorFormat, decode_optional
-from romaine.memory.postgres import checking, index_rows, selecting
+from romaine.memory.large import LargeIndex
+from romaine.memory.postgres import checking, index_rows, large, selecting
+from romaine.memory.postgres.contents import PostgresContents
 from romaine.memory.postgres.places import FORK, Places, fork_of
 from romaine.memory.postgres.rows import (
     COLUMNS,
@@ -69,7 +71,7 @@ _PENDING = f"""SELECT {COLUMNS}, coalesce(v.changed, 0), v.previous, v.terms
     WHERE (n.no IS NULL OR n.of_change <> coalesce(v.changed, 0)) AND m.no > %s ORDER BY m.no LIMIT %s"""  # noqa: S608
 
 
-class PostgresSnapshot(Snapshot):
+class PostgresSnapshot(PostgresContents, Snapshot):
     """One state of what a database keeps.
 
     Args:
@@ -201,6 +203,10 @@ class PostgresSnapshot(Snapshot):
 
     def turns(self, segment: Segment) -> list[Place]:
         return index_rows.turns(self.session, segment)
+
+    def large(self, segments: Sequence[Segment]) -> LargeIndex | None:
+        least = self.setting("large")
+        return None if least is None else large.opened(self.session, segments, int(least), self.vector_format)
 
     # --- looking after what is kept ------------------------------------------------------------------------
 

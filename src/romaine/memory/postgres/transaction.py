@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from romaine.memory.codec import VectorFormat, content_checksum, vector_checksum
+from romaine.memory.postgres.contents import NewPostgresContents
+from romaine.memory.postgres.large_schema import SWITCHING
 from romaine.memory.postgres.rows import (
     INSERT,
     UPDATE,
@@ -77,7 +79,7 @@ _TO_HALFVEC, _TO_BYTEA = (
 """Of tables without rows."""
 
 
-class PostgresTransaction(PostgresSnapshot, Transaction):
+class PostgresTransaction(PostgresSnapshot, NewPostgresContents, Transaction):
     """A change of what a database keeps, inside a transaction that writes."""
 
     def __init__(self, session: BoundSession, users: Collection[str] = ()) -> None:
@@ -201,6 +203,9 @@ class PostgresTransaction(PostgresSnapshot, Transaction):
         self.session.do("DELETE FROM next_vector")
 
     def switch_vectors(self) -> None:
+        if self.setting("large") is not None:
+            self.session.do("SELECT set_config(%s, 'on', true)", (SWITCHING,))
+            self.session.do("UPDATE large_user SET is_complete = false, reached = 0")
         for statement in _SWITCH:
             self.session.do(statement)
         self._versions.clear()

@@ -58,6 +58,7 @@ class SqliteStorage(Storage):
         self._writer: sqlite3.Connection | None = None
         self._readers = Readers()
         self._reading = threading.local()
+        self._claims: dict[int, object] = {}
         self._open()
 
     # --- transactions --------------------------------------------------------------------------------------
@@ -120,6 +121,19 @@ class SqliteStorage(Storage):
                 return True
         finally:
             self._write_lock.release()
+
+    @contextmanager
+    def claimed(self, share: int) -> Iterator[bool]:
+        """As `Storage.claimed`, among the threads of this process: a file has one writer anyway."""
+        self.check_process()
+        ours = object()
+        if self._claims.setdefault(share, ours) is not ours:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            del self._claims[share]
 
     def close(self) -> None:
         """As `Storage.close`; in a forked child, nothing: the connections are the parent's."""

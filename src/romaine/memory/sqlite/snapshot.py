@@ -17,6 +17,7 @@ from romaine.memory.records import Kind, Memory, Scope
 from romaine.memory.rows import KINDS, decoded
 from romaine.memory.sqlite import checking, index_rows
 from romaine.memory.sqlite.codec import encode_optional, encode_text
+from romaine.memory.sqlite.contents import SqliteContents
 from romaine.memory.sqlite.rows import COLUMNS, SEEN, values_of
 from romaine.memory.storage import Setting, Snapshot
 from romaine.memory.stored import (
@@ -92,7 +93,7 @@ _PENDING = f"""SELECT {COLUMNS}, coalesce(v.changed, 0), v.previous, v.terms
     WHERE {_IS_PENDING} AND m.no > ? ORDER BY m.no LIMIT ?"""  # noqa: S608
 
 
-class SqliteSnapshot(Snapshot):
+class SqliteSnapshot(SqliteContents, Snapshot):
     """One state of the file.
 
     Args:

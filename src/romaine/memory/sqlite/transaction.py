@@ -9,6 +9,7 @@ from typing import Any
 from romaine.memory.codec import content_checksum, decode_text, vector_checksum
 from romaine.memory.rows import encoded, row_checksum
 from romaine.memory.sqlite.codec import encode_optional, encode_text
+from romaine.memory.sqlite.contents import NewSqliteContents
 from romaine.memory.sqlite.rows import INSERT, UPDATE
 from romaine.memory.sqlite.snapshot import SqliteSnapshot
 from romaine.memory.storage import Setting, Transaction
@@ -29,7 +30,7 @@ _SWITCH = (
 )
 
 
-class SqliteTransaction(SqliteSnapshot, Transaction):
+class SqliteTransaction(SqliteSnapshot, NewSqliteContents, Transaction):
     """A change of the file, inside a transaction that writes."""
 
     def __init__(self, connection: sqlite3.Connection, users: Collection[str] = ()) -> None:
