@@ -83,8 +83,8 @@ $(VENV)/.installed: $(PY) pyproject.toml
 	@touch $@
 
 # constraints.txt pins torch: a newer one brings gigabytes of CUDA along
-$(VENV)/.installed-test: $(PY) pyproject.toml constraints.txt $(FRAMEWORKS:%=integrations/%/pyproject.toml)
-	$(PY) $(PIP_INSTALL) -c constraints.txt -e '.[test]' -e 'integrations/langchain[agents,cache,qdrant]' \
+$(VENV)/.installed-test: $(PY) pyproject.toml constraints.txt models/little-gem-multilingual/pyproject.toml $(FRAMEWORKS:%=integrations/%/pyproject.toml)
+	$(PY) $(PIP_INSTALL) -c constraints.txt -e '.[test]' -e models/little-gem-multilingual -e 'integrations/langchain[agents,cache,qdrant]' \
 		-e integrations/llama-index -e integrations/haystack
 	@touch $@ $(VENV)/.installed
 

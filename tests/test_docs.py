@@ -40,18 +40,6 @@ def test_what_a_page_shows_runs(name: str, tmp_path: Path, monkeypatch: pytest.M
     run_page(PAGES[name], tmp_path)
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("docs/README.")])
-def test_pages_in_other_languages_run_with_the_bundled_model(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What stands there for the multilingual model, which need not be installed."""
-    text = PAGES[name].read_text("utf-8").replace("<!-- not run: needs romaine[multilingual] -->\n", "")
-    page = tmp_path / "page.md"
-    page.write_text(re.sub(r" --language \w+", "", text.replace("-multilingual", "")), encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    run_page(page, tmp_path)
-
-
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_pages_run_elsewhere_are_run_there(name: str) -> None:
     """The suite that has to run them names them."""

@@ -19,7 +19,13 @@ else:
 
 ROOT = Path(__file__).parents[1]
 HOME = "https://host.invalid/owner/romaine"
-PACKAGES = (".", "integrations/langchain", "integrations/llama-index", "integrations/haystack")
+PACKAGES = (
+    ".",
+    "integrations/langchain",
+    "integrations/llama-index",
+    "integrations/haystack",
+    "models/little-gem-multilingual",
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +44,10 @@ def project(package: str) -> dict[str, Any]:
 
 
 def test_all_packages_are_built(wheels: ModuleType) -> None:
-    found = {path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("integrations/*/pyproject.toml")}
+    inner = [
+        path for folder in ("integrations", "models") for path in ROOT.glob(f"{folder}/*/pyproject.toml")
+    ]
+    found = {path.parent.relative_to(ROOT).as_posix() for path in inner}
     assert set(wheels.PACKAGES) == {".", *found} == set(PACKAGES)
 
 
@@ -55,15 +64,16 @@ def test_metadata_is_whole(package: str) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_readme_has_working_links_on_pypi(package: str, wheels: ModuleType) -> None:
-    readme = (ROOT / package / "README.md").read_text("utf-8")
+    path = ROOT / package / project(package)["project"]["readme"]
+    readme, folder = path.read_text("utf-8"), path.parent.relative_to(ROOT).as_posix()
     relative = re.findall(r"\]\((?!https?://|#)([^)#]+)", readme)
-    assert all((ROOT / package / target).exists() for target in relative)
+    assert all((path.parent / target).exists() for target in relative)
     for home in ("", HOME):
-        published = wheels.readme_for(readme, package, home)
+        published = wheels.readme_for(readme, folder, home)
         assert not re.findall(r"\]\((?!https?://|#)", published)
         assert "<img" not in published
         assert published.count(HOME) == (len(relative) if home else 0)
-    assert len(wheels.readme_for(readme, package, "")) > 0.8 * len(readme)
+    assert len(wheels.readme_for(readme, folder, "")) > 0.8 * len(readme)
 
 
 def test_links_are_made_absolute(wheels: ModuleType) -> None:
@@ -79,9 +89,10 @@ def test_links_are_made_absolute(wheels: ModuleType) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_repository_gives_urls(package: str, wheels: ModuleType, tmp_path: Path) -> None:
-    (tmp_path / package).mkdir(parents=True, exist_ok=True)
-    for name in ("README.md", "pyproject.toml"):
-        (tmp_path / package / name).write_bytes((ROOT / package / name).read_bytes())
+    for name in (project(package)["project"]["readme"], "pyproject.toml"):
+        copy = tmp_path / package / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes((ROOT / package / name).read_bytes())
     wheels.prepare(tmp_path, package, HOME)
     urls = tomllib.loads((tmp_path / package / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
     assert set(urls) == {"Homepage", "Documentation", "Changelog", "Issues"}
