@@ -503,7 +503,9 @@ def test_reembed_brings_an_old_file_to_a_model_of_another_distribution(db, insta
     assert "embedded with korean-gem" in done.stdout
     whose = ("--character", "두억", "--chat", "demo-ko")
     assert "달걀은" in Shell(db, "ana", *whose, "--model", "korean-gem")("recall", question, "-k", 1)
-    assert "reembed" in Shell(db, "ana", *whose).fails(OtherEmbedderError, "recall", question)
+    assert "달걀은" in Shell(db, "ana", *whose)("recall", question, "-k", 1)  # the file's own
+    of_another = Shell(db, "ana", *whose, "--model", "little-gem")
+    assert "reembed" in of_another.fails(OtherEmbedderError, "recall", question)
     again = Shell(db, "ana", "--model", "korean-gem").run("import", DATA / "demo-ko.jsonl")
     assert "chats are in" not in again.stderr
 

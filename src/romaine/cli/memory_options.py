@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -16,7 +16,8 @@ from romaine.embedder import DEFAULT_MODEL, Embedder
 from romaine.errors import StorageError
 from romaine.memory import HeldScope, RoleplayMemory, Scope
 from romaine.memory.encoder import with_funnel
-from romaine.memory.store import is_there, shown
+from romaine.memory.store import is_there, open_storage, shown
+from romaine.models.packaged import packaged_names
 
 _INTERRUPTED = 130  # what a shell reports for a process ended by Ctrl-C
 _SCOPES_TOLD = 10
@@ -36,6 +37,14 @@ Character = Annotated[
 ]
 Chat = Annotated[str | None, typer.Option("--chat", help="The chat; what holds in every chat if not given.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of memories.", show_default=False)]
+OwnModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help=f"As elsewhere; if not given, the file's own where a package has it, else {DEFAULT_MODEL}.",
+    ),
+]
 Kinds = Annotated[
     list[str] | None, typer.Option("--kind", help="turn, fact, lore or summary; may be given again.")
 ]
@@ -46,7 +55,7 @@ class File:
     """The options that say which file, and what embeds for it."""
 
     db: Database
-    model: options.Model = DEFAULT_MODEL
+    model: OwnModel = None
     backend: options.Backend = "auto"
 
     def open(
@@ -76,8 +85,19 @@ class File:
 
     def embedder(self, dim: int | None = None) -> Embedder:
         """Loads the model; its `dim` is that of the first stage of search."""
-        embedder = Embedder(self.model, backend=self.backend, dim=dim).warm_up()
+        model = self.model or self._own_model()
+        embedder = Embedder(model, backend=self.backend, dim=dim).warm_up()
         return with_funnel(embedder) if dim is None else embedder
+
+    def _own_model(self) -> str:
+        """The model that the file names; a file may come from anywhere, so nothing is fetched for it."""
+        with suppress(StorageError):  # told when it is opened
+            if is_there(self.db):
+                with closing(open_storage(self.db, read_only=True)) as storage, storage.read() as snapshot:
+                    own = snapshot.setting("model")
+                if own in packaged_names(taken=(DEFAULT_MODEL,)):
+                    return str(own)
+        return DEFAULT_MODEL
 
     def check_exists(self) -> None:
         """Checks that the file is there.

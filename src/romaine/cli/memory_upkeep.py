@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +13,7 @@ import typer
 from romaine.cli.memory_options import Database, File, Whose, repeatable
 from romaine.cli.options import Json
 from romaine.cli.terminal import print_json, print_text
+from romaine.embedder import DEFAULT_MODEL
 from romaine.errors import OptionError
 from romaine.memory import copy as copy_memory
 from romaine.memory import index_large
@@ -58,6 +59,7 @@ def reembed(
     The old vectors serve until all new ones are there.
     """
     file.check_exists()
+    file = replace(file, model=file.model or DEFAULT_MODEL)
     embedder = file.embedder()
     with repeatable(), _bar("embedding") as progress:
         count = bring_over(file.db, embedder, batch_size=batch_size, workers=workers, progress=progress)
