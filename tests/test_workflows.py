@@ -17,7 +17,7 @@ yaml = pytest.importorskip("yaml")
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-FRAMEWORKS = {package.removeprefix("integrations/") for package in PACKAGES} - {"."}
+FRAMEWORKS = {package.removeprefix("integrations/") for package in PACKAGES if "integrations" in package}
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_what_is_run_is_there(jobs: dict[str, Any]) -> None:
         assert (ROOT / script).is_file(), script
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", [package for package in PACKAGES if "models" not in package])
 def test_the_oldest_versions_are_those_that_are_declared(package: str) -> None:
     command = [sys.executable, ROOT / ".ci" / "oldest", package]
     pins = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()

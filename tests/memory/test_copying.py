@@ -44,7 +44,7 @@ def made(path: Where, gem: Embedder, vector_format: str) -> Where:
         first = memory.add_fact(ANA, "The key is silver.", metadata={"seen": [1, None, ODD]})
         memory.add_fact(ANA, "The key is golden.", supersedes=first.memory.id)
         memory.add_turns(BEN, [said(ODD, ODD), said("Good night.", speaker=ODD)])
-        memory.add_lore(Scope(user="cy"), "The harbour freezes in winter.", importance=1 / 3)
+        memory.add_lore(Scope(user="cy"), "The pier is closed from November on.", importance=1 / 3)
         memory.forget(BEN, memory.list(BEN)[1].id)
         memory.mark_used(ANA, memory.recall("Where is the key?", ANA, k=1))
     return path

@@ -32,6 +32,11 @@ def _split(value: Any) -> Any:
     return [each.strip() for part in parts for each in str(part).split(",") if each.strip()]
 
 
+def _as_text(value: Any) -> Any:
+    """A path as the text that a URL is given as, too."""
+    return str(value) if isinstance(value, Path) else value
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
@@ -74,7 +79,7 @@ class ServerSettings(BaseSettings):
         1_000_000, ge=1, description="Tokens that may wait for one model, about; more is answered with 429."
     )
 
-    memory: str | None = Field(
+    memory: Annotated[str | None, BeforeValidator(_as_text)] = Field(
         None, description="The memory's file, made if it is not there, or postgresql://..."
     )
 
