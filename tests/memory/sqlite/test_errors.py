@@ -54,3 +54,11 @@ def test_what_is_not_sqlites_stays_as_it_is(error: Exception) -> None:
     with pytest.raises(type(error)) as caught, in_words("tavern.db"):
         raise error
     assert caught.value is error
+
+
+def test_a_damaged_text_is_not_quoted() -> None:
+    told = pytest.raises(StorageCorruptError, match="a text in it is damaged")
+    with told as caught, in_words("file.db"), sqlite3.connect(":memory:") as connection:
+        connection.execute("SELECT CAST(x'ff736563726574' AS TEXT)").fetchone()
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None

@@ -49,6 +49,8 @@ def in_words(name: str) -> Iterator[None]:
     except RomaineError:
         raise
     except sqlite3.Error as error:
+        if "could not decode" in str(error).lower():  # it quotes the text
+            raise StorageCorruptError(f"{name}: a text in it is damaged; use a backup") from None
         raise _translate(error, name) from error
     except UnicodeDecodeError as error:  # sqlite3 words an error with names it reads from the file
         raise StorageCorruptError(f"{name}: it is damaged ({error.reason}); use a backup") from error
