@@ -91,13 +91,13 @@ class File:
 
     def _own_model(self) -> str:
         """The model that the file names; a file may come from anywhere, so nothing is fetched for it."""
-        with suppress(StorageError):  # told when it is opened
-            if is_there(self.db):
+        installed = packaged_names(taken=(DEFAULT_MODEL,))
+        own = None
+        with suppress(StorageError):  # told when it is opened; one that is not made yet is of no model
+            if installed:
                 with closing(open_storage(self.db, read_only=True)) as storage, storage.read() as snapshot:
                     own = snapshot.setting("model")
-                if own in packaged_names(taken=(DEFAULT_MODEL,)):
-                    return str(own)
-        return DEFAULT_MODEL
+        return str(own) if own in installed else DEFAULT_MODEL
 
     def check_exists(self) -> None:
         """Checks that the file is there.

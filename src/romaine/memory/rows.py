@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from romaine.arrays import FloatArray
 from romaine.errors import RomaineError, StorageCorruptError
 from romaine.memory.codec import (
+    VectorFormat,
     content_checksum,
     decode_id,
     decode_json,
@@ -22,7 +24,7 @@ from romaine.memory.codec import (
 )
 from romaine.memory.contents import PackedRow
 from romaine.memory.records import Category, Kind, Memory, Role, Scope
-from romaine.memory.stored import StoredMemory
+from romaine.memory.stored import IndexRows, Segment, StoredMemory, Wanted
 from romaine.memory.terms import TermIds
 
 Values: TypeAlias = "Sequence[Any]"
@@ -203,3 +205,108 @@ def _scope(user: Text, character: Text | None, chat: Text | None) -> Scope:
 @lru_cache(maxsize=1024)
 def _are_allowed(types: tuple[type, ...]) -> bool:
     return all(found in allowed for found, allowed in zip(types, _ALLOWED, strict=True))
+
+
+# --- for an index of what is seen --------------------------------------------------------------------------
+
+LOADED = """m.no, m.kind, m.category, m.speaker, m.known_by, m.importance, m.pinned, m.cold, m.position,
+        m.created_at, m.valid_from, m.valid_to, v.terms, v.vector, v.context, v.checksum, v.previous"""
+"""What an index needs of a row, of `memory m` and `vector v`."""
+
+_TERMS, _VECTOR, _CONTEXT = 12, 13, 14
+
+
+def witnessed(segment: Segment, known_by: Text | None) -> bool:
+    """Whether a segment's character is among those who know."""
+    return known_by is None or segment.character is None or segment.character in names(known_by)
+
+
+def is_sound(row: Values, size: int) -> bool:
+    """Whether a row of `LOADED` has whole vectors of `size` bytes and a kind and category there are."""
+    vector, context, checksum, previous = row[_VECTOR:]
+    return (
+        row[1] in KINDS
+        and row[2] in CATEGORIES
+        and len(vector) == len(context) == size
+        and vector_checksum(vector, context, previous) == checksum
+    )
+
+
+def index_rows_of(
+    known: Sequence[Values], sound: Sequence[Values], terms: Sequence[TermIds], how: VectorFormat, dim: int
+) -> IndexRows:
+    """Rows of `LOADED` as an index takes them.
+
+    Args:
+        known: All that were read.
+        sound: Those of them that are no damage.
+        terms: Of each sound row.
+        how: How their vectors are kept.
+        dim: Components of a vector.
+    """
+    vectors = how.unpack([row[_VECTOR] for row in sound], dim)
+    contexts = how.unpack([row[_CONTEXT] for row in sound], dim)
+    whole = {row[0] for row in sound}
+    damaged = [] if len(sound) == len(known) else [row[0] for row in known if row[0] not in whole]
+    return described(sound, terms, vectors, contexts, damaged)
+
+
+def described(
+    rows: Sequence[Values],
+    terms: Sequence[TermIds],
+    vectors: FloatArray,
+    contexts: FloatArray,
+    damaged: Sequence[int] = (),
+) -> IndexRows:
+    """Rows of as many columns of `LOADED` as come before the terms, with these and vectors (n, dim)."""
+    columns: list[Any] = list(zip(*rows, strict=True)) or [()] * _TERMS
+    return IndexRows(
+        row_ids=columns[0],
+        kinds=[KINDS[kind] for kind in columns[1]],
+        categories=[CATEGORIES[category] for category in columns[2]],
+        speakers=[decode_optional(speaker) for speaker in columns[3]],
+        known_by=[names(known_by) for known_by in columns[4]],
+        importance=columns[5],
+        pinned=columns[6],
+        cold=columns[7],
+        positions=columns[8],
+        created=columns[9],
+        valid_from=columns[10],
+        valid_to=columns[11],
+        terms=terms,
+        vectors=vectors,
+        contexts=contexts,
+        damaged=damaged,
+    )
+
+
+# --- what is asked for -------------------------------------------------------------------------------------
+
+
+def asked_values(wanted: Wanted, encode: Callable[[str], Text]) -> dict[str, Any]:
+    """What is given, by the names of an engine's conditions; row ids in order.
+
+    Args:
+        wanted: What is asked for.
+        encode: Makes of a text what the engine holds for it.
+    """
+    values: dict[str, Any] = {}
+    if wanted.row_ids is not None:
+        values["row_ids"] = sorted(wanted.row_ids)
+    if wanted.root is not None:
+        values["root"] = wanted.root
+    if wanted.id is not None:
+        values["id"] = encode_id(wanted.id)
+    if wanted.source_id is not None:
+        values["source_id"] = encode(wanted.source_id)
+    if wanted.source_prefix is not None:
+        values["source_prefix"] = wanted.source_prefix.encode("utf-8", "surrogatepass")
+    if wanted.parent_id is not None:
+        values["parent_id"] = encode(wanted.parent_id)
+    if wanted.placed is not None:
+        values["placed" if wanted.placed else "unplaced"] = True
+    if wanted.before is not None:
+        values["before"], values["before_row"] = wanted.before
+    if wanted.after is not None:
+        values["after"] = wanted.after
+    return values

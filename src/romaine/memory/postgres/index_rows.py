@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from romaine.arrays import FloatArray
-from romaine.memory.codec import VectorFormat, decode_optional, vector_checksum
+from romaine.memory.codec import VectorFormat
 from romaine.memory.postgres.rows import SEEN, values_of
-from romaine.memory.postgres.session import BoundSession, Row
-from romaine.memory.rows import CATEGORIES, KINDS, Text, names
+from romaine.memory.postgres.session import BoundSession
+from romaine.memory.rows import LOADED, index_rows_of, is_sound, witnessed
 from romaine.memory.stored import IndexRows, Place, Segment
 
 _ROWS_AT_ONCE = 1024
 
 _SINCE = f"""SELECT m.no, m.known_by, CASE m.kind WHEN 'turn' THEN m.position END FROM memory m
     WHERE {SEEN} AND m.changed > %(since)s ORDER BY m.no"""  # noqa: S608
-_LOAD = """
-    SELECT m.no, m.kind, m.category, m.speaker, m.known_by, m.importance, m.pinned, m.cold, m.position,
-        m.created_at, m.valid_from, m.valid_to, v.terms, v.vector, v.context, v.checksum, v.previous
-    FROM memory m JOIN vector v ON v.no = m.no WHERE m.no = ANY (%s::bigint[]) ORDER BY m.no"""
+_LOAD = f"""
+    SELECT {LOADED}
+    FROM memory m JOIN vector v ON v.no = m.no WHERE m.no = ANY (%s::bigint[]) ORDER BY m.no"""  # noqa: S608
 _CHANGED = """SELECT no FROM memory WHERE space = %(space)s AND changed > %(since)s
     UNION ALL SELECT memory FROM gone WHERE space = %(space)s AND change > %(since)s"""
 _BEGINNING = -1  # before every version
@@ -78,56 +75,5 @@ def loaded(
         known = session.all(_LOAD, (row_ids[start : start + _ROWS_AT_ONCE],))
         if witness is not None:
             known = [row for row in known if witnessed(witness, row[4])]
-        sound = [row for row in known if _is_sound(row, size)]
-        yield described(
-            sound,
-            vector_format.unpack([row[13] for row in sound], dim),
-            vector_format.unpack([row[14] for row in sound], dim),
-            () if len(sound) == len(known) else _others(known, [row[0] for row in sound]),
-        )
-
-
-def described(
-    rows: Sequence[Row], vectors: FloatArray, contexts: FloatArray, damaged: Sequence[int] = ()
-) -> IndexRows:
-    """Rows of `_LOAD`, or as many columns of it as come before the vectors, with these (n, dim)."""
-    columns: list[Any] = list(zip(*rows, strict=True)) or [()] * 13
-    return IndexRows(
-        row_ids=columns[0],
-        kinds=[KINDS[kind] for kind in columns[1]],
-        categories=[CATEGORIES[category] for category in columns[2]],
-        speakers=[decode_optional(speaker) for speaker in columns[3]],
-        known_by=[names(known_by) for known_by in columns[4]],
-        importance=columns[5],
-        pinned=columns[6],
-        cold=columns[7],
-        positions=columns[8],
-        created=columns[9],
-        valid_from=columns[10],
-        valid_to=columns[11],
-        terms=columns[12],
-        vectors=vectors,
-        contexts=contexts,
-        damaged=damaged,
-    )
-
-
-def witnessed(segment: Segment, known_by: Text | None) -> bool:
-    """Whether a segment's character is among those who know."""
-    return known_by is None or segment.character is None or segment.character in names(known_by)
-
-
-def _is_sound(row: Row, size: int) -> bool:
-    """Whether a row's vectors are whole, and its kind and category are such."""
-    vector, context, checksum, previous = row[13:]
-    return (
-        row[1] in KINDS
-        and row[2] in CATEGORIES
-        and len(vector) == len(context) == size
-        and vector_checksum(vector, context, previous) == checksum
-    )
-
-
-def _others(rows: Sequence[Row], sound: Sequence[int]) -> list[int]:
-    whole = set(sound)
-    return [row[0] for row in rows if row[0] not in whole]
+        sound = [row for row in known if is_sound(row, size)]
+        yield index_rows_of(known, sound, [row[12] for row in sound], vector_format, dim)

@@ -17,6 +17,7 @@ from romaine.memory.lexical import K1, B
 from romaine.memory.postgres import index_rows
 from romaine.memory.postgres.rows import SEEN, to_bytes, values_of
 from romaine.memory.postgres.session import BoundSession
+from romaine.memory.rows import described, witnessed
 from romaine.memory.stored import IndexRows, Segment
 from romaine.memory.terms import Forms
 
@@ -185,9 +186,9 @@ class PostgresLarge(LargeIndex):
 
     def outline(self, row_ids: Sequence[int], dim: int, terms: Sequence[int]) -> IndexRows:
         rows = self._session.all(_OUTLINE, (_signed(terms), list(row_ids)))
-        known = [row for row in rows if index_rows.witnessed(self._segments[0], row[4])]
+        known = [row for row in rows if witnessed(self._segments[0], row[4])]
         none = np.zeros((len(known), dim), dtype=np.float32)
-        return index_rows.described(known, none, none)
+        return described(known, [row[12] for row in known], none, none)
 
     def latest(self, sought: Sought) -> tuple[int, int] | None:
         conditions, values = self._conditions(sought)
@@ -288,7 +289,7 @@ class PostgresLarge(LargeIndex):
             for found, side, way in zip(beside, "<>", ("DESC", "ASC"), strict=True):
                 query = _AROUND.format(seen=condition, side=side, way=way)
                 for no, near, position, known_by in self._session.all(query, values | seen):
-                    if index_rows.witnessed(segment, known_by):
+                    if witnessed(segment, known_by):
                         found.setdefault(no, []).append((position, near))
         before, after = beside
         return [

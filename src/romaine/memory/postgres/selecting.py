@@ -6,11 +6,10 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from romaine.memory.codec import encode_id
 from romaine.memory.postgres.rows import COLUMNS, SEEN, sees, to_bytes, values_of
 from romaine.memory.postgres.session import BoundSession, Row
 from romaine.memory.records import Kind
-from romaine.memory.rows import decoded
+from romaine.memory.rows import asked_values, decoded
 from romaine.memory.stored import EVERYTHING, NOTES, TURNS, Segment, StoredMemory, Wanted
 
 FROM = f"SELECT {COLUMNS} FROM memory m JOIN space s ON s.no = m.space"  # noqa: S608
@@ -39,7 +38,7 @@ def rows(session: BoundSession, segment: Segment | None, wanted: Wanted) -> Iter
     row_ids = wanted.row_ids
     if segment is not None and row_ids is not None and wanted == Wanted(row_ids=row_ids):
         return _by_row_id(session, segment, row_ids)
-    values = _values(wanted)
+    values = asked_values(wanted, to_bytes)
     given = tuple(values)
     if segment is not None:
         values |= values_of(segment)
@@ -85,30 +84,6 @@ def _by_place(
 
 
 _POSITION = [name.strip() for name in COLUMNS.split(",")].index("m.position")
-
-
-def _values(wanted: Wanted) -> dict[str, Any]:
-    """What is given, by the names of its conditions."""
-    values: dict[str, Any] = {}
-    if wanted.row_ids is not None:
-        values["row_ids"] = sorted(wanted.row_ids)
-    if wanted.root is not None:
-        values["root"] = wanted.root
-    if wanted.id is not None:
-        values["id"] = encode_id(wanted.id)
-    if wanted.source_id is not None:
-        values["source_id"] = to_bytes(wanted.source_id)
-    if wanted.source_prefix is not None:
-        values["source_prefix"] = to_bytes(wanted.source_prefix)
-    if wanted.parent_id is not None:
-        values["parent_id"] = to_bytes(wanted.parent_id)
-    if wanted.placed is not None:
-        values["placed" if wanted.placed else "unplaced"] = True
-    if wanted.before is not None:
-        values["before"], values["before_row"] = wanted.before
-    if wanted.after is not None:
-        values["after"] = wanted.after
-    return values
 
 
 @lru_cache

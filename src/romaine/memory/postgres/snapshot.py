@@ -24,7 +24,7 @@ from romaine.memory.postgres.rows import (
 )
 from romaine.memory.postgres.session import SETTINGS, BoundSession, decoded_setting
 from romaine.memory.records import Memory, Scope
-from romaine.memory.rows import KINDS, decoded
+from romaine.memory.rows import KINDS, decoded, witnessed
 from romaine.memory.storage import Setting, Snapshot
 from romaine.memory.stored import (
     ALL,
@@ -159,7 +159,7 @@ class PostgresSnapshot(PostgresContents, Snapshot):
         for kind, known_by, *figures in self.session.all(_COUNTS, values_of(segment)):
             if kind not in KINDS:
                 raise StorageCorruptError(f"the memory holds a kind that is none: {kind!r}; see verify()")
-            if index_rows.witnessed(segment, known_by):
+            if witnessed(segment, known_by):
                 yield Count(KINDS[kind], *figures)
 
     def vectors(self, row_ids: Collection[int], dim: int) -> dict[int, FloatArray]:

@@ -12,9 +12,9 @@ import numpy as np
 
 from romaine.arrays import FloatArray
 from romaine.errors import StorageCorruptError
-from romaine.memory.codec import VectorFormat, decode_optional, decode_text, encode_id
+from romaine.memory.codec import VectorFormat, decode_optional, decode_text
 from romaine.memory.records import Kind, Memory, Scope
-from romaine.memory.rows import KINDS, decoded
+from romaine.memory.rows import KINDS, asked_values, decoded, witnessed
 from romaine.memory.sqlite import checking, index_rows
 from romaine.memory.sqlite.codec import encode_optional, encode_text
 from romaine.memory.sqlite.contents import SqliteContents
@@ -204,7 +204,7 @@ class SqliteSnapshot(SqliteContents, Snapshot):
                 raise StorageCorruptError(
                     f"the memory file holds a kind that is none: {kind!r}; see verify()"
                 )
-            if index_rows.witnessed(segment, known_by):
+            if witnessed(segment, known_by):
                 yield Count(KINDS[kind], *figures)
 
     def vectors(self, row_ids: Collection[int], dim: int) -> dict[int, FloatArray]:
@@ -278,26 +278,9 @@ class SqliteSnapshot(SqliteContents, Snapshot):
 
 
 def _values(wanted: Wanted) -> dict[str, Any]:
-    """What is given, by the names of its conditions."""
-    values: dict[str, Any] = {}
-    if wanted.row_ids is not None:
-        values["row_ids"] = json.dumps(sorted(wanted.row_ids))
-    if wanted.root is not None:
-        values["root"] = wanted.root
-    if wanted.id is not None:
-        values["id"] = encode_id(wanted.id)
-    if wanted.source_id is not None:
-        values["source_id"] = encode_text(wanted.source_id)
-    if wanted.source_prefix is not None:
-        values["source_prefix"] = wanted.source_prefix.encode("utf-8", "surrogatepass")
-    if wanted.parent_id is not None:
-        values["parent_id"] = encode_text(wanted.parent_id)
-    if wanted.placed is not None:
-        values["placed" if wanted.placed else "unplaced"] = True
-    if wanted.before is not None:
-        values["before"], values["before_row"] = wanted.before
-    if wanted.after is not None:
-        values["after"] = wanted.after
+    values = asked_values(wanted, encode_text)
+    if "row_ids" in values:
+        values["row_ids"] = json.dumps(values["row_ids"])
     return values
 
 
