@@ -23,6 +23,7 @@ LAYERS = (
     ("formats",),
     ("memory",),
     ("embedder",),
+    ("token_vectors",),
     ("lazy_model", "pipeline", "embedder_options"),
     ("backends",),
     ("models", "text", "precision"),
