@@ -29,13 +29,14 @@ def key_of_cookie(method: str, headers: Mapping[bytes, bytes], host: str) -> str
 
     Args:
         method: Of the request.
-        headers: Of the request; `Gate` has refused foreign values of Origin.
+        headers: Of the request.
         host: Its `Host` header.
     """
     site = headers.get(b"sec-fetch-site")
     if site is not None and site not in _OURS:
         return ""
-    if method not in _SAFE and site != b"same-origin" and b"origin" not in headers:
+    origin = headers.get(b"origin", b"").decode("latin-1")
+    if method not in _SAFE and site != b"same-origin" and origin.partition("://")[2] != host:
         return ""
     cookies = cookie_parser(headers.get(b"cookie", b"").decode("latin-1"))
     return cookies.get(cookie_name(host), "")

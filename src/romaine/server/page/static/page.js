@@ -81,8 +81,9 @@ const SHOWN_TOASTS = 20;
 document.body.addEventListener("memory-changed", async () => {
   byId("drawer").close();
   const toasts = byId("toasts");
-  if (toasts.querySelector("[data-undone]")) toasts.querySelector(".toast:not([data-undone])")?.remove();
   while (toasts.children.length > SHOWN_TOASTS) toasts.lastElementChild.remove();
+  const undone = toasts.querySelector("[data-undone]");
+  if (undone) setTimeout(() => undone.remove(), 6000); // nothing can be done with it
   byId("add-note")?.reset();
   const view = byId("view").dataset.viewShown;
   if (view === "chat" && byId("story")) await Story.refresh();
