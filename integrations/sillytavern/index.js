@@ -18,7 +18,9 @@ const PATIENCE = 5_000;
 const LAST_CHANGES = 1_500;
 /** Of each message, how much of its end a recall asks with; hits at most, whatever the budget. */
 const ASKED = 2_000;
-const HITS = 30;
+const HITS = 10;
+/** What is this much less likely to fit than the best hit is left out where only sure memories are wanted. */
+const FAINT = 1 / 3;
 /** Messages sent together of which is told how far it is. */
 const MANY = 20;
 
@@ -173,8 +175,9 @@ async function recall(chat, contextSize, _abort, type = started) {
             },
             PATIENCE,
         );
-        recalled = { ...found, scope, query: query.at(-1), note: '' };
-        if (found.hits.length) inject(written(found.hits));
+        const hits = telling(found.hits);
+        recalled = { ...found, hits, scope, query: query.at(-1), note: '' };
+        if (hits.length) inject(written(hits));
     } catch (error) {
         const note = `Nothing was recalled: ${error.message}`;
         recalled = { hits: [], rejected: [], query: query.at(-1), note };
@@ -216,6 +219,12 @@ function firstThatFits(chat, contextSize) {
         if (left < 0) return index + 1;
     }
     return 0;
+}
+
+/** Without what came along only because there was room for it. */
+function telling(hits) {
+    const best = Math.max(0, ...hits.map((hit) => hit.confidence));
+    return settings.sure ? hits.filter((hit) => hit.confidence >= FAINT * best) : hits;
 }
 
 /** The prompt's part: what was said long ago must not run as a macro today. */

@@ -83,7 +83,7 @@ export class Panel {
         if (note) parts.push(element('p', note));
         else if (!hits.length) parts.push(element('p', 'Nothing fits well enough, so nothing was added to the prompt.'));
         if (typeof confidence === 'number') {
-            parts.push(element('p', `Sure that something fits: ${percent(confidence)}`, 'romaine-said'));
+            parts.push(element('p', `Chance that something fits: ${percent(confidence)}`, 'romaine-said'));
         }
         parts.push(element('ol', hits.map((hit) => this.#hit(hit)), 'romaine-hits'));
         if (rejected.length) {
@@ -109,7 +109,7 @@ export class Panel {
             element('strong', speaker(memory)),
             element('div', short(memory.text ?? '', LONGEST), 'romaine-text'),
             element('div', whyOf(parts), 'romaine-parts'),
-            element('div', `Sure that this fits: ${percent(confidence)}`, 'romaine-said'),
+            element('div', `Chance that it holds the answer: ${percent(confidence)}`, 'romaine-said'),
         ]);
         const pin = button(memory.pinned ? 'Unpin' : 'Pin', async () => {
             await this.#do(said, () => this.actions.pin(memory));
