@@ -32,6 +32,8 @@ class Signals:
         recency: 0 for the oldest to 1 for the newest of the scope, float32.
         pinned: Bool.
         cold: Bool.
+        late: How many standard deviations late interaction puts it above the mean of the candidates that were
+            compared so, float64; None without.
     """
 
     speaker_named: NDArray[np.bool_]
@@ -39,6 +41,7 @@ class Signals:
     recency: FloatArray
     pinned: NDArray[np.bool_]
     cold: NDArray[np.bool_]
+    late: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +141,7 @@ class Weights:
         recency: For the newest rather than the oldest.
         pinned: For a pinned memory.
         cold: What is left of a cold memory's score; a negative one is lowered by as much.
+        late: Per standard deviation of late interaction, where there is any.
 
     Raises:
         OptionError: If one is not a finite number.
@@ -154,6 +158,7 @@ class Weights:
     recency: float = 0.1
     pinned: float = 0.5
     cold: float = 0.7
+    late: float = 1.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -186,6 +191,8 @@ class WeightedRanker:
             "recency": (weights.recency, signals.recency),
             "pinned": (weights.pinned, signals.pinned),
         }
+        if signals.late is not None:
+            facts["late"] = (weights.late, signals.late)
         parts = {name: np.multiply(fact, weight, dtype=np.float64) for name, (weight, fact) in facts.items()}
         # In their order, so that whoever adds them up again gets the same number.
         warm = parts["dense"].copy()

@@ -86,13 +86,12 @@ class ScopeIndex:
 
     @property
     def _columns(self) -> tuple[Column | Columns, ...]:
-        by_row = (self._attributes, self._ids, self._alive, self._previous_ids)
-        return (*by_row, self._previous, self._next, self._asks)
+        by_place = (self._previous, self._next, self._asks)
+        return self._attributes, self._ids, self._alive, self._previous_ids, *by_place
 
     def rows_of(self, ids: NDArray[np.int64]) -> NDArray[np.intp]:
         """Row of each id, intp (n,); ids that are not here are left out."""
-        found = (self._row_of.get(i) for i in ids.tolist())
-        return np.fromiter((row for row in found if row is not None), dtype=np.intp)
+        return np.array([self._row_of[i] for i in ids.tolist() if i in self._row_of], dtype=np.intp)
 
     # --- changing ------------------------------------------------------------------------------------------
 
@@ -120,8 +119,7 @@ class ScopeIndex:
 
     def update(self, entries: Entries) -> None:
         """Replaces all of memories that are here, in place; others are ignored."""
-        known = np.fromiter((i in self._row_of for i in entries.ids.tolist()), np.bool_, len(entries))
-        rows = self.rows_of(entries.ids)
+        known, rows = self._known(entries.ids)
         if not len(rows):
             return
         self._vectors.replace(rows, entries.vectors[known])
@@ -130,18 +128,18 @@ class ScopeIndex:
             self._lexical.replace(row, entries.terms[index])
         self._attributes.replace(rows, entries.attributes[known])
         self._asks.values[rows + 1] = holding(entries.terms, QUESTION_MARK)[known]
-        self._previous_ids.values[rows] = entries.previous[known]
-        self._unlink(rows)
-        self._link(rows, entries.previous[known])
+        self.relink(entries.ids, entries.previous)
 
     def relink(self, ids: NDArray[np.int64], previous: NDArray[np.int64]) -> None:
         """Gives memories that are here other turns before them, (n,) each; others are ignored."""
-        known = np.fromiter((i in self._row_of for i in ids.tolist()), np.bool_, len(ids))
-        rows = self.rows_of(ids)
+        known, rows = self._known(ids)
         if len(rows):
             self._previous_ids.values[rows] = previous[known]
             self._unlink(rows)
             self._link(rows, previous[known])
+
+    def _known(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+        return np.array([i in self._row_of for i in ids.tolist()], dtype=np.bool_), self.rows_of(ids)
 
     def remove(self, ids: NDArray[np.int64]) -> None:
         """Takes memories out; ids that are not here are ignored. What followed one has no previous turn."""
@@ -149,8 +147,7 @@ class ScopeIndex:
         if not len(rows):
             return
         self._unlink(rows)
-        gone = self._ids.values[rows]
-        after = self._next.values[rows + 1]
+        gone, after = self._ids.values[rows], self._next.values[rows + 1]
         followed = after != _NOWHERE
         self._previous.values[after[followed]] = _NOWHERE
         self._next.values[rows + 1] = _NOWHERE
@@ -160,8 +157,7 @@ class ScopeIndex:
             del self._row_of[i]
         self._alive.values[rows] = False
         self._lexical.remove(rows)
-        large = len(self._ids) > 2 * BLOCK_ROWS
-        share = _COMPACT_SHARE_LARGE if large else _COMPACT_SHARE
+        share = _COMPACT_SHARE if len(self._ids) <= 2 * BLOCK_ROWS else _COMPACT_SHARE_LARGE
         if len(self._row_of) < (1 - share) * len(self._ids):
             self._compact()
 
@@ -205,6 +201,10 @@ class ScopeIndex:
         for links in (self._previous, self._next):
             links.values[:] = numbers[links.values]
         self._row_of = {i: row for row, i in enumerate(self._ids.values.tolist())}
+
+    def beside(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Rows of the turns before and after each of `rows` (n,), -1 where there is none, intp (n, 2)."""
+        return np.column_stack([links.values[rows + 1] for links in (self._previous, self._next)]) - 1
 
     # --- searching -----------------------------------------------------------------------------------------
 
