@@ -85,17 +85,18 @@ class Tavern:
 
     def __init__(self, page: Page, url: str) -> None:
         self.page, self.url = page, url
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(20_000)
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.open()
 
     def open(self) -> None:
         """Loads the page anew."""
-        self.page.goto(self.url)
+        self.page.goto(self.url, timeout=60_000)
         self.page.wait_for_function(
             "() => globalThis.SillyTavern?.getContext().onlineStatus !== 'no_connection'"
-            " && globalThis.romaineRecall && !document.querySelector('#preloader, #loader')"
+            " && globalThis.romaineRecall && !document.querySelector('#preloader, #loader')",
+            timeout=60_000,
         )
 
     def run(self, script: str, argument: object = None) -> Any:
@@ -104,8 +105,8 @@ class Tavern:
     def slash(self, command: str) -> None:
         self.run("(c) => SillyTavern.getContext().executeSlashCommandsWithOptions(c).then(() => 0)", command)
 
-    def new_character(self, name: str, greeting: str = "") -> None:
-        """Makes a character and opens a chat with it."""
+    def new_character(self, name: str, greeting: str = "Well met.") -> None:
+        """Makes a character, and opens a chat with it."""
         self.run(
             """async ([name, greeting]) => {
                 const form = new FormData();
@@ -123,6 +124,7 @@ class Tavern:
             }""",
             [name, greeting],
         )
+        self.open_character(name)
 
     def open_character(self, name: str) -> None:
         self.run(

@@ -75,6 +75,7 @@ def train_distilled(
     trainer = RoundTrainer(
         DistilCurriculum(recipe, [texts[i] for i in kept], targets.take(kept)),
         observer,
+        fingerprint=run.fingerprint(files),
         every=recipe.watch.every,
         floor=recipe.watch.sts_floor,
         seed=recipe.seed,

@@ -6,8 +6,8 @@ import json
 import platform
 import shlex
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -17,7 +17,7 @@ import torch
 from romaine.backends.options import LoadOptions
 from romaine.backends.resolve import resolve_model
 from romaine.evaluate.sts import ScoredPairs, read_scored_pairs
-from romaine.models.integrity import sha256_of
+from romaine.models.integrity import sha256_of, sha256_of_json
 from romaine.train.cleaning import Contamination, measuring_texts
 from romaine.train.corpus import find_file
 from romaine.train.encoder.chat_files import Chat, read_chats
@@ -60,6 +60,13 @@ class EncoderRun(Generic[R]):
     out: Path
     measuring: tuple[Path, ...] = ()
     threads: int | None = None
+
+    def fingerprint(self, files: Mapping[str, Mapping[str, Any]]) -> str:
+        """Of what decides how a run goes, its stages aside: what a checkpoint may be continued with."""
+        plain = replace(self.recipe, name="", note="", licence="", window=1)
+        values = {key: value for key, value in asdict(plain).items() if key != "stages"}
+        hashes = {name: entry["sha256"] for name, entry in files.items()}
+        return sha256_of_json([values, hashes, sorted(sha256_of(path) for path in self.measuring)])
 
     def command(self) -> str:
         """The command line that repeats the run, with placeholders for folders."""
@@ -163,6 +170,7 @@ def train_encoder(run: EncoderRun[EncoderRecipe], *, say: Say = lambda _: None) 
     trainer = RoundTrainer(
         EncoderCurriculum(recipe, material),
         observer,
+        fingerprint=run.fingerprint(files),
         every=recipe.watch.every,
         floor=recipe.watch.sts_floor,
         seed=recipe.seed,

@@ -5,7 +5,9 @@ const Story = (() => {
   const GUESS = 96; // pixels of a turn, until its window was seen
   const MOST = 100_000; // positions that are laid out at once; a browser has no longer page
   let story = null, first = 0, observer = null;
+  const PASSING = 80; // milliseconds in view from which a window is read, and not only scrolled past
   const loading = new Map(); // window -> what stops it
+  const waiting = new Map(); // window -> timer
 
   const size = () => Number(story.dataset.window);
   const end = () => Number(story.dataset.end);
@@ -41,6 +43,12 @@ const Story = (() => {
     return work;
   }
 
+  function seen(box, isNear) {
+    clearTimeout(waiting.get(box));
+    if (isNear) waiting.set(box, setTimeout(load, PASSING, box));
+    else unload(box);
+  }
+
   function unload(box) {
     loading.get(box)?.stop.abort();
     if (!box.dataset.loaded) return;
@@ -63,7 +71,7 @@ const Story = (() => {
     }
     story.replaceChildren(...boxes);
     observer = new IntersectionObserver(
-      (seen) => seen.forEach((each) => (each.isIntersecting ? load(each.target) : unload(each.target))),
+      (entries) => entries.forEach((each) => seen(each.target, each.isIntersecting)),
       { root: story, rootMargin: "800px 0px" },
     );
     boxes.forEach((box) => observer.observe(box));
