@@ -32,6 +32,8 @@ class Signals:
         recency: 0 for the oldest to 1 for the newest of the scope, float32.
         pinned: Bool.
         cold: Bool.
+        time: What being of a time that the query names says for it, in nats, float32; None if it names none,
+            or none that tells some of the scope from others.
     """
 
     speaker_named: NDArray[np.bool_]
@@ -39,6 +41,7 @@ class Signals:
     recency: FloatArray
     pinned: NDArray[np.bool_]
     cold: NDArray[np.bool_]
+    time: FloatArray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +137,7 @@ class Weights:
         speaker: For a memory whose speaker the query names.
         asks: For a turn that asks something: questions hold few answers.
         answers: For a turn right after one that asks.
+        time: Per nat that a memory's time says, if the query names one.
         importance: For importance 1 rather than 0.
         recency: For the newest rather than the oldest.
         pinned: For a pinned memory.
@@ -150,6 +154,7 @@ class Weights:
     speaker: float = 1.2
     asks: float = -1.0
     answers: float = 1.0
+    time: float = 0.7
     importance: float = 0.5
     recency: float = 0.1
     pinned: float = 0.5
@@ -186,6 +191,8 @@ class WeightedRanker:
             "recency": (weights.recency, signals.recency),
             "pinned": (weights.pinned, signals.pinned),
         }
+        if signals.time is not None:
+            facts["time"] = (weights.time, signals.time)
         parts = {name: np.multiply(fact, weight, dtype=np.float64) for name, (weight, fact) in facts.items()}
         # In their order, so that whoever adds them up again gets the same number.
         warm = parts["dense"].copy()

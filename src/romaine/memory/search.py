@@ -31,6 +31,7 @@ from romaine.memory.records import Hit, Kind, Memory
 from romaine.memory.scope_view import ScopeView
 from romaine.memory.storage import Snapshot
 from romaine.memory.stored import TURNS, Wanted
+from romaine.memory.times import TimeScores
 from romaine.memory.views import View
 
 _SPARE = 24  # ranked candidates beyond k that are read, for what budget, diversity and doubles take out
@@ -59,14 +60,16 @@ class Search:
         self._rejected: list[Rejected] = []
         self._without = options.without_sources or frozenset()
         self._sure = calibration.hit.judge(None)
+        self._time: TimeScores | None = None
 
     def run(self) -> Explanation:
         """Finds what fits."""
         options = self._options
         masks = self._asked(self._unshown(masks_of(self._view, options)))
+        self._time = self._time_scores(masks)
         k = max(options.k, 10, self._judges.first if self._judges.reranker else 0)
         candidates = self._view.index.search(
-            self._query, mask=masks.wanted, known=masks.known, k=k, dim=options.dim
+            self._query, mask=masks.wanted, known=masks.known, k=k, dim=options.dim, time=self._time
         )
         usual, ranking = self._rankings(candidates, masks.known)
         evidence, calibration = evidence_of(candidates, usual), self._calibration
@@ -123,11 +126,25 @@ class Search:
         self, candidates: Candidates, known: NDArray[np.bool_] | None = None
     ) -> tuple[Ranking, Ranking]:
         """The default ranking, which calibrations are fitted to, and the one that decides."""
-        signals = signals_of(self._view, self._query, candidates, known)
+        signals = signals_of(self._view, self._query, candidates, known, time=self._time)
         usual = DEFAULT_RANKER.rank(self._query, candidates, signals)
         if self._judges.ranker is DEFAULT_RANKER or not len(candidates):
             return usual, usual
         return usual, self._judges.rank(self._query, candidates, signals)
+
+    def _time_scores(self, masks: Masks) -> TimeScores | None:
+        """What the times that the query names say, if it does and they tell memories apart."""
+        if not self._query.times:
+            return None
+        attributes, as_of = self._view.index.attributes, self._options.as_of
+        scores = TimeScores(
+            self._query.times,
+            created=attributes["created"],
+            positions=attributes["position"],
+            wanted=masks.wanted,
+            now=as_of if isinstance(as_of, datetime) else None,
+        )
+        return scores if scores.rarity else None
 
     def _reranked(self, candidates: Candidates, ranking: Ranking) -> Ranking:
         if self._judges.reranker is None:
@@ -284,7 +301,12 @@ class Search:
 
 
 def signals_of(
-    view: ScopeView, query: Query, candidates: Candidates, known: NDArray[np.bool_] | None
+    view: ScopeView,
+    query: Query,
+    candidates: Candidates,
+    known: NDArray[np.bool_] | None,
+    *,
+    time: TimeScores | None = None,
 ) -> Signals:
     """What a view knows of candidates, as if it had only those rows that are `known`, bool (rows,)."""
     rows, attributes = candidates.rows, view.index.attributes
@@ -297,4 +319,5 @@ def signals_of(
         recency=view.recency(attributes["created"][rows], known),
         pinned=attributes["pinned"][rows],
         cold=attributes["cold"][rows],
+        time=None if time is None else time.of(rows),
     )
