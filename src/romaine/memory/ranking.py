@@ -34,6 +34,8 @@ class Signals:
         cold: Bool.
         time: What being of a time that the query names says for it, in nats, float32; None if it names none,
             or none that tells some of the scope from others.
+        late: How many standard deviations late interaction puts it above the mean of the candidates that were
+            compared so, float64; None without.
     """
 
     speaker_named: NDArray[np.bool_]
@@ -42,6 +44,7 @@ class Signals:
     pinned: NDArray[np.bool_]
     cold: NDArray[np.bool_]
     time: FloatArray | None = None
+    late: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +145,7 @@ class Weights:
         recency: For the newest rather than the oldest.
         pinned: For a pinned memory.
         cold: What is left of a cold memory's score; a negative one is lowered by as much.
+        late: Per standard deviation of late interaction, where there is any.
 
     Raises:
         OptionError: If one is not a finite number.
@@ -159,6 +163,7 @@ class Weights:
     recency: float = 0.1
     pinned: float = 0.5
     cold: float = 0.7
+    late: float = 2.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -193,6 +198,8 @@ class WeightedRanker:
         }
         if signals.time is not None:
             facts["time"] = (weights.time, signals.time)
+        if signals.late is not None:
+            facts["late"] = (weights.late, signals.late)
         parts = {name: np.multiply(fact, weight, dtype=np.float64) for name, (weight, fact) in facts.items()}
         # In their order, so that whoever adds them up again gets the same number.
         warm = parts["dense"].copy()

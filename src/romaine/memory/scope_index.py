@@ -86,8 +86,7 @@ class ScopeIndex:
 
     def rows_of(self, ids: NDArray[np.int64]) -> NDArray[np.intp]:
         """Row of each id, intp (n,); ids that are not here are left out."""
-        found = (self._row_of.get(i) for i in ids.tolist())
-        return np.fromiter((row for row in found if row is not None), dtype=np.intp)
+        return np.array([self._row_of[i] for i in ids.tolist() if i in self._row_of], dtype=np.intp)
 
     # --- changing ------------------------------------------------------------------------------------------
 
@@ -111,8 +110,7 @@ class ScopeIndex:
 
     def update(self, entries: Entries) -> None:
         """Replaces all of memories that are here, in place; others are ignored."""
-        known = np.fromiter((i in self._row_of for i in entries.ids.tolist()), np.bool_, len(entries))
-        rows = self.rows_of(entries.ids)
+        known, rows = self._known(entries.ids)
         if not len(rows):
             return
         self._samples.clear()
@@ -126,10 +124,12 @@ class ScopeIndex:
 
     def relink(self, ids: NDArray[np.int64], previous: NDArray[np.int64]) -> None:
         """Gives memories that are here other turns before them, (n,) each; others are ignored."""
-        known = np.fromiter((i in self._row_of for i in ids.tolist()), np.bool_, len(ids))
-        rows = self.rows_of(ids)
+        known, rows = self._known(ids)
         if len(rows):
             self._links.relink(rows, previous[known], self._row_of)
+
+    def _known(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+        return np.array([i in self._row_of for i in ids.tolist()], dtype=np.bool_), self.rows_of(ids)
 
     def remove(self, ids: NDArray[np.int64]) -> None:
         """Takes memories out; ids that are not here are ignored. What followed one has no previous turn."""
@@ -142,8 +142,7 @@ class ScopeIndex:
             del self._row_of[i]
         self._alive.values[rows] = False
         self._lexical.remove(rows)
-        large = len(self._ids) > 2 * BLOCK_ROWS
-        share = _COMPACT_SHARE_LARGE if large else _COMPACT_SHARE
+        share = _COMPACT_SHARE if len(self._ids) <= 2 * BLOCK_ROWS else _COMPACT_SHARE_LARGE
         if len(self._row_of) < (1 - share) * len(self._ids):
             self._compact()
 
@@ -156,6 +155,10 @@ class ScopeIndex:
         for part in (self._vectors, self._context, self._lexical, self._links, *self._columns):
             part.keep(rows)
         self._row_of = {i: row for row, i in enumerate(self._ids.values.tolist())}
+
+    def beside(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Rows of the turns before and after each of `rows` (n,), -1 where there is none, intp (n, 2)."""
+        return np.column_stack((self._links.before(rows), self._links.after(rows))) - 1
 
     # --- searching -----------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from romaine.memory.scope_index import ScopeIndex
 from romaine.memory.storage import Snapshot
 from romaine.memory.stored import IndexRows, Segment, Wanted
 from romaine.memory.terms import TermIds
+from romaine.memory.token_cache import TokenCache
 from romaine.memory.turn_order import NOWHERE, PlaceInChat, TurnOrder
 from romaine.memory.views import View, view_of
 
@@ -70,6 +71,7 @@ class ScopeView:
         superseders: Rows of what replaces each superseded one; not all need be seen.
         damaged: Rows whose stored vectors are damaged; they are not in the index.
         times: When each memory in the index was made, ascending, microseconds since 1970, int64 (n,).
+        tokens: Vectors of the tokens of those that were looked at lately.
     """
 
     def __init__(self, scope: Scope, *, full_dim: int, dim: int) -> None:
@@ -86,6 +88,7 @@ class ScopeView:
         self.superseders: dict[int, list[int]] = {}
         self.damaged: set[int] = set()
         self.times: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self.tokens = TokenCache()
         self._speaker_codes: dict[str | None, int] = {None: 0}
         self._witness_codes: dict[frozenset[str], int] = {frozenset(): 0}
         self._known: set[int] = set()
@@ -104,7 +107,7 @@ class ScopeView:
     @property
     def nbytes(self) -> int:
         """Bytes held, about."""
-        return self.index.nbytes + self.times.nbytes
+        return self.index.nbytes + self.times.nbytes + self.tokens.nbytes
 
     def recency(self, created: NDArray[np.int64], known: NDArray[np.bool_] | None = None) -> FloatArray:
         """Shares of what the scope sees that is older, 0 for the oldest to 1 for the newest.
@@ -195,6 +198,7 @@ class ScopeView:
             return []
         self._bounded = None
         self._known.difference_update(doomed)
+        self.tokens.drop(doomed)
         row_ids = np.fromiter(doomed, np.int64, len(doomed))
         rows = self.index.rows_of(row_ids)
         kinds, positions = (self.index.attributes[name][rows] for name in ("kind", "position"))
@@ -287,6 +291,7 @@ class ScopeView:
             known = np.fromiter((row_id in self._known for row_id in row_ids), np.bool_, len(entries))
             self.index.add(entries.where(~known))
             self.index.update(entries.where(known))
+            self.tokens.drop(row_ids)
         self._known.update(row_ids)
 
     def _note_damage(self, batch: IndexRows) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from romaine.arrays import FloatArray
 from romaine.memory.candidates import WordFigures
 from romaine.memory.codec import decode_time, encode_time
+from romaine.memory.columns import Columns
 from romaine.memory.language import SaidTime
 from romaine.memory.turn_order import NOWHERE
 
@@ -102,6 +103,29 @@ class TimeScores:
             places = self._positions if window.in_story else self._created
             np.maximum(near, window.closeness(places[rows]), out=near)
         return near
+
+
+def time_scores(
+    times: Sequence[SaidTime], attributes: Columns, wanted: NDArray[np.bool_], as_of: int | datetime | None
+) -> TimeScores | None:
+    """What the times of a query say in a scope, or None if nothing.
+
+    Args:
+        times: What `said_times` found.
+        attributes: Of the scope's rows: `created` and `position` are asked for.
+        wanted: Which rows may be found, bool (rows,).
+        as_of: As in a recall.
+    """
+    if not times:
+        return None
+    scores = TimeScores(
+        times,
+        created=attributes["created"],
+        positions=attributes["position"],
+        wanted=wanted,
+        now=as_of if isinstance(as_of, datetime) else None,
+    )
+    return scores if scores.rarity else None
 
 
 def _window(said: SaidTime, now: datetime, positions: NDArray[np.int64]) -> Window | None:
