@@ -21,6 +21,9 @@ from romaine.memory.candidates import Candidates, Spread
 from romaine.memory.query import Query
 from romaine.memory.records import Memory
 
+NO_TURN = -1
+"""Stands for the position of what is no turn of a chat."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Signals:
@@ -34,6 +37,7 @@ class Signals:
         cold: Bool.
         late: How many standard deviations late interaction puts it above the mean of the candidates that were
             compared so, float64; None without.
+        positions: Where it stands in the chat, int64; `NO_TURN` if it is no turn of one; None if unknown.
     """
 
     speaker_named: NDArray[np.bool_]
@@ -42,6 +46,7 @@ class Signals:
     pinned: NDArray[np.bool_]
     cold: NDArray[np.bool_]
     late: NDArray[np.float64] | None = None
+    positions: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +208,7 @@ class WeightedRanker:
 
 
 DEFAULT_RANKER = WeightedRanker()
-"""What ranks where the caller gives nothing else, and what calibrations judge by whatever ranks."""
+"""What ranks first where the caller gives nothing else, and what calibrations judge by whatever ranks."""
 
 
 def standardised(cosines: FloatArray, spread: Spread) -> NDArray[np.float64]:
