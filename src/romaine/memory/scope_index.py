@@ -219,6 +219,7 @@ class ScopeIndex:
             best_possible=matches.best_possible,
             known_share=matches.known_share,
             unknown_name=not all(self._knows(query, name, among) for name in query.names),
+            lengths=self._lexical.lengths(rows),
         )
 
     def _pool(

@@ -23,13 +23,14 @@ from romaine.memory.hits import (
 )
 from romaine.memory.judging import Judges
 from romaine.memory.late import FIRST, Late, TokenSource, late, lines_of
+from romaine.memory.learned import LEARNED_RANKER
 from romaine.memory.locks import aside
 from romaine.memory.notes import normalised
 from romaine.memory.options import AUTO, Masks, RecallOptions, masks_of, without_hits
 from romaine.memory.query import Query, named_speakers
-from romaine.memory.ranking import DEFAULT_RANKER, Ranking, Signals
+from romaine.memory.ranking import DEFAULT_RANKER, NO_TURN, Ranking, Signals
 from romaine.memory.records import Hit, Kind, Memory
-from romaine.memory.scope_view import ScopeView
+from romaine.memory.scope_view import TURN, ScopeView
 from romaine.memory.storage import Snapshot
 from romaine.memory.stored import TURNS, Wanted
 from romaine.memory.times import TimeScores, time_scores
@@ -148,6 +149,8 @@ class Search:
             signals = replace(signals, late=compared.standing(len(candidates), self._late_spread))
         elif self._judges.ranker is DEFAULT_RANKER or not len(candidates):
             return usual, usual
+        elif self._judges.ranker is LEARNED_RANKER:
+            return usual, LEARNED_RANKER.refine(self._query, candidates, signals, usual)
         return usual, self._judges.rank(self._query, candidates, signals)
 
     def _late(self, candidates: Candidates, usual: Ranking, may_lend: NDArray[np.bool_]) -> Late | None:
@@ -336,4 +339,5 @@ def signals_of(
         pinned=attributes["pinned"][rows],
         cold=attributes["cold"][rows],
         time=None if time is None else time.of(rows),
+        positions=np.where(attributes["kind"][rows] == TURN, attributes["position"][rows], NO_TURN),
     )
