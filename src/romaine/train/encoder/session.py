@@ -130,11 +130,13 @@ def train_encoder(run: EncoderRun[EncoderRecipe], *, say: Say = lambda _: None) 
             "counts": counts,
         }
         say(f"{name}: {counts}")
+    scored = _scored(recipe, run, barred, files)
+    fingerprint = run.fingerprint(files)
     asked = {
-        name: _mined(found, run.out / f"mined-{name}.json", recipe.seed) for name, found in chats.items()
+        name: _mined(found, run.out / f"mined-{name}-{fingerprint[:12]}.json", recipe.seed)
+        for name, found in chats.items()
     }
     say(f"mined: { {name: len(found) for name, found in asked.items()} }")
-    scored = _scored(recipe, run, barred, files)
     longest = max(stage.max_tokens for stage in recipe.stages)
     model = new_student(
         start_folder(recipe.start), token_dim=recipe.token_dim, frozen=recipe.frozen, max_tokens=longest
@@ -170,7 +172,7 @@ def train_encoder(run: EncoderRun[EncoderRecipe], *, say: Say = lambda _: None) 
     trainer = RoundTrainer(
         EncoderCurriculum(recipe, material),
         observer,
-        fingerprint=run.fingerprint(files),
+        fingerprint=fingerprint,
         every=recipe.watch.every,
         floor=recipe.watch.sts_floor,
         seed=recipe.seed,
