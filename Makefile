@@ -6,7 +6,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 FRAMEWORKS := langchain llama-index haystack
 MODELS := models/little-gem-multilingual models/oakleaf
 
-.PHONY: demo demo-server test test-core test-server test-stores test-ray lint types examples docs wheels bench mutants clean \
+.PHONY: demo demo-server test test-apps test-core test-page test-server test-stores test-ray lint types examples docs wheels bench mutants clean \
 	$(FRAMEWORKS:%=test-%) $(FRAMEWORKS:%=test-stores-%)
 
 demo: $(VENV)/.installed
@@ -39,6 +39,14 @@ test-ray: .venv-ray/.installed
 # The clients of others against a running server; npm's too, where it can install them
 test-server: .venv-server/.installed
 	.venv-server/bin/python -m pytest tests/server/clients tests/server/test_server_page.py
+
+# The page in a real browser, Debian's chromium: apt-get install chromium
+test-page: .venv-apps/.installed
+	.venv-apps/bin/python -m pytest tests/apps/page
+
+# The page, and programs of others that talk to the server, in a real browser
+test-apps: .venv-apps/.installed
+	.venv-apps/bin/python -m pytest tests/apps
 
 lint: $(VENV)/.installed-test
 	$(PY) -m ruff check .
@@ -102,6 +110,13 @@ $(VENV)/.installed-bench: $(VENV)/.installed-test
 	.venv-server/bin/python $(PIP_INSTALL) -c constraints.txt -e '.[test-server]'
 	@touch $@
 
+# axe-core looks for what people with a screen reader or a keyboard cannot use; without npm it is left out
+.venv-apps/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-apps
+	.venv-apps/bin/python $(PIP_INSTALL) -c constraints.txt -e '.[test-apps]'
+	command -v npm >/dev/null && npm install --silent --no-fund --no-audit --prefix .venv-apps/npm axe-core@4 || true
+	@touch $@
+
 .venv-ray/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-ray
 	.venv-ray/bin/python $(PIP_INSTALL) -c constraints.txt -e '.[test-ray]'
@@ -127,5 +142,5 @@ $(VENV)/.installed-bench: $(VENV)/.installed-test
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(FRAMEWORKS:%=.venv-%) $(FRAMEWORKS:%=.venv-stores-%) .venv-server .venv-ray .venv-st-onnx dist build site
+	rm -rf $(VENV) $(FRAMEWORKS:%=.venv-%) $(FRAMEWORKS:%=.venv-stores-%) .venv-apps .venv-server .venv-ray .venv-st-onnx dist build site
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -58,7 +58,7 @@ RUNTIMES = {
     "typer": {"cli"},
     "ir_measures": {"evaluate/retrieval/metrics.py"},
     "matplotlib": {"evaluate/report/charts.py", "train"},
-    "jinja2": {"evaluate/report/write.py"},
+    "jinja2": {"evaluate/report/write.py", "server/page/rendering.py"},
     "mteb": {"evaluate/mteb.py"},
     "mcp": {"mcp"},
     "kiwipiepy": {"memory/language/korean.py"},

@@ -91,3 +91,24 @@ def test_scopes_are_those_of_one_user_that_hold_something(memory: RoleplayMemory
     assert memory.scopes("bob") == []
     with pytest.raises(OptionError, match="user"):
         memory.scopes("")
+
+
+def test_a_window_of_the_story(memory: RoleplayMemory, party: Scope) -> None:
+    listed = memory.list(party, kinds=["turn"], after=9, before=13)
+    assert [each.position for each in listed] == [10, 11, 12]
+    assert [each.position for each in memory.list(party, after=57, kinds=["turn"])] == [58, 59]
+    assert all(each.position is not None for each in memory.list(party, before=2))
+    assert memory.list(party, after=9, before=10) == []
+    assert memory.stats(party).last_position == 59
+    assert memory.stats(Scope(user="nobody")).last_position is None
+    with pytest.raises(OptionError):
+        memory.list(party, after=-1)
+
+
+def test_users_and_forks_are_told(memory: RoleplayMemory, party: Scope) -> None:
+    memory.branch(party, at=3, to_chat="what if")
+    held = {each.scope.chat: each for each in memory.scopes("ana") if each.scope.character is None}
+    assert (held["what if"].forked_from, held["what if"].forked_at) == ("party", 3)
+    assert (held["party"].forked_from, held["party"].forked_at) == (None, None)
+    memory.add_lore(Scope(user="bo"), "Rain falls upwards here.")
+    assert memory.users() == ["ana", "bo"]

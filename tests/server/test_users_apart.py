@@ -65,6 +65,10 @@ NO_MEMORY = {
     ("GET", "/ready"),
     ("GET", "/metrics"),
     ("GET", "/openapi.json"),
+    ("GET", "/page/enter"),
+    ("POST", "/page/sign-in"),
+    ("POST", "/page/sign-out"),
+    ("GET", "/page/static/{name}"),
 }
 """Routes that know of no memory."""
 
@@ -79,6 +83,7 @@ class Asked:
     query: dict[str, Any] = field(default_factory=dict)
     content: bytes | None = None
     key: str | None = None
+    form: Any = None
 
 
 # --- what may be asked -------------------------------------------------------------------------------------
@@ -163,6 +168,63 @@ CASES: dict[tuple[str, str], st.SearchStrategy[Asked]] = {
 }
 
 
+def on_page(path: str, method: str = "GET", **parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Asked]:
+    """A request of the page's: whose memory stands in the query, all others in the query or the form."""
+    named = {name: parts.pop(name) for name in list(parts) if f"{{{name}}}" in path}
+
+    def made(scope: dict[str, str], given: dict[str, Any], names: dict[str, str]) -> Asked:
+        place = path.format(**names)
+        if method == "GET":
+            return Asked(method, place, query=scope | given)
+        return Asked(method, place, query=scope, form=given)
+
+    return st.builds(made, scopes, st.fixed_dictionaries(parts), st.fixed_dictionaries(named))
+
+
+def dropped(path: str) -> st.SearchStrategy[Asked]:
+    return st.builds(
+        lambda scope, content: Asked("POST", path, query=scope, content=content),
+        scopes,
+        st.sampled_from(FILES),
+    )
+
+
+_VIEWS = st.sampled_from(["chat", "facts", "lore", "summaries", "fading", "map"])
+_UNDO = st.builds(
+    lambda id_, whose: json.dumps(
+        {
+            "memories": [_EXPORTED | {"id": id_, "user": whose, "character": "Cassian"}],
+            "superseded": {id_: f"{THEIRS}1"},
+            "added": [],
+        }
+    ),
+    ids,
+    st.sampled_from(["\0me", "bob"]),
+)
+CASES |= {
+    ("GET", "/"): on_page("/", view=_VIEWS),
+    ("GET", "/page/view"): on_page("/page/view", view=_VIEWS),
+    ("GET", "/page/scopes"): on_page("/page/scopes"),
+    ("GET", "/page/turns"): on_page("/page/turns", start=st.integers(0, 3)),
+    ("GET", "/page/notes"): on_page("/page/notes", q=st.sampled_from(["", "e"])),
+    ("GET", "/page/memory/{memory_id}"): on_page("/page/memory/{memory_id}", memory_id=ids),
+    ("GET", "/page/memory/{memory_id}/text"): on_page("/page/memory/{memory_id}/text", memory_id=ids),
+    ("POST", "/page/recall"): on_page("/page/recall", "POST", message=texts, dim=st.sampled_from([32, 384])),
+    ("POST", "/page/memory/{memory_id}/{action}"): on_page(
+        "/page/memory/{memory_id}/{action}",
+        "POST",
+        memory_id=ids,
+        action=st.sampled_from(["pin", "unpin", "edit", "witnesses", "supersede", "retract", "forget"]),
+        text=texts,
+        known_by=st.sampled_from(["", "Mira"]),
+    ),
+    ("POST", "/page/note"): on_page("/page/note", "POST", text=texts),
+    ("POST", "/page/undo"): on_page("/page/undo", "POST", undo=_UNDO),
+    ("POST", "/page/import/preview"): dropped("/page/import/preview"),
+    ("POST", "/page/import"): dropped("/page/import"),
+}
+
+
 def agent(method: str, **params: Any) -> st.SearchStrategy[Asked]:
     """A request of an agent's, whose URL names the user, or Bob."""
 
@@ -224,6 +286,8 @@ class World:
         sent: dict[str, Any] = {"params": asked.query, "headers": headers}
         if asked.content is not None:
             sent["content"] = self._filled(asked.content.decode()).encode()
+        elif asked.form is not None:
+            sent["data"] = json.loads(self._filled(json.dumps(asked.form)))
         elif asked.body is not None:
             sent["json"] = json.loads(self._filled(json.dumps(asked.body)))
         answer: Response = self.client.request(asked.method, self._filled(asked.path), **sent)

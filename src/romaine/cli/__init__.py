@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from romaine import __version__
-from romaine.cli import demo, embed, export, mcp, models, serve, verify
+from romaine.cli import demo, embed, export, mcp, models, page, serve, verify
 from romaine.cli.options import takes_options
 from romaine.cli.terminal import SafeGroup, print_error, print_text, printable
 from romaine.errors import RomaineError
@@ -73,6 +73,7 @@ app.command("export")(takes_options(export.export))
 app.command("verify")(verify.exits_with_two(takes_options(verify.verify)))
 app.command("demo")(takes_options(demo.demo))
 app.command("mcp")(takes_options(mcp.mcp))
+app.command("inspect")(takes_options(page.inspect))
 app.command("serve", context_settings=serve.PASS_ON)(serve.serve)
 app.add_typer(models.app, name="models")
 app.add_typer(serve.keys, name="keys")

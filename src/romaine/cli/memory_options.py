@@ -85,9 +85,13 @@ class File:
 
     def embedder(self, dim: int | None = None) -> Embedder:
         """Loads the model; its `dim` is that of the first stage of search."""
-        model = self.model or self._own_model()
-        embedder = Embedder(model, backend=self.backend, dim=dim).warm_up()
+        embedder = Embedder(self.model_name, backend=self.backend, dim=dim).warm_up()
         return with_funnel(embedder) if dim is None else embedder
+
+    @property
+    def model_name(self) -> str:
+        """What embeds: as told, else the file's own where a package has it, else the bundled one."""
+        return self.model or self._own_model()
 
     def _own_model(self) -> str:
         """The model that the file names; a file may come from anywhere, so nothing is fetched for it."""

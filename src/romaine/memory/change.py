@@ -169,6 +169,12 @@ class Change(RowWriter):
                 self._open_gaps_of_erased(version, below)
             self._delete(versions)
 
+    def revive(self, row: StoredMemory) -> None:
+        """Lets a row hold again that was taken out of its chat while forks saw it."""
+        held = replace(row, retired=None)
+        self._update(held)
+        self._open_gap(row.scope, held)
+
     def renew(self, row: StoredMemory) -> None:
         """Writes a row anew and embeds it again."""
         self._update(row)

@@ -36,6 +36,7 @@ class Explanation:
         hits: What `recall` returns.
         rejected: What was left out, the best first.
         confidence: How likely the answer is among the hits, 0 to 1, by the model's calibration.
+        threshold: Confidence under which `min_score="auto"` returns nothing.
         evidence: What the confidence was judged by, or None if nothing came into question.
         damaged: How many memories could not be searched because their vectors are damaged.
     """
@@ -43,6 +44,7 @@ class Explanation:
     hits: tuple[Hit, ...]
     rejected: tuple[Rejected, ...]
     confidence: float
+    threshold: float
     evidence: Evidence | None
     damaged: int
 

@@ -74,6 +74,7 @@ def explanation_to_json(explanation: Explanation) -> dict[str, Any]:
         "hits": hits_to_json(explanation.hits),
         "rejected": [{"reason": each.reason} | _scored(each) for each in explanation.rejected],
         "confidence": explanation.confidence,
+        "threshold": explanation.threshold,
         "evidence": None if evidence is None else dict(vars(evidence)),
         "damaged": explanation.damaged,
     }

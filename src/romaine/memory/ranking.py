@@ -158,7 +158,7 @@ class Weights:
     recency: float = 0.1
     pinned: float = 0.5
     cold: float = 0.7
-    late: float = 1.0
+    late: float = 2.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

@@ -8,11 +8,14 @@ from typing import Literal, overload
 
 from numpy.typing import ArrayLike
 
+from romaine.arrays import FloatArray
 from romaine.memory.hits import Explanation
-from romaine.memory.listing import HeldScope, Stats, find_memory, list_memories, scopes_of, stats_of
+from romaine.memory.listing import HeldScope, Stats, find_memory, list_memories, scopes_of, stats_of, users_of
 from romaine.memory.options import RecallOptions
 from romaine.memory.recall import Recaller
 from romaine.memory.records import Hit, Kind, Memory, Scope, check_scope
+from romaine.memory.restoring import derived_memories
+from romaine.memory.sampling import sampled_vectors
 from romaine.memory.store import Store
 from romaine.options import explains
 
@@ -149,6 +152,10 @@ class MemoryReading:
         explanation = self._recaller.recall(query, check_scope(scope), options, vector=vector)
         return explanation if explain else list(explanation.hits)
 
+    def users(self) -> list[str]:
+        """Returns everybody whose memory the file ever held; for who looks after it, not for its users."""
+        return users_of(self._store)
+
     def scopes(self, user: str) -> list[HeldScope]:
         """Returns the scopes of a user that hold something, by chat and character.
 
@@ -173,6 +180,8 @@ class MemoryReading:
         include_superseded: bool = True,
         source_ids: Collection[str] | None = None,
         source_prefix: str | None = None,
+        after: int | None = None,
+        before: int | None = None,
         offset: int = 0,
         limit: int | None = None,
     ) -> list[Memory]:
@@ -184,6 +193,8 @@ class MemoryReading:
             include_superseded: Whether what was corrected is listed, too.
             source_ids: Only what comes from these messages or entries, found without reading the rest.
             source_prefix: Only what comes from messages or entries whose id begins so.
+            after: Only what stands after this position in the story, found without reading the rest.
+            before: Only what stands before this one; what has no place is not listed then.
             offset: How many to leave out at the beginning.
             limit: How many at most.
         """
@@ -194,9 +205,40 @@ class MemoryReading:
             options,
             source_ids=source_ids,
             source_prefix=source_prefix,
+            after=after,
+            before=before,
             offset=offset,
             limit=limit,
         )
+
+    def derived(self, scope: Scope, ids: Collection[str]) -> Sequence[Memory]:
+        """Returns memories with all that was made from them, which `forget` and `retract` take along.
+
+        Args:
+            scope: Who asks.
+            ids: Of what is to go.
+
+        Raises:
+            MemoryNotFoundError: If the scope sees no memory of one of the ids.
+        """
+        return derived_memories(self._store, check_scope(scope), ids)
+
+    def vectors(
+        self, scope: Scope, *, kinds: Collection[Kind | str] | None = None, limit: int = 2000
+    ) -> tuple[Sequence[Memory], FloatArray]:
+        """Returns memories with their vectors, taken evenly over all that the scope sees if that is more.
+
+        Args:
+            scope: Who asks.
+            kinds: Which kinds; None for all.
+            limit: How many at most.
+
+        Returns:
+            `n` memories in the order of the story, and what was made of their words, float32 (n, full_dim),
+            unit length. Those whose vectors are damaged are left out.
+        """
+        options = RecallOptions(kinds=kinds)
+        return sampled_vectors(self._store, check_scope(scope), options, limit=limit)
 
     def stats(self, scope: Scope) -> Stats:
         """Returns how much a scope sees, and how large the file is."""

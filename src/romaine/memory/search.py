@@ -88,6 +88,7 @@ class Search:
             hits=tuple(hits),
             rejected=tuple(rejected),
             confidence=calibration.confidence(evidence),
+            threshold=calibration.threshold,
             evidence=evidence,
             damaged=len(self._view.damaged),
         )

@@ -14,6 +14,7 @@ from romaine.memory.edits import Forgotten
 from romaine.memory.lifecycle import DecayResult, Lifecycle
 from romaine.memory.notes import NoteAdded, NoteWriter
 from romaine.memory.records import Category, Hit, Kind, Memory, Scope, Turn, check_scope, utc_now
+from romaine.memory.restoring import restore
 from romaine.memory.store import Store
 from romaine.memory.turns import TurnsAdded, TurnWriter
 
@@ -214,6 +215,27 @@ class MemoryWriting:
         """
         wanted = [ids] if isinstance(ids, str) else ids
         return edits.forget(self._store, check_scope(scope), wanted, derived=derived)
+
+    def restore(
+        self, scope: Scope, memories: Iterable[Memory], *, superseded: Mapping[str, str] | None = None
+    ) -> int:
+        """Puts memories back as they were before `update`, `pin`, `retract` or `forget`: undoes these.
+
+        Each has its id, place, importance and pin again. What was forgotten comes back in its own chat, not
+        in forks that were made of it before.
+
+        Args:
+            scope: Who changed them.
+            memories: As `get`, `list` or `derived` gave them before.
+            superseded: Ids of memories that one of these replaced, each with that one's id.
+
+        Returns:
+            How many were not as they are now.
+
+        Raises:
+            OptionError: If one of them is not of the scope.
+        """
+        return restore(self._store, check_scope(scope), memories, superseded=superseded or {})
 
     def pin(self, scope: Scope, memory_id: str) -> Memory:
         """Keeps a memory warm whatever happens."""

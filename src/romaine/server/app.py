@@ -20,17 +20,20 @@ from romaine.server.gate import Gate
 from romaine.server.keys import KeyFile
 from romaine.server.memory import router as memory_router
 from romaine.server.models import Models
-from romaine.server.settings import ServerSettings
+from romaine.server.page import router as page_router
+from romaine.server.page.entering import Entry
+from romaine.server.settings import LOCAL_ORIGIN, LOCAL_PAGES, ServerSettings
 
 
-def create_app(settings: ServerSettings) -> FastAPI:
+def create_app(settings: ServerSettings, *, entry: Entry | None = None) -> FastAPI:
     """Makes the server.
 
-    `app.state` holds `settings`, `models` (the `Models` served) and, while it runs, `memory` (the open
-    `RoleplayMemory`, or None if no file is configured).
+    `app.state` holds `settings`, `keys`, `models` (the `Models` served) and, while it runs, `memory` (the
+    open `RoleplayMemory`, or None if no file is configured).
 
     Args:
         settings: What it is told.
+        entry: What opens the page once without a key.
 
     Raises:
         OptionError: If settings do not fit together.
@@ -57,6 +60,8 @@ def create_app(settings: ServerSettings) -> FastAPI:
 
     app = FastAPI(title="romaine", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.settings = settings
+    app.state.keys = keys
+    app.state.entry = entry
     app.state.models = Models(settings)
     app.state.memory = None
     app.state.is_ready = False
@@ -64,6 +69,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     for part in (openai, ollama, sillytavern, tei, rerank, status):
         app.router.routes.extend(part.router.routes)  # a router inside the router costs each request a turn
     app.include_router(memory_router)
+    app.include_router(page_router)
     mount_mcp(app)
     direct = {
         (method, route.path): route
@@ -76,6 +82,8 @@ def create_app(settings: ServerSettings) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors,
+            allow_origin_regex=LOCAL_ORIGIN if LOCAL_PAGES in settings.cors else None,
+            allow_private_network=True,  # a page from the web asks for leave to call this machine
             allow_methods=["*"],
             allow_headers=["*"],
             expose_headers=[

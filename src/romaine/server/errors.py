@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from romaine import errors
 
@@ -73,6 +73,8 @@ def error_response(
         body = {"error": message, "error_type": _TEI_TYPES.get(status, "backend")}
     elif path.startswith(("/v1/rerank", "/v2/rerank")):
         body = {"message": message, "detail": message}
+    elif path.startswith("/page"):
+        return PlainTextResponse(message, status_code=status, headers=dict(headers or {}))
     elif path.startswith("/v1/memory"):
         body = {"detail": message}
     else:
@@ -84,7 +86,7 @@ def error_response(
 def answer_to(path: str, error: Exception) -> Response:
     """The answer that tells of an error; texts of the request are not in it, nor in the log."""
     if isinstance(error, (RequestValidationError, ValidationError)):
-        return error_response(path, 422 if path.startswith("/v1/memory") else 400, _told(error))
+        return error_response(path, 422 if path.startswith(("/v1/memory", "/page")) else 400, _told(error))
     if isinstance(error, HTTPException):
         code = "model_not_found" if error.status_code == 404 and "model" in error.detail else None
         return error_response(path, error.status_code, error.detail, headers=error.headers, code=code)

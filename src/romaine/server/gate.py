@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from romaine.server import metrics
+from romaine.server.cookies import key_of_cookie
 from romaine.server.errors import TooBusyError, answer_to
 from romaine.server.keys import KeyFile
 from romaine.server.settings import ServerSettings
@@ -27,9 +28,13 @@ access_log = logging.getLogger("romaine.access")
 OPEN_PATHS = frozenset({"/health", "/ready", "/openapi.json"})
 """What is answered without a key."""
 
+_SIGN_IN = frozenset({("GET", "/"), ("HEAD", "/"), ("GET", "/page/enter"), ("POST", "/page/sign-in")})
+"""Of the page: what asks for a key itself."""
+_STATIC = "/page/static/"
+
 _REQUEST_ID = re.compile(rb"[\w.-]{1,64}")
 _BODYLESS = frozenset({"GET", "HEAD", "OPTIONS"})
-_IMPORT = "/v1/memory/import"
+_IMPORTS = ("/v1/memory/import", "/page/import")
 _DRAINED = 8
 """How many times the limit is read of a body that is too large: few clients hear us while they send."""
 
@@ -113,16 +118,19 @@ class Gate:
             raise HTTPException(400, "the Host header is another's; name it with --hosts if it is ours")
         if b"origin" in headers:
             origin = headers[b"origin"].decode("latin-1")
-            if origin not in self._settings.cors and origin.partition("://")[2] != host:
+            if not self._settings.lets_in(origin) and origin.partition("://")[2] != host:
                 raise HTTPException(403, "pages of this Origin may not call; name it with --cors if they may")
         if self._at_work > self._settings.max_requests:
             raise TooBusyError(1)
-        if self._keys is None or scope["path"] in OPEN_PATHS:
+        path = scope["path"]
+        if self._keys is None or path in OPEN_PATHS or path.startswith(_STATIC):
             return
         scheme, _, bearer = headers.get(b"authorization", b"").partition(b" ")
         given = bearer.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")
-        key = self._keys.find(given.decode("latin-1"))
+        key = self._keys.find(given.decode("latin-1") or key_of_cookie(scope["method"], headers, host))
         if key is None:
+            if (scope["method"], path) in _SIGN_IN:
+                return
             raise HTTPException(
                 401, "a valid key is needed: Authorization: Bearer KEY", {"WWW-Authenticate": "Bearer"}
             )
@@ -162,7 +170,7 @@ class Gate:
             HTTPException: 413 if it is too large, 408 if it is too slow.
         """
         settings = self._settings
-        limit = settings.max_import_bytes if scope["path"].startswith(_IMPORT) else settings.max_body_bytes
+        limit = settings.max_import_bytes if scope["path"].startswith(_IMPORTS) else settings.max_body_bytes
         parts: list[bytes] = []
         size = 0
         more = True

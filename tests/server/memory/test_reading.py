@@ -38,7 +38,7 @@ def test_recall_finds_as_the_memory_does(post, filled, memory, scope):
 
 def test_recall_explains(post, filled):
     found = post("recall", query=["Well?", "Where is the key?"], k=1, explain=True).json()
-    assert set(found) == {"hits", "rejected", "confidence", "evidence", "damaged"}
+    assert set(found) == {"hits", "rejected", "confidence", "threshold", "evidence", "damaged"}
     assert {each["reason"] for each in found["rejected"]} == {"rank"}
 
 

@@ -129,6 +129,9 @@ class RecallAnswer(BaseModel):
     hits: list[HitRecord]
     rejected: list[RejectedRecord] | None = None
     confidence: float | None = None
+    threshold: Annotated[float | None, Field(description='Confidence under which "auto" gives nothing.')] = (
+        None
+    )
     evidence: dict[str, float] | None = None
     damaged: int | None = None
 
@@ -142,6 +145,7 @@ class StatsAnswer(BaseModel):
     cold: int
     superseded: int
     tokens: int
+    last_position: Annotated[int | None, Field(description="Of the latest turn.")]
     full_dim: int
     vector_format: str
     embedder: str
@@ -152,6 +156,8 @@ class HeldAnswer(BaseModel):
 
     scope: AskedScope
     memories: int
+    forked_from: Annotated[str | None, Field(description="The chat that it is a fork of.")] = None
+    forked_at: Annotated[int | None, Field(description="Last position that they share.")] = None
 
 
 class ScopesAnswer(BaseModel):

@@ -68,5 +68,6 @@ def stats(memory: OpenFile, scope: QueryScope) -> Response:
 @router.get("/scopes", response_model=answers.ScopesAnswer)
 def scopes(memory: OpenFile, scope: QueryScope) -> Response:
     """Lists the scopes of a user that hold something."""
-    held = memory.scopes(scope.user)
-    return answered({"scopes": [{"scope": vars(each.scope), "memories": each.memories} for each in held]})
+    held = [vars(each) | {"scope": vars(each.scope)} for each in memory.scopes(scope.user)]
+    told = [{name: value for name, value in each.items() if value is not None} for each in held]
+    return answered({"scopes": told})
