@@ -83,9 +83,9 @@ def app(context, world) -> Iterator[Tavern]:
     assert not [error for error in opened.errors if "romaine" in error.lower()]
 
 
-def knows(world: World, count: int, **scope: str) -> list[str]:
+def knows(world: World, count: int, patience: float = 30, **scope: str) -> list[str]:
     """Waits until the memory has this many messages of a chat."""
-    eventually(lambda: len(world.memory.texts(**scope)) == count)
+    eventually(lambda: len(world.memory.texts(**scope)) == count, patience)
     return world.memory.texts(**scope)
 
 
@@ -203,9 +203,10 @@ def test_chatting_goes_on_without_the_server_and_what_was_said_is_sent_later(app
     assert app.chat[-1]["mes"].startswith("Reply")
     app.page.get_by_text("what is said now is sent later").first.wait_for()
     app.say("No boat leaves at night.")
+    app.page.wait_for_timeout(1500)
     app.open()  # and no chat is opened any more
     world.memory.start()
-    assert knows(world, 7, **chat)[5] == "No boat leaves at night."
+    assert knows(world, 7, patience=120, **chat)[5] == "No boat leaves at night."
 
 
 def test_the_past_of_a_chat_is_imported_and_nothing_in_it_does_harm(app, world, pictures):
