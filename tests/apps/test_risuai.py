@@ -55,7 +55,9 @@ class Risu:
         character["chats"] = [{"name": "Chat", "id": f"{name}-chat", "message": []}]
         settings = {"address": memory.address, "key": memory.key, "name": "Ana"}
         storage = {"romaine settings": settings}
-        page.evaluate("(given) => Object.assign(world, given)", {"character": character, "storage": storage, "old": old})
+        page.evaluate(
+            "(given) => Object.assign(world, given)", {"character": character, "storage": storage, "old": old}
+        )
         self.load()
 
     def load(self) -> None:
@@ -92,12 +94,15 @@ def page(browser, address):
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["today's fetch", "fetch of 2025"])
-def test_what_the_prompt_has_lost_comes_back_into_it(page, memory, old):
+def test_what_the_prompt_has_lost_comes_back_into_it(page, memory, pictures, old):
     risu = Risu(page, memory, f"Cassian{old}", old=old)
     risu.say("Where is the key?", "I hid the silver key under the third step of the old mill.")
     risu.drown()
     eventually(lambda: len(risu.texts()) == 10)
     assert "under the third step" in risu.say("Where did you hide the silver key?")
+    page.evaluate("() => world.buttons[0].act()")
+    page.frame_locator("iframe").locator("li", has_text="third step").wait_for()
+    page.screenshot(path=pictures / "risuai-panel.png")
     assert risu.say("Let us walk on in silence.") == ""
 
 
@@ -144,7 +149,8 @@ def test_in_a_group_those_who_were_there_are_named(page, memory):
     risu = Risu(page, memory, "Inn")
     page.evaluate(
         """() => {
-            Object.assign(world.character, { type: 'group', characters: ['b', 'c'], characterActive: [true, false] });
+            const group = { type: 'group', characters: ['b', 'c'], characterActive: [true, false] };
+            Object.assign(world.character, group);
             world.characters = [{ chaId: 'b', name: 'Bram' }, { chaId: 'c', name: 'Cleo' }];
         }"""
     )
@@ -164,10 +170,12 @@ def test_chatting_goes_on_without_the_server_and_what_was_said_is_sent_later(pag
     page.evaluate("() => { world.character = null }")
     memory.start()
     risu.load()  # and no chat is open
-    eventually(lambda: "The last boat leaves at dusk." in memory.texts(character="Ferry", chat="Ferry-chat"), 60)
+    eventually(
+        lambda: "The last boat leaves at dusk." in memory.texts(character="Ferry", chat="Ferry-chat"), 60
+    )
 
 
-def test_the_panel_shows_pins_and_forgets_and_texts_do_no_harm(page, memory, pictures):
+def test_the_panel_shows_pins_and_forgets_and_texts_do_no_harm(page, memory):
     risu = Risu(page, memory, "Warden")
     nasty = '<img src=x onerror="parent.harmed = 1"><script>parent.harmed = 1</script> opens the north gate'
     risu.say("How does the north gate open?", nasty)
@@ -180,7 +188,6 @@ def test_the_panel_shows_pins_and_forgets_and_texts_do_no_harm(page, memory, pic
     hit = frame.locator("li", has_text="onerror").first
     hit.wait_for()
     assert frame.locator("#recalled img, #recalled script").count() == 0
-    page.screenshot(path=pictures / "risuai-panel.png")
     hit.get_by_role("button", name="Pin").click()
     frame.get_by_role("button", name="Unpin").first.wait_for()
     hit.get_by_role("button", name="Forget").click()
