@@ -176,7 +176,10 @@ function markOf({ role, speaker, text }) {
 /** Notes what the open chat shows, and sends what is new of it. */
 async function compare() {
     const open = await openChat();
-    if (!open || !settings.on || open.off || !open.turns.some((turn) => turn.role === 'user')) return open;
+    if (!open || !settings.on || open.off || !open.turns.some((turn) => turn.role === 'user')) {
+        await send(); // what waits of other chats
+        return open;
+    }
     const chat = chats.get(open.key) ?? { sent: await kept(`sent ${open.key}`), turns: [], gone: [] };
     const before = new Map(chat.turns.map((turn) => [turn.source_id, turn.known_by]));
     const ids = new Set(open.turns.map((turn) => turn.source_id));
