@@ -4,6 +4,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 FRAMEWORKS := langchain llama-index haystack
+MODELS := models/little-gem-multilingual models/oakleaf
 
 .PHONY: demo demo-server test test-apps test-core test-page test-server test-stores test-ray lint types examples docs wheels bench mutants clean \
 	$(FRAMEWORKS:%=test-%) $(FRAMEWORKS:%=test-stores-%)
@@ -91,8 +92,8 @@ $(VENV)/.installed: $(PY) pyproject.toml
 	@touch $@
 
 # constraints.txt pins torch: a newer one brings gigabytes of CUDA along
-$(VENV)/.installed-test: $(PY) pyproject.toml constraints.txt models/little-gem-multilingual/pyproject.toml $(FRAMEWORKS:%=integrations/%/pyproject.toml)
-	$(PY) $(PIP_INSTALL) -c constraints.txt -e '.[test]' -e models/little-gem-multilingual -e 'integrations/langchain[agents,cache,qdrant]' \
+$(VENV)/.installed-test: $(PY) pyproject.toml constraints.txt $(MODELS:%=%/pyproject.toml) $(FRAMEWORKS:%=integrations/%/pyproject.toml)
+	$(PY) $(PIP_INSTALL) -c constraints.txt -e '.[test]' $(MODELS:%=-e %) -e 'integrations/langchain[agents,cache,qdrant]' \
 		-e integrations/llama-index -e integrations/haystack
 	@touch $@ $(VENV)/.installed
 

@@ -25,6 +25,7 @@ PACKAGES = (
     "integrations/llama-index",
     "integrations/haystack",
     "models/little-gem-multilingual",
+    "models/oakleaf",
 )
 
 

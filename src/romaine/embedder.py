@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from romaine.backends.base import Backend
     from romaine.backends.registry import OpenModel
     from romaine.models.card import ModelCard
+    from romaine.token_vectors import TokenVectors
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -165,12 +165,16 @@ class Embedder:
         return self._backend.max_tokens
 
     @property
+    def token_dim(self) -> int | None:
+        """Components of the vectors that `embed_tokens` gives, or None if the model gives none."""
+        return getattr(self._backend, "token_dim", None)
+
+    @property
     def fingerprint(self) -> str:
         """Identifies the vector space: a hash of the model's id, files and settings and of both prompts.
 
-        Files are all that its backend reads (weights, tokenizer, configs), settings are full_dim, window,
-        pooling and layer norm. Neither `dim` nor `truncate`, backend, device, dtype or batches enter it. Two
-        embedders of one fingerprint may share stored vectors.
+        Settings are full_dim, window, pooling and layer norm. Neither `dim` nor `truncate`, backend, device,
+        dtype or batches enter it. Two embedders of one fingerprint may share stored vectors.
         """
         query, document = self._role_prompts()
         return self._model.get().fingerprint(query_prompt=query, document_prompt=document)
@@ -179,8 +183,7 @@ class Embedder:
     def legacy_fingerprints(self) -> tuple[str, ...]:
         """What earlier versions of this package gave as the `fingerprint` of this embedder, the latest first.
 
-        For opening once what was stored under one of them; from then on `fingerprint` should stand there. The
-        one there is covers id, weights, full_dim and prompts only.
+        For opening what was stored under one of them. It covers id, weights, full_dim and prompts only.
         """
         query, document = self._role_prompts()
         return self._model.get().legacy_fingerprints(query_prompt=query, document_prompt=document)
@@ -188,7 +191,7 @@ class Embedder:
     @property
     def int8_limit(self) -> float:
         """Size of a component that int8 vectors of this dim show as 127 (see `precision.int8_range`)."""
-        return self._model.int8_limit(self.dim, lambda: self._sliced(_calibration_texts()))
+        return self._model.int8_limit(self.dim, self._sliced)
 
     @property
     def truncated(self) -> int:
@@ -258,6 +261,30 @@ class Embedder:
         """
         return np.asarray(self._embed([one_text(text)], self._role_prompts()[0], quiet=True)[0])
 
+    def embed_tokens(
+        self, texts: Iterable[str], *, query: bool = False, previous: Sequence[str | None] | None = None
+    ) -> list[TokenVectors]:
+        """Embeds each token of texts, as late-interaction models do; float32, whatever `precision` says.
+
+        Args:
+            texts: n texts.
+            query: Whether they search, for the prompt.
+            previous: What was said before each, or None, n of them. The text is encoded after that, in a new
+                line, and its own tokens are kept; what does not fit the window is that one's beginning.
+
+        Raises:
+            OptionError: If the model gives no vectors of tokens, or `previous` are not n.
+            RomaineError: As `embed_documents`.
+        """
+        from romaine.token_vectors import token_vectors
+
+        return token_vectors(
+            *(self.opened, text_list(texts), previous, self._pipeline),
+            prompt=self._role_prompts()[0 if query else 1],
+            dim=self.dim,
+            truncations=self._truncations,
+        )
+
     async def aembed_documents(self, texts: Iterable[str]) -> NDArray[Any]:
         """`embed_documents` in a worker thread; the event loop stays free."""
         return await _in_thread(self.embed_documents, texts)
@@ -319,8 +346,3 @@ async def _in_thread(function: Callable[[T], R], argument: T) -> R:
     import asyncio  # a sixth of what importing romaine would cost, and most programs never come here
 
     return await asyncio.to_thread(function, argument)
-
-
-def _calibration_texts() -> list[str]:
-    data = resources.files("romaine.models").joinpath("calibration.txt").read_text(encoding="utf-8")
-    return data.splitlines()

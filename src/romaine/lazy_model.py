@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,11 +55,12 @@ class LazyModel:
             require_pass(opened.local, opened.backend_name, variant=self._options.variant)
         return opened
 
-    def int8_limit(self, dim: int, calibrate: Callable[[], FloatArray]) -> float:
+    def int8_limit(self, dim: int, embed: Callable[[Sequence[str]], FloatArray]) -> float:
         """The model's int8 range at `dim`: from its card, else calibrated on the built-in texts and kept."""
         from_card = self.get().local.card.int8_ranges.get(dim)
         if from_card is not None:
             return from_card
         if dim not in self._int8_limits:
-            self._int8_limits[dim] = int8_range(calibrate())
+            texts = resources.files("romaine.models").joinpath("calibration.txt").read_text(encoding="utf-8")
+            self._int8_limits[dim] = int8_range(embed(texts.splitlines()))
         return self._int8_limits[dim]

@@ -31,6 +31,25 @@ def test_prints_a_table(files: list[str]) -> None:
         assert name in result.output
 
 
+def test_tells_kinds_of_questions_and_sources_apart(tmp_path: Path) -> None:
+    chat = {
+        "source": "dev",
+        "turns": [["Mira", "Where is the boat?"], ["Tobin", "Behind the lighthouse."]],
+        "questions": [
+            {"query": "Where is the boat?", "evidence": [1], "kind": "question"},
+            {"query": "The boat lies behind the lighthouse.", "evidence": [0, 1], "kind": "summary"},
+        ],
+    }
+    path = tmp_path / "chats.jsonl"
+    path.write_text(json.dumps(chat) + "\n" + json.dumps(chat | {"source": "train"}))
+    found = figures("memory", str(path), "--source", "dev")
+    assert (found["conversations"], found["recall_all@10"]) == (1, 1)
+    assert set(found["categories"]) == {"question", "summary"}
+    shown = CliRunner().invoke(app, ["memory", str(path)]).output
+    assert "by category" in shown
+    assert "recall_all@10" in shown
+
+
 def test_prints_json(files: list[str]) -> None:
     result = CliRunner().invoke(app, ["memory", *files, "--mode", "dense", "--dim", "64", "--json"])
     figures = json.loads(result.output)

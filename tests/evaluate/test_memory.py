@@ -8,17 +8,11 @@ import pytest
 
 from romaine import Embedder, UnfamiliarTextWarning
 from romaine.errors import DimensionError, FormatError, OptionError, UnknownNameError
-from romaine.evaluate.memory import MemoryReport, Mode, Outcome, ask, evaluate_memory
+from romaine.evaluate.memory import MemoryReport, Mode, ask, evaluate_memory
 from romaine.evaluate.probes import load_probes
 from romaine.formats.locomo import read_conversation
 from romaine.memory import WeightedRanker, Weights
-
-
-def test_counts_the_evidence_among_the_first() -> None:
-    outcome = Outcome(ranks=(2, 6), evidence=4)
-    assert [outcome.recall(k) for k in (1, 5, 10)] == [0, 0.25, 0.5]
-    assert outcome.reciprocal_rank == 0.5
-    assert Outcome(ranks=(), evidence=1).reciprocal_rank == 0
+from tests.evaluate.conftest import locomo
 
 
 def test_asks_every_question_and_looks_at_ten_turns(files: list[Path]) -> None:
@@ -50,6 +44,32 @@ def test_means_are_over_questions_not_over_conversations(files: list[Path]) -> N
     expected = sum(part.recall[1] * part.questions for part in parts) / 5
     assert whole.questions == 5
     assert whole.recall[1] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "words"])
+def test_a_message_of_the_chat_finds_only_what_was_said_before(tmp_path: Path, mode: str) -> None:
+    record = locomo("harbour")
+    turns = record["conversation"]["session_1"]
+    turns += [{"speaker": "Mira", "dia_id": "D1:7", "text": "The old lighthouse hides our boat, you said."}]
+    record["qa"] = [
+        {"question": turns[-1]["text"], "evidence": ["D1:7"], "category": "late"},
+        {"question": turns[-1]["text"], "evidence": ["D1:2"], "before": "D1:7", "category": "message"},
+        {"question": turns[-1]["text"], "evidence": ["D1:2"], "before": "D1:2", "category": "early"},
+        {"question": turns[-1]["text"], "evidence": ["D1:2"], "before": "D9:9"},
+    ]
+    path = tmp_path / "chat.json"
+    path.write_text(json.dumps(record))
+    report = evaluate_memory([path], mode=mode)
+    assert report.questions == 3
+    first = {name: figures.hit_at_1 for name, figures in report.categories.items()}
+    assert first == {"late": 1, "message": 1, "early": 0}
+    assert report.categories["early"].recall[10] == 0
+
+
+def test_turns_are_shown_in_order_before_questions(files: list[Path]) -> None:
+    told: list[object] = []
+    ask(read_conversation(files[0]), lambda text: told.append(text) or [0], see=told.append)
+    assert told == [6, "Where did Tobin moor the boat?", 6, "What did Mira sell to the fishmonger?"]
 
 
 def test_a_slice_is_compared_when_asked_for(files: list[Path]) -> None:

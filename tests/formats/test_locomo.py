@@ -60,6 +60,18 @@ def test_evidence_is_every_turn_named_that_is_there_and_each_once(saved) -> None
     assert [entry.where for entry in conversation.skipped] == ["question 2"]
 
 
+def test_a_question_may_be_a_message_of_the_chat(saved) -> None:  # type: ignore[no-untyped-def]
+    asked = [
+        {"question": "And then?", "evidence": ["D1:1"], "before": "D1:2", "category": "Temporal"},
+        {"question": "And then?", "evidence": ["D1:1"], "before": "D7:2"},
+    ]
+    conversation = read_conversation(saved(LOCOMO | {"qa": asked}))
+    (question,) = conversation.questions
+    assert (question.before, question.category) == ("D1:2", "Temporal")
+    (skipped,) = conversation.skipped
+    assert "not in the conversation" in skipped.why
+
+
 def test_realtalk_has_sessions_at_the_top_and_a_time_per_message(saved) -> None:  # type: ignore[no-untyped-def]
     conversation = read_conversation(saved(REALTALK))
     assert conversation.speakers == ("Ana", "Cassian")

@@ -23,7 +23,10 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "memories.db"
 
 
-ON_EVERY_ENGINE = {"test_recall", "test_forks", "test_edits", "test_notes", "test_restoring", "test_sampling"}
+ON_EVERY_ENGINE = {
+    *("test_recall", "test_forks", "test_edits", "test_late", "test_notes"),
+    *("test_restoring", "test_sampling", "test_times"),
+}
 """Modules whose tests run over every engine, but for those that look into the file."""
 
 

@@ -80,6 +80,34 @@ def test_pages_may_call_from_named_origins_only(client_of):
     assert client.post("/v1/embeddings", json=HI, headers={"Origin": "http://localhost"}).status_code == 200
 
 
+def test_a_page_from_the_web_may_ask_to_call_a_private_network(client_of):
+    asked = {
+        "Origin": "https://risuai.xyz",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Private-Network": "true",
+    }
+    answer = client_of(cors=["https://risuai.xyz"]).options("/v1/memory/recall", headers=asked)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-private-network"] == "true"
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:8000", "http://127.0.0.1:5173", "https://[::1]"])
+def test_all_pages_of_this_machine_may_be_let_in(client_of, origin):
+    client = client_of(cors=["localhost"])
+    asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    assert client.options("/v1/embeddings", headers=asked).headers["access-control-allow-origin"] == origin
+    answer = client.post("/v1/embeddings", json=HI, headers={"Origin": origin})
+    assert answer.headers["access-control-allow-origin"] == origin
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://localhost.evil.org", "http://evil.org:8000", "http://127.0.0.1.evil.org", "null"]
+)
+def test_no_other_page_passes_for_one_of_this_machine(client_of, origin):
+    client = client_of(cors=["localhost"])
+    assert client.post("/v1/embeddings", json=HI, headers={"Origin": origin}).status_code == 403
+
+
 def test_a_body_over_the_limit_is_refused_told_or_not(client_of):
     client = client_of(max_body_bytes=100)
     assert client.post("/v1/embeddings", json={"input": "x" * 200}).status_code == 413

@@ -58,6 +58,12 @@ def test_this_machine_alone_needs_none(host):
     ServerSettings(host=host).check()
 
 
+def test_sandboxed_pages_need_keys():
+    with pytest.raises(OptionError, match="cors=null"):
+        ServerSettings(cors=("null",), insecure=True).check()
+    ServerSettings(cors=("null",), keys=Path("keys.json")).check()
+
+
 @pytest.mark.parametrize("models", [(), ("a", "a=b")])
 def test_models_have_names_of_their_own(models):
     with pytest.raises(OptionError, match="each once"):

@@ -7,7 +7,7 @@ of the model's full dimension. Prompts, batching, slicing and normalising are th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from romaine.arrays import FloatArray
 from romaine.backends.options import LoadOptions
@@ -15,7 +15,11 @@ from romaine.models.card import ModelCard
 from romaine.models.files import LocalModel
 from romaine.text.pieces import PieceBatch, Pieces, Truncate
 
-__all__ = ["Backend", "LoadOptions", "Loader", "PieceBatch", "Pieces", "Truncate"]
+if TYPE_CHECKING:
+    from romaine.text.ragged import Ragged
+    from romaine.text.tokenizer import Tokenizer
+
+__all__ = ["Backend", "LoadOptions", "Loader", "PieceBatch", "Pieces", "TokenBackend", "Truncate"]
 
 
 @runtime_checkable
@@ -31,7 +35,8 @@ class Backend(Protocol):
             length (rotary scaling that depends on the length of the batch), or None.
 
     One that does not use several cores by itself may have an attribute `side_by_side`, an int: how many
-    threads may feed it at once. Large lists then go through in as many.
+    threads may feed it at once. Large lists then go through in as many. One whose model gives a vector for
+    each token is a `TokenBackend`.
     """
 
     full_dim: int
@@ -67,6 +72,32 @@ class Backend(Protocol):
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens counted, nothing truncated."""
+        ...
+
+
+class TokenBackend(Backend, Protocol):
+    """What a backend has besides where its model gives vectors of tokens, for late interaction.
+
+    Attributes:
+        token_dim: Components of a token's vector; None if this model gives none.
+        tokenizer: Its tokenizer, whose token ids `encode_tokens` takes.
+    """
+
+    token_dim: int | None
+    tokenizer: Tokenizer
+
+    def encode_tokens(self, inputs: Ragged) -> tuple[FloatArray, list[FloatArray]]:
+        """Runs the model once for both: what `encode` gives, and each token's unit vector.
+
+        Args:
+            inputs: Token ids of n texts, special tokens included.
+
+        Returns:
+            float32 (n, full_dim), and n of float32 (tokens, token_dim).
+
+        Raises:
+            BackendError: If the runtime fails.
+        """
         ...
 
 

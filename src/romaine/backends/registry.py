@@ -90,22 +90,26 @@ def load_model(resolved: ResolvedModel, *, options: LoadOptions = DEFAULTS) -> O
     except Exception as error:  # another package's may fail in any way
         raise BackendError(f"backend {chosen.name!r} is installed and cannot be imported: {error}") from error
     backend: Backend = load(local, local.card, options)
-    if backend.full_dim != local.card.full_dim:
-        local = replace(local, card=_card_of_weights(resolved, backend.full_dim))
+    token_dim = getattr(backend, "token_dim", None)
+    if (backend.full_dim, token_dim or local.card.token_dim) != (local.card.full_dim, local.card.token_dim):
+        local = replace(local, card=_card_of_weights(resolved, backend.full_dim, token_dim))
     return OpenModel(local=local, backend_name=chosen.name, backend=backend)
 
 
-def _card_of_weights(resolved: ResolvedModel, full_dim: int) -> ModelCard:
-    """The card with the dimension that the weights turned out to have.
+def _card_of_weights(resolved: ResolvedModel, full_dim: int, token_dim: int | None) -> ModelCard:
+    """The card with the dimensions that the weights turned out to have.
 
     Raises:
         ModelFormatError: If the card was not a guess, so that these are another model's weights.
     """
     card = resolved.local.card
     if resolved.card_is_stated:
+        (found, stated), *_ = (
+            dims for dims in ((full_dim, card.full_dim), (token_dim, card.token_dim)) if dims[0] != dims[1]
+        )
         raise ModelFormatError(
-            f"{card.id} has vectors of {full_dim} components, its card says {card.full_dim}:"
+            f"{card.id} has vectors of {found} components, its card says {stated}:"
             " these weights are not this model's. Download it again."
         )
     trained = [dim for dim in card.dims[:-1] if dim < full_dim]  # the last is the full_dim that was wrong
-    return replace(card, full_dim=full_dim, dims=(*trained, full_dim))
+    return replace(card, full_dim=full_dim, dims=(*trained, full_dim), token_dim=token_dim)

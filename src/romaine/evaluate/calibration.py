@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.errors import OptionError
-from romaine.evaluate.memory import ConversationMemory
-from romaine.formats.locomo import Conversation, read_conversations
+from romaine.evaluate.memory import ConversationMemory, conversations_of
+from romaine.formats.locomo import Conversation
 from romaine.memory.abstention import FEATURES, Calibration, HitCalibration
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def calibrate(
         OptionError: If there are fewer than three conversations, or a feature is unknown.
         FormatError: If a file cannot be read.
     """
-    conversations = [c for file in files for c in read_conversations(file)]
+    conversations = conversations_of(files)
     if len(conversations) < 3:
         raise OptionError(
             f"{len(conversations)} conversations are too few: at least 3 are needed, two to fit on"

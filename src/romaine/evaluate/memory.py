@@ -1,8 +1,9 @@
 """How well a memory finds the turns that answer questions about very long chats.
 
-Counted on LoCoMo and REALTALK files: the turns of one conversation are searched, recall@k of a question is
-the share of its evidence among the first k turns, and every figure is the mean over all questions of all
-files.
+Counted on LoCoMo and REALTALK files and on lines of evidence: the turns of one conversation are searched,
+recall@k of a question is the share of its evidence among the first k turns, and every figure is the mean over
+all questions of all files. A question that is a message of the chat is asked when the turns before it are all
+there is.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from romaine.arrays import top_k
 from romaine.choice import Choice
 from romaine.errors import OptionError
+from romaine.evaluate.evidence import SUFFIXES, read_evidence
+from romaine.evaluate.outcomes import CUTOFFS as CUTOFFS
+from romaine.evaluate.outcomes import MOST, Figures, Outcome, by_category
 from romaine.formats.locomo import Conversation, read_conversations
 from romaine.memory.hits import Explanation
 from romaine.memory.language import DEFAULT
@@ -31,7 +33,6 @@ from romaine.memory.terms import document_text, term_ids, word_terms
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
 
-CUTOFFS = (1, 5, 10)
 _SCOPE = Scope(user="evaluation", chat="conversation")
 
 
@@ -47,7 +48,7 @@ class Mode(Choice):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemoryReport:
+class MemoryReport(Figures):
     """What was measured, means over all questions.
 
     Attributes:
@@ -56,10 +57,7 @@ class MemoryReport:
             hybrid.
         mode: How turns were ranked.
         conversations: How many were searched, each on its own.
-        questions: How many were asked.
-        hit_at_1: Share of questions whose first turn is evidence.
-        recall: Recall at each of `CUTOFFS`.
-        mrr_at_10: Mean of 1 / rank of the first evidence, 0 where it is not among the first 10.
+        categories: Of each kind of question that the files tell apart; nothing if they do not.
         queries_per_second: Questions asked and answered, embedding included, one at a time.
         index_bytes: Memory of all indexes.
     """
@@ -68,55 +66,43 @@ class MemoryReport:
     dim: int
     mode: Mode
     conversations: int
-    questions: int
-    hit_at_1: float
-    recall: dict[int, float]
-    mrr_at_10: float
+    categories: dict[str, Figures]
     queries_per_second: float
     index_bytes: int
 
     def to_json(self) -> dict[str, Any]:
         """Returns the figures under the names they are published with."""
         return {
-            "questions": self.questions,
-            "hit@1": self.hit_at_1,
-            **{f"recall@{k}": self.recall[k] for k in CUTOFFS},
-            "mrr@10": self.mrr_at_10,
+            **super().to_json(),
             "queries/s": self.queries_per_second,
             "index_bytes": self.index_bytes,
             "conversations": self.conversations,
             "model": self.model,
             "dim": self.dim,
             "mode": self.mode.value,
+            "categories": {name: figures.to_json() for name, figures in self.categories.items()},
         }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """The ranks of one question's evidence.
-
-    Attributes:
-        ranks: 1-based rank of each turn of evidence that was found, ascending.
-        evidence: How many turns of evidence there are.
-    """
-
-    ranks: tuple[int, ...]
-    evidence: int
-
-    def recall(self, k: int) -> float:
-        """Share of the evidence among the first `k` turns."""
-        return sum(rank <= k for rank in self.ranks) / self.evidence
-
-    @property
-    def reciprocal_rank(self) -> float:
-        """1 / rank of the first evidence, 0 if none was found."""
-        return 1 / self.ranks[0] if self.ranks else 0.0
 
 
 Source = str | os.PathLike[str] | Conversation
 
 Find = Callable[[str], Sequence[int]]
 """Takes a question, returns numbers of turns, best first, at most the largest of `CUTOFFS`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """What is measured: a search of one conversation.
+
+    Attributes:
+        find: Finds turns.
+        see: As for `ask`.
+        nbytes: Says what memory the index takes.
+    """
+
+    find: Find
+    see: Callable[[int], None]
+    nbytes: Callable[[], int]
 
 
 def evaluate_memory(
@@ -130,7 +116,7 @@ def evaluate_memory(
     """Asks every question of every conversation and counts what is found.
 
     Args:
-        files: LoCoMo or REALTALK files, each one conversation or a list of them; or conversations.
+        files: What `conversations_of` reads.
         embedder: Embeds turns and questions; None for the bundled model.
         dim: Components to compare turns with (dense) or to find candidates with (hybrid); None for the
             embedder's own.
@@ -154,49 +140,73 @@ def evaluate_memory(
     if dim is not None:
         embedder = embedder.with_dim(dim).warm_up()
     outcomes: list[Outcome] = []
-    seconds, index_bytes = 0.0, 0
+    index_bytes = 0
     for conversation in conversations:
-        with _searched(conversation, mode, embedder, ranker) as (find, nbytes):
-            started = time.perf_counter()
-            outcomes += ask(conversation, find)
-            seconds += time.perf_counter() - started
-            index_bytes += nbytes
+        with _searched(conversation, mode, embedder, ranker) as searched:
+            outcomes += ask(conversation, searched.find, see=searched.see)
+            index_bytes += searched.nbytes()
     return MemoryReport(
         model=embedder.card.id,
         dim=embedder.dim,
         mode=mode,
         conversations=len(conversations),
-        questions=len(outcomes),
-        hit_at_1=_mean(1 in outcome.ranks for outcome in outcomes),
-        recall={k: _mean(outcome.recall(k) for outcome in outcomes) for k in CUTOFFS},
-        mrr_at_10=_mean(outcome.reciprocal_rank for outcome in outcomes),
-        queries_per_second=len(outcomes) / seconds,
+        **vars(Figures.of(outcomes)),
+        categories=by_category(outcomes),
+        queries_per_second=len(outcomes) / sum(outcome.seconds for outcome in outcomes),
         index_bytes=index_bytes,
     )
 
 
-def conversations_of(files: Iterable[Source]) -> list[Conversation]:
+def conversations_of(files: Iterable[Source], *, sources: Iterable[str] = ()) -> list[Conversation]:
     """The conversations of files; one that is given as such is itself.
+
+    Args:
+        files: LoCoMo or REALTALK files, lines of `evaluate.evidence`, or conversations.
+        sources: Which chats of lines of evidence, by their `source`; all if empty.
 
     Raises:
         FormatError: If a file cannot be read or holds no conversation.
+        OptionError: If one has no chat of `sources`.
     """
-    return [
-        conversation
-        for file in files
-        for conversation in ([file] if isinstance(file, Conversation) else read_conversations(file))
-    ]
+    sources, conversations = tuple(sources), list[Conversation]()
+    for file in files:
+        if isinstance(file, Conversation):
+            conversations.append(file)
+        elif os.fspath(file).endswith(SUFFIXES):
+            conversations += read_evidence(file, sources=sources)
+        else:
+            conversations += read_conversations(file)
+    return conversations
 
 
-def ask(conversation: Conversation, find: Find) -> list[Outcome]:
-    """Asks every question of a conversation with `find`, which is what is measured."""
+def ask(conversation: Conversation, find: Find, *, see: Callable[[int], None] | None = None) -> list[Outcome]:
+    """Asks every question of a conversation, those that see least of it first.
+
+    Args:
+        conversation: What is asked about.
+        find: What is measured.
+        see: Told before each question how many of the turns there are by then.
+    """
     number = {turn.source_id: index for index, turn in enumerate(conversation.turns)}
+    asked = [
+        (number.get(question.before or "", len(number)), question) for question in conversation.questions
+    ]
     outcomes = []
-    for question in conversation.questions:
-        found = list(find(question.text))[: max(CUTOFFS)]
+    for turns, question in sorted(asked, key=lambda at: at[0]):
+        if see is not None:
+            see(turns)
+        started = time.perf_counter()
+        found = list(find(question.text))[:MOST]
+        seconds = time.perf_counter() - started
         evidence = {number[source_id] for source_id in question.evidence}
-        ranks = tuple(rank for rank, turn in enumerate(found, 1) if turn in evidence)
-        outcomes.append(Outcome(ranks=ranks, evidence=len(evidence)))
+        outcomes.append(
+            Outcome(
+                ranks=tuple(rank for rank, turn in enumerate(found, 1) if turn in evidence),
+                evidence=len(evidence),
+                category=None if question.category is None else str(question.category),
+                seconds=seconds,
+            )
+        )
     return outcomes
 
 
@@ -207,15 +217,22 @@ class ConversationMemory:
         conversation: Its turns; those without text are left out, as nothing could find them.
         embedder: Its `dim` is that of the funnel's first stage.
         ranker: What decides the order; None for the default one.
+        turns: How many of them it begins with; all if None.
     """
 
     def __init__(
-        self, conversation: Conversation, embedder: Embedder, *, ranker: Ranker | None = None
+        self,
+        conversation: Conversation,
+        embedder: Embedder,
+        *,
+        ranker: Ranker | None = None,
+        turns: int | None = None,
     ) -> None:
         self._memory = RoleplayMemory(":memory:", embedder=embedder, ranker=ranker)
-        self._number = {turn.source_id: number for number, turn in enumerate(conversation.turns)}
-        self._memory.add_turns(_SCOPE, [turn for turn in conversation.turns if turn.text.strip()])
-        self.find("", 1)  # loads the index, so that the first question is like any other
+        self._turns = conversation.turns
+        self._number = {turn.source_id: number for number, turn in enumerate(self._turns)}
+        self._seen = 0
+        self.see(len(self._turns) if turns is None else turns)
 
     def __enter__(self) -> ConversationMemory:  # noqa: PYI034 - Self needs Python 3.11
         return self
@@ -228,6 +245,14 @@ class ConversationMemory:
         """Memory of the index."""
         return self._memory.index_bytes
 
+    def see(self, turns: int) -> None:
+        """Takes in turns until it has the first `turns`, as they are said."""
+        new = [turn for turn in self._turns[self._seen : turns] if turn.text.strip()]
+        self._seen = max(self._seen, turns)
+        if new:
+            self._memory.add_turns(_SCOPE, new)
+            self.find("", 1)  # loads the index, so that the first question is like any other
+
     def find(self, question: str, k: int) -> list[int]:
         """Returns the numbers of the `k` turns that answer a question best, best first."""
         return [self._number[hit.memory.source_id] for hit in self._memory.recall(question, _SCOPE, k=k)]
@@ -239,46 +264,47 @@ class ConversationMemory:
 
 def _searched(
     conversation: Conversation, mode: Mode, embedder: Embedder, ranker: Ranker | None
-) -> AbstractContextManager[tuple[Find, int]]:
-    if mode is Mode.DENSE:
-        return _dense(conversation, embedder)
-    if mode is Mode.WORDS:
-        return _words(conversation)
-    return _hybrid(conversation, embedder, ranker)
+) -> AbstractContextManager[Searched]:
+    if mode is Mode.HYBRID:
+        return _hybrid(conversation, embedder, ranker)
+    return nullcontext(_dense(conversation, embedder) if mode is Mode.DENSE else _words(conversation))
 
 
-@contextmanager
-def _words(conversation: Conversation) -> Iterator[tuple[Find, int]]:
+def _words(conversation: Conversation) -> Searched:
+    terms = [term_ids(document_text(turn.text, turn.speaker), DEFAULT) for turn in conversation.turns]
     index = LexicalIndex()
-    index.add([term_ids(document_text(turn.text, turn.speaker), DEFAULT) for turn in conversation.turns])
+
+    def see(turns: int) -> None:
+        index.add(terms[len(index) : turns])
+        index.warm_up()
 
     def find(question: str) -> list[int]:
         words = DEFAULT.words(question)
         content = [word for word in words if not word.is_stop] or words
-        found: list[int] = top_k(index.match(word_terms(content)).scores, max(CUTOFFS)).tolist()
+        found: list[int] = top_k(index.match(word_terms(content)).scores, MOST).tolist()
         return found
 
-    find("")
-    yield find, index.nbytes
+    return Searched(find, see, lambda: index.nbytes)
 
 
-@contextmanager
-def _dense(conversation: Conversation, embedder: Embedder) -> Iterator[tuple[Find, int]]:
-    texts = [document_text(turn.text, turn.speaker) for turn in conversation.turns]
-    vectors = embedder.embed_documents(texts)
-    yield (
-        lambda question: top_k(vectors @ embedder.embed_query(question), max(CUTOFFS)).tolist(),
-        vectors.nbytes,
+def _dense(conversation: Conversation, embedder: Embedder) -> Searched:
+    vectors = embedder.embed_documents(
+        [document_text(turn.text, turn.speaker) for turn in conversation.turns]
     )
+    seen = vectors
+
+    def see(turns: int) -> None:
+        nonlocal seen
+        seen = vectors[:turns]
+
+    def find(question: str) -> list[int]:
+        found: list[int] = top_k(seen @ embedder.embed_query(question), MOST).tolist()
+        return found
+
+    return Searched(find, see, lambda: vectors.nbytes)
 
 
 @contextmanager
-def _hybrid(
-    conversation: Conversation, embedder: Embedder, ranker: Ranker | None
-) -> Iterator[tuple[Find, int]]:
-    with ConversationMemory(conversation, embedder, ranker=ranker) as memory:
-        yield lambda question: memory.find(question, max(CUTOFFS)), memory.nbytes
-
-
-def _mean(values: Iterable[float]) -> float:
-    return float(np.mean(list(values)))
+def _hybrid(conversation: Conversation, embedder: Embedder, ranker: Ranker | None) -> Iterator[Searched]:
+    with ConversationMemory(conversation, embedder, ranker=ranker, turns=0) as memory:
+        yield Searched(lambda question: memory.find(question, MOST), memory.see, lambda: memory.nbytes)

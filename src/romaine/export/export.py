@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from romaine.backends.onnx import METADATA_MAX_TOKENS, METADATA_UNIFORM_ABOVE, open_session
 from romaine.backends.options import LoadOptions
@@ -25,6 +28,9 @@ from romaine.models.card import Measure, ModelCard
 from romaine.models.card_json import write_card
 
 _PROTOBUF_LIMIT = 2**31 - 1
+HEAD_FILE = "token_head.safetensors"
+"""File in a model's folder whose tensor `weight`, (token_dim, hidden size), projects token states."""
+
 _COPIED = ("tokenizer", "config", "tokenizer_config", "special_tokens_map")
 
 
@@ -83,7 +89,8 @@ def export_model(
     """Exports a model to `model.fp32.onnx` and, if asked for, `model.int8.onnx`.
 
     The graphs take `input_ids` and `attention_mask`, int64 (batch, length), both axes dynamic, and give
-    `sentence_embedding`, float32 unit vectors (batch, full_dim). Each is compared with torch over texts of
+    `sentence_embedding`, float32 unit vectors (batch, full_dim); a model with a `token_head.safetensors` also
+    `token_embeddings`, unit vectors (batch, length, token_dim). Each is compared with torch over texts of
     all lengths before it gets its name. Tokenizer, config and a `romaine.json` are written beside them, so
     that the folder opens as a model.
 
@@ -116,8 +123,9 @@ def export_model(
     local = resolve_model(source, options=options).local
     folder = _make_folder(out_dir)
     backend = load_torch(local, local.card, options)
+    head = _token_head(local.folder)
     graph = EmbeddingGraph(
-        backend.module, pooling=local.card.pooling, layer_norm=local.card.layer_norm
+        backend.module, pooling=local.card.pooling, layer_norm=local.card.layer_norm, head=head
     ).eval()
     reference = make_reference(graph, backend.tokenizer, max_tokens=backend.max_tokens)
     model, how, notes = _trace(graph, fuse=fuse)
@@ -129,7 +137,9 @@ def export_model(
     for source_file in (local.files[use] for use in _COPIED if use in local.files):
         with suppress(shutil.SameFileError):
             shutil.copyfile(source_file, folder / source_file.name)
-    write_card(_card(local.card, files, folder, max_tokens=backend.max_tokens), folder)
+    token_dim = None if head is None else len(head)
+    card = _card(local.card, files, folder, max_tokens=backend.max_tokens, token_dim=token_dim)
+    write_card(card, folder)
     return ExportReport(
         model=local.id,
         folder=folder,
@@ -200,7 +210,30 @@ def _describe(model: onnx.ModelProto, *, uniform_above: int | None, max_tokens: 
             model.metadata_props.add(key=key, value=str(value))
 
 
-def _card(card: ModelCard, files: list[ExportedFile], folder: Path, *, max_tokens: int | None) -> ModelCard:
+def _token_head(folder: Path) -> torch.Tensor | None:
+    """The projection of token states, where the model has one.
+
+    Raises:
+        ModelFormatError: If its file is damaged.
+    """
+    path = folder / HEAD_FILE
+    if not path.is_file():
+        return None
+    try:
+        weight = load_file(path)["weight"]
+    except (OSError, SafetensorError, KeyError) as error:
+        raise ModelFormatError(f"{path} cannot be read ({error}); train or download it again") from None
+    return weight.to(torch.float32)
+
+
+def _card(
+    card: ModelCard,
+    files: list[ExportedFile],
+    folder: Path,
+    *,
+    max_tokens: int | None,
+    token_dim: int | None,
+) -> ModelCard:
     """The card of the exported files: layer-norm is inside them, and their int8 quality is known."""
     paths = {f"onnx:{item.variant}": item.path.name for item in files} | {"tokenizer": "tokenizer.json"}
     measured = [
@@ -213,6 +246,7 @@ def _card(card: ModelCard, files: list[ExportedFile], folder: Path, *, max_token
     return replace(
         card,
         max_tokens=max_tokens,
+        token_dim=token_dim,
         layer_norm=False,
         unit_output=True,
         files=paths,

@@ -21,26 +21,38 @@ from romaine.errors import BackendError
 
 INPUTS = ("input_ids", "attention_mask")
 OUTPUT = "sentence_embedding"
+TOKENS = "token_embeddings"
 _OPSET = 20  # the first with Gelu as one operator; ONNX Runtime has it since 1.17
 _FUSED = "romaine_fused"
 
 
 class EmbeddingGraph(nn.Module):
-    """What the file computes: token ids and mask -> one unit vector a text.
+    """What the file computes: token ids and mask -> one unit vector a text, and one a token with a head.
 
     Args:
         module: A transformers encoder.
         pooling: How token states become one vector.
         layer_norm: Whether vectors are layer-normalised before they are made unit length.
+        head: Projects token states, float32 (token_dim, hidden size); None for a model without token vectors.
     """
 
-    def __init__(self, module: nn.Module, *, pooling: Pooling, layer_norm: bool) -> None:
+    def __init__(
+        self, module: nn.Module, *, pooling: Pooling, layer_norm: bool, head: torch.Tensor | None = None
+    ) -> None:
         super().__init__()
         self.module = module
         self.pooling = pooling
         self.layer_norm = layer_norm
+        self.register_buffer("head", None if head is None else head.T.contiguous())
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what it gives."""
+        return (OUTPUT,) if self.head is None else (OUTPUT, TOKENS)
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """Computes unit vectors.
 
         Args:
@@ -48,14 +60,20 @@ class EmbeddingGraph(nn.Module):
             attention_mask: int64 (n, length), 1 where there is a token.
 
         Returns:
-            float32 (n, full_dim); a zero vector stays zero.
+            float32 (n, full_dim), and with a head (n, length, token_dim); a zero vector stays zero.
         """
         states = self.module(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         vectors = pool(states, attention_mask, self.pooling)
         if self.layer_norm:
             vectors = nn.functional.layer_norm(vectors, vectors.shape[-1:])
-        lengths: torch.Tensor = vectors.norm(dim=-1, keepdim=True)
-        return vectors / lengths.clamp(min=1e-12)
+        if self.head is None:
+            return _unit(vectors)
+        return _unit(vectors), _unit(states @ self.head)
+
+
+def _unit(vectors: torch.Tensor) -> torch.Tensor:
+    lengths: torch.Tensor = vectors.norm(dim=-1, keepdim=True)
+    return vectors / lengths.clamp(min=1e-12)
 
 
 def trace(graph: EmbeddingGraph, *, fuse: bool) -> onnx.ModelProto:
@@ -79,7 +97,7 @@ def trace(graph: EmbeddingGraph, *, fuse: bool) -> onnx.ModelProto:
                 (ids, mask),
                 dynamo=True,
                 input_names=list(INPUTS),
-                output_names=[OUTPUT],
+                output_names=list(graph.outputs),
                 dynamic_shapes=(dynamic, dynamic),
                 opset_version=_OPSET,
                 verbose=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
 from romaine.errors import ModelFormatError
-from romaine.export.graph import INPUTS, OUTPUT, EmbeddingGraph
+from romaine.export.graph import INPUTS, OUTPUT, TOKENS, EmbeddingGraph
 from romaine.text.ragged import Ragged
 from romaine.text.tokenizer import Tokenizer
 from romaine.text.windows import wrap
@@ -30,14 +31,16 @@ class Limits:
     Attributes:
         worst: Of any text.
         mean: Of all texts on average.
+        tokens: Of all token vectors on average.
     """
 
     worst: float
     mean: float
+    tokens: float = -1.0
 
 
-FP32 = Limits(worst=0.9999, mean=0.9999)
-INT8 = Limits(worst=0.98, mean=0.995)
+FP32 = Limits(worst=0.9999, mean=0.9999, tokens=0.9999)
+INT8 = Limits(worst=0.98, mean=0.995, tokens=0.98)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +52,19 @@ class Parity:
         mean: Mean cosine.
         texts: Texts compared.
         longest: Tokens of the longest of them.
+        tokens: Mean cosine of token vectors, or None where the model has none.
     """
 
     worst: float
     mean: float
     texts: int
     longest: int
+    tokens: float | None = None
 
     def holds(self, limits: Limits) -> bool:
-        """Whether both limits are kept; not-a-number never does."""
-        return self.worst >= limits.worst and self.mean >= limits.mean
+        """Whether all limits are kept; not-a-number never does."""
+        tokens = self.mean if self.tokens is None else self.tokens
+        return self.worst >= limits.worst and self.mean >= limits.mean and tokens >= limits.tokens
 
 
 Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -70,11 +76,12 @@ class Reference:
 
     Attributes:
         batches: ids and mask of each.
-        vectors: float32 (rows, full_dim) of each.
+        vectors: float32 (rows, full_dim) of each; where the model has token vectors, theirs (tokens,
+            token_dim) after them, those of padding left out.
     """
 
     batches: tuple[Batch, ...]
-    vectors: tuple[FloatArray, ...]
+    vectors: tuple[tuple[FloatArray, ...], ...]
 
     def compare(self, session: ort.InferenceSession) -> Parity:
         """Runs the batches through a graph.
@@ -82,29 +89,37 @@ class Reference:
         Raises:
             ModelFormatError: If the graph fails on one of them.
         """
-        cosines = [
-            np.einsum("ij,ij->i", self._run(session, batch), vectors)
-            for batch, vectors in zip(self.batches, self.vectors, strict=True)
-        ]
-        joined = np.concatenate(cosines)
+        texts: list[NDArray[np.float32]] = []
+        tokens: list[NDArray[np.float32]] = []
+        for batch, vectors in zip(self.batches, self.vectors, strict=True):
+            found = [
+                np.einsum("ij,ij->i", own, wanted)
+                for own, wanted in zip(self._run(session, batch), vectors, strict=True)
+            ]
+            texts.append(found[0])
+            tokens += found[1:]
+        joined = np.concatenate(texts)
+        of_tokens = np.concatenate(tokens) if tokens else None
         return Parity(
             worst=float(joined.min()),
             mean=float(joined.mean()),
             texts=len(joined),
             longest=max(ids.shape[1] for ids, _ in self.batches),
+            tokens=None if of_tokens is None else float(of_tokens.mean()),
         )
 
     @staticmethod
-    def _run(session: ort.InferenceSession, batch: Batch) -> FloatArray:
+    def _run(session: ort.InferenceSession, batch: Batch) -> tuple[FloatArray, ...]:
+        names = [item.name for item in session.get_outputs() if item.name in (OUTPUT, TOKENS)]
         try:
-            (vectors,) = session.run([OUTPUT], dict(zip(INPUTS, batch, strict=True)))
+            vectors, *tokens = session.run(names, dict(zip(INPUTS, batch, strict=True)))
         except Exception as error:  # ORT's exceptions have no public base class
             rows, length = batch[0].shape
             raise ModelFormatError(
                 f"the exported graph fails on a batch of {rows} texts of up to {length} tokens"
                 f" ({str(error).strip()[:300]})"
             ) from error
-        return np.asarray(vectors, dtype=np.float32)
+        return _flat(vectors, tokens, batch[1])
 
 
 def make_reference(graph: EmbeddingGraph, tokenizer: Tokenizer, *, max_tokens: int | None) -> Reference:
@@ -119,9 +134,17 @@ def make_reference(graph: EmbeddingGraph, tokenizer: Tokenizer, *, max_tokens: i
     return Reference(batches=batches, vectors=tuple(_torch_vectors(graph, batch) for batch in batches))
 
 
-def _torch_vectors(graph: EmbeddingGraph, batch: Batch) -> FloatArray:
+def _torch_vectors(graph: EmbeddingGraph, batch: Batch) -> tuple[FloatArray, ...]:
     with torch.inference_mode():
-        return np.asarray(graph(*map(torch.from_numpy, batch)).numpy(), dtype=np.float32)
+        found = graph(*map(torch.from_numpy, batch))
+    vectors, *tokens = (part.numpy() for part in (found if isinstance(found, tuple) else (found,)))
+    return _flat(vectors, tokens, batch[1])
+
+
+def _flat(vectors: Any, tokens: Sequence[Any], mask: NDArray[np.int64]) -> tuple[FloatArray, ...]:
+    """Vectors of texts, and of tokens in one row without padding."""
+    kept = [found[mask == 1] for found in tokens]
+    return tuple(np.asarray(found, dtype=np.float32) for found in (vectors, *kept))
 
 
 def _batches(tokenizer: Tokenizer, max_tokens: int | None) -> Sequence[Batch]:

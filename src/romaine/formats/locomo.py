@@ -1,7 +1,7 @@
 """Very long conversations with questions about them: LoCoMo (Maharana et al. 2024) and REALTALK.
 
 LoCoMo keeps its sessions under ``conversation``, REALTALK at the top level with ``clean_text`` and a time per
-message. A file holds one conversation or a list of them.
+message. A file holds one conversation or a list of them. A question with ``before`` is a message of the chat.
 """
 
 from __future__ import annotations
@@ -57,13 +57,16 @@ class Question:
         text: The question.
         evidence: `source_id` of the turns that answer it, at least one, each once.
         answer: The answer as text, or None.
-        category: The data set's number for the kind of question, or None.
+        category: The data set's number or name for the kind of question, or None.
+        before: `source_id` of the turn that is the question, where it is one of the chat: only turns before
+            that may answer it. None where all may.
     """
 
     text: str
     evidence: tuple[str, ...]
     answer: str | None = None
-    category: int | None = None
+    category: int | str | None = None
+    before: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,12 +253,19 @@ def _questions(
         if not evidence:
             skipped.add(where, "no evidence in the conversation")
             continue
+        before = name_field(entry, "before")
+        if before is not None and before not in known:
+            skipped.add(where, "asked before a turn that is not in the conversation")
+            continue
         answer, category = entry.get("answer"), entry.get("category")
         question = Question(
             text=text,
             evidence=evidence,
             answer=str(answer) if isinstance(answer, (str, int, float)) else None,
-            category=category if isinstance(category, int) and not isinstance(category, bool) else None,
+            category=category
+            if isinstance(category, (int, str)) and not isinstance(category, bool)
+            else None,
+            before=before,
         )
         questions.append(options.budget.keep(question))
     return tuple(questions)

@@ -268,6 +268,7 @@ class Change(RowWriter):
             embedded.contexts,
             [embedding.root for embedding in embeddings],
             [self._terms_of(row) for row in rows],
+            embedded.tokens,
         )
 
     def _put_vectors(self, embeddings: Sequence[_Embedding]) -> None:

@@ -100,6 +100,11 @@ def vector_checksum(vector: bytes, context: bytes, previous: int | None) -> int:
     return zlib.crc32(told, zlib.crc32(context, zlib.crc32(vector)))
 
 
+def token_checksum(tokens: bytes, vectors: int) -> int:
+    """CRC-32 over the vectors of a memory's tokens, and the checksum of the vectors that they belong to."""
+    return zlib.crc32(tokens, vectors)
+
+
 def content_checksum(values: Sequence[Any], terms: bytes = b"") -> int:
     """CRC-32 over the values of a row as an engine holds them, and the terms that belong to it."""
     return zlib.crc32(terms, zlib.crc32(_CANONICAL.encode(values).encode()))

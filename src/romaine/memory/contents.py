@@ -47,6 +47,7 @@ class PackedRow:
         context: That with the turn before it.
         previous: Root of that turn, or None.
         terms: Of its words.
+        tokens: Vectors of its tokens as `token_codec` packs them, or None where none are kept.
     """
 
     row: StoredMemory
@@ -54,6 +55,7 @@ class PackedRow:
     context: bytes
     previous: int | None
     terms: TermIds
+    tokens: bytes | None = None
 
 
 class Contents(ABC):

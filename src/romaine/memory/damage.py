@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from romaine.errors import StorageCorruptError
-from romaine.memory.codec import decode_text, vector_checksum
+from romaine.memory.codec import decode_text, token_checksum, vector_checksum
 from romaine.memory.records import Memory
 from romaine.memory.rows import SPEAKER, TEXT, decoded, row_checksum
 from romaine.memory.stored import Damage, StoredMemory
@@ -17,6 +17,7 @@ def damage_of(
     values: list[Any],
     sealed: int,
     vectors: tuple[Any, Any, bytes | None, int | None, int | None],
+    tokens: tuple[Any, int | None],
     vector_size: int,
     terms_of: Callable[[Memory], TermIds],
 ) -> Damage | None:
@@ -26,6 +27,7 @@ def damage_of(
         values: Of `STORED`, then its user and chat; no UTF-8 stands as lone surrogates or as bytes.
         sealed: Its checksum, terms included.
         vectors: Vector, context, terms, checksum and the root of the turn before; no terms are None.
+        tokens: Vectors of its tokens and their checksum, or None where none are kept.
         vector_size: Bytes of a vector.
         terms_of: What the terms of a memory should be.
     """
@@ -38,12 +40,19 @@ def damage_of(
         isinstance(vector, bytes)
         and isinstance(context, bytes)
         and len(vector) == len(context) == vector_size
+        and checksum is not None
         and vector_checksum(vector, context, previous) == checksum
+        and _are_tokens(tokens, checksum)
     )
     if not is_content and terms is not None and are_vectors:
         return None
     row = _readable(values, is_content)
     return Damage(values[0], f"row {values[0]}" if row is None else row.memory.id, row)
+
+
+def _are_tokens(tokens: tuple[Any, int | None], checksum: int) -> bool:
+    packed, sealed = tokens
+    return packed is None or (isinstance(packed, bytes) and token_checksum(packed, checksum) == sealed)
 
 
 def _only_terms_differ(values: list[Any], sealed: int, terms_of: Callable[[Memory], TermIds]) -> bool:

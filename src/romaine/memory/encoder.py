@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from inspect import getattr_static
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray
 from romaine.errors import OptionError
+from romaine.memory.token_codec import pack, telling
 
 _PATIENCE = 16
 
@@ -20,6 +21,7 @@ DUPLICATE_THRESHOLD = 0.95
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
+    from romaine.token_vectors import TokenVectors
 
 
 class MemoryEmbedder(Protocol):
@@ -54,6 +56,16 @@ class MemoryEmbedder(Protocol):
 
     def count_tokens(self, texts: Iterable[str]) -> list[int]:
         """Tokens of each text."""
+        ...
+
+
+class TokenEmbedder(MemoryEmbedder, Protocol):
+    """What late interaction needs besides; `romaine.Embedder` has it where its model gives token vectors."""
+
+    def embed_tokens(
+        self, texts: Iterable[str], *, query: bool = False, previous: Sequence[str | None] | None = None
+    ) -> list[TokenVectors]:
+        """Vectors of the tokens of texts, each encoded after what was said before it."""
         ...
 
 
@@ -106,10 +118,12 @@ class Embedded:
     Attributes:
         vectors: Of each memory's document text.
         contexts: Of the previous turn and this one, or the same as `vectors` where there is none.
+        tokens: Packed vectors of the tokens of each, or None if none are kept.
     """
 
     vectors: FloatArray
     contexts: FloatArray
+    tokens: list[bytes] | None = None
 
 
 class NotEmbedded(Exception):  # noqa: N818 - not an error: the write begins anew
@@ -128,15 +142,17 @@ class Encoder:
 
     Args:
         embedder: The embedder, at any dim.
+        keeps_tokens: Whether vectors of tokens are kept as well; the embedder must give some.
 
     Attributes:
         patience: How many texts may be embedded inside a write; None for any number.
     """
 
-    def __init__(self, embedder: MemoryEmbedder) -> None:
+    def __init__(self, embedder: MemoryEmbedder, *, keeps_tokens: bool = False) -> None:
         self.patience: int | None = _PATIENCE
         self._full = embedder.with_dim(None)
         self._vectors: dict[str, FloatArray] = {}
+        self._tokens: dict[Draft, bytes] | None = {} if keeps_tokens else None
 
     def missing(self, drafts: Sequence[Draft]) -> list[str]:
         """Texts of these drafts that have not been embedded, each once."""
@@ -149,6 +165,8 @@ class Encoder:
 
     def prepare(self, drafts: Sequence[Draft]) -> None:
         """Embeds what is missing."""
+        if self._tokens is not None:
+            self._prepare_tokens(self._tokens, drafts)
         texts = self.missing(drafts)
         if not texts:
             return
@@ -159,6 +177,13 @@ class Encoder:
                 f" float32 ({len(texts)}, {self._full.full_dim}): use precision='float32'"
             )
         self._vectors.update(zip(texts, vectors, strict=True))
+
+    def _prepare_tokens(self, tokens: dict[Draft, bytes], drafts: Sequence[Draft]) -> None:
+        """Makes the tokens that are missing, and in the same go the vectors of all that they stand in."""
+        new = [draft for draft in dict.fromkeys(drafts) if draft not in tokens]
+        for draft, (packed, pooled) in zip(new, packed_tokens(self._full, new), strict=True):
+            tokens[draft] = packed
+            self._vectors[draft.in_context or draft.text] = pooled
 
     def prepare_inside(self, drafts: Sequence[Draft]) -> None:
         """Embeds what is missing, inside a write.
@@ -179,15 +204,28 @@ class Encoder:
             vectors[index] = self._vectors[draft.text]
             in_context = draft.in_context
             contexts[index] = vectors[index] if in_context is None else self._vectors[in_context]
-        return Embedded(vectors, contexts)
+        kept = self._tokens
+        return Embedded(vectors, contexts, None if kept is None else [kept[draft] for draft in drafts])
 
     def clear(self) -> None:
         """Forgets what was embedded."""
         self._vectors.clear()
+        if self._tokens is not None:
+            self._tokens.clear()
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text."""
         return self._full.count_tokens(texts)
+
+
+def packed_tokens(embedder: MemoryEmbedder, drafts: Sequence[Draft]) -> list[tuple[bytes, FloatArray]]:
+    """Packed vectors of the tokens of each draft, and the vector of the draft in its context."""
+    if not drafts:
+        return []
+    found = cast("TokenEmbedder", embedder).embed_tokens(
+        [draft.text for draft in drafts], previous=[draft.previous for draft in drafts]
+    )
+    return [(pack(each.vectors[telling(each.rarity)]), each.pooled) for each in found]
 
 
 def duplicate_threshold(embedder: MemoryEmbedder) -> float:

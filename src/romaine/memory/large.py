@@ -27,6 +27,7 @@ from romaine.memory.scope_view import ATTRIBUTES, ScopeView
 from romaine.memory.storage import Snapshot
 from romaine.memory.stored import IndexRows
 from romaine.memory.terms import QUESTION_MARK, Forms
+from romaine.memory.token_cache import TokenCache
 from romaine.memory.turn_order import NOWHERE
 from romaine.memory.views import View
 
@@ -128,12 +129,17 @@ class LargeScope:
         self._vectors: FloatArray = np.empty((0, full_dim), dtype=np.float32)
         self._contexts = self._vectors
         self._times: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._tokens = TokenCache()
 
     @property
     def nbytes(self) -> int:
         """Bytes held, about."""
         return (
-            self._vectors.nbytes + self._contexts.nbytes + self._times.nbytes + 200 * len(self._superseders)
+            self._vectors.nbytes
+            + self._contexts.nbytes
+            + self._times.nbytes
+            + self._tokens.nbytes
+            + 200 * len(self._superseders)
         )
 
     def refresh(self, snapshot: Snapshot, large: LargeIndex, view: View) -> bool:
@@ -143,7 +149,7 @@ class LargeScope:
             if marks == self._marks:
                 return False
             self._superseders = view.superseders(snapshot)
-            self._marks = marks
+            self._marks, self._tokens = marks, TokenCache()
             if abs(large.rows - self._sampled) <= _GROWTH * large.rows:
                 return True
             batches = list(large.load(large.sample(_SAMPLE), self._full_dim))
@@ -177,6 +183,7 @@ class LargeScope:
         if latest is not None:
             others.add(latest[1])
         pooled = PooledView(self.scope, view, self._full_dim, self._times)
+        pooled.tokens = self._tokens
         pooled.superseders = {old: new for old, new in self._superseders.items() if old in found}
         for batch in large.load(sorted(found), self._full_dim):
             pooled.take(batch, previous)

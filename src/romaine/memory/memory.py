@@ -14,13 +14,15 @@ from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
 from romaine.memory.judging import Judges
 from romaine.memory.language import Analyzer
+from romaine.memory.learned import LEARNED_RANKER
 from romaine.memory.lifecycle import Lifecycle
-from romaine.memory.ranking import DEFAULT_RANKER, Ranker, Reranker
+from romaine.memory.ranking import Ranker, Reranker
 from romaine.memory.reading import MemoryReading
 from romaine.memory.recall import Recaller
 from romaine.memory.records import Scope, check_scope
 from romaine.memory.storage import Progress, Storage
 from romaine.memory.store import Bound, Store, open_storage
+from romaine.memory.token_codec import LateInteraction
 from romaine.memory.twins import twin
 from romaine.memory.upgrade import bring_up_to_date
 from romaine.memory.writing import MemoryWriting
@@ -44,6 +46,9 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
         analyzer: What makes of texts the terms they are found by: an `Analyzer` or the name of one. None for
             the file's own, in a new file "default". With another one, or another version of it, the file's
             terms are made anew when it is opened.
+        late_interaction: Where the vectors of tokens come from that each token of a query is compared with:
+            "stored" beside each memory (about 1 KB), "computed" when a recall looks at it, or "off". None for
+            the file's own; in a new file "stored" if the embedder gives such vectors, else "off".
         lifecycle: How memories fade.
         ranker: What decides the order, e.g. `WeightedRanker(Weights(lexical=0.9))`; None for the default one.
             `min_score` is in its unit; "auto" always judges by the default one.
@@ -69,6 +74,7 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
         embedder: MemoryEmbedder | None = None,
         vector_format: str | VectorFormat | None = None,
         analyzer: Analyzer | str | None = None,
+        late_interaction: str | LateInteraction | None = None,
         lifecycle: Lifecycle | None = None,
         ranker: Ranker | None = None,
         reranker: Reranker | None = None,
@@ -78,14 +84,17 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
         read_only: bool = False,
     ) -> None:
         self.lifecycle = lifecycle or Lifecycle()
-        judges = Judges(ranker=DEFAULT_RANKER if ranker is None else ranker, reranker=reranker, first=rerank)
+        judges = Judges(ranker=LEARNED_RANKER if ranker is None else ranker, reranker=reranker, first=rerank)
         wanted = None if vector_format is None else VectorFormat.parse(vector_format)
+        late = None if late_interaction is None else LateInteraction.parse(late_interaction)
         embedder = _bundled() if embedder is None else embedder
         if not isinstance(path, Storage):
             path = open_storage(path, lock_timeout=lock_timeout, read_only=read_only)
         self.path = path.name
         try:
-            self._store = Store(path, embedder, vector_format=wanted, analyzer=analyzer)
+            self._store = Store(
+                path, embedder, vector_format=wanted, analyzer=analyzer, late_interaction=late
+            )
             bring_up_to_date(self._store)
         except BaseException:
             path.close()

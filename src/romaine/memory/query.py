@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from romaine.arrays import FloatArray, l2_normalize
 from romaine.errors import OptionError, TextTypeError, VectorError
-from romaine.memory.language import DEFAULT, Analyzer
+from romaine.memory.language import DEFAULT, Analyzer, SaidTime, said_times
 from romaine.memory.terms import Forms, word_terms
+
+if TYPE_CHECKING:
+    from romaine.token_vectors import TokenVectors
 
 LATEST_WEIGHT = 0.7
 """Share of the latest message alone in the vector of several; the rest is "previous, newline, latest"."""
@@ -30,15 +34,19 @@ class Query:
         vector: Its embedding, unit or zero, float32 (full_dim,).
         terms: Its distinct words in all forms that a text may have them in, stop words left out.
         names: Those of them that look like names.
+        times: The times that the text names.
         analyzer: What made its terms.
+        tokens: Vectors of its tokens, or None without late interaction.
     """
 
     text: str
     vector: FloatArray
     terms: tuple[Forms, ...]
     names: tuple[Forms, ...] = ()
+    times: tuple[SaidTime, ...] = ()
     messages: tuple[str, ...] = ()
     analyzer: Analyzer = DEFAULT
+    tokens: TokenVectors | None = None
 
 
 def messages_of(query: str | Sequence[str]) -> list[str]:
@@ -62,6 +70,7 @@ def build_query(
     analyzer: Analyzer,
     *,
     vector: FloatArray | None = None,
+    embed_tokens: Callable[[str], TokenVectors] | None = None,
 ) -> Query:
     """Makes a query of one text or of the last few messages.
 
@@ -75,6 +84,7 @@ def build_query(
         embed: Embeds texts that search: n texts -> float32 (n, full_dim).
         analyzer: Of the file.
         vector: What to search with by meaning, as `query_vector` gives it, so that nothing is embedded.
+        embed_tokens: Embeds the tokens of the latest message; None without late interaction.
 
     Raises:
         TextTypeError: If it is neither a str nor a sequence of str.
@@ -88,15 +98,22 @@ def build_query(
     if all(word.is_stop for word in words):
         words = analyzer.words("\n".join(messages))
     content = [word for word in words if not word.is_stop]
+    tokens = None if vector is not None or embed_tokens is None else embed_tokens(latest)
     if vector is None:
-        vector = _blend(np.asarray(embed(texts), dtype=np.float32))
+        # with its tokens comes the vector of the latest one
+        first = [] if tokens is None else [tokens.pooled]
+        others = texts[len(first) :]
+        rows = [*first, *(np.asarray(embed(others), dtype=np.float32) if others else ())]
+        vector = _blend(np.stack(rows))
     return Query(
         text=latest,
         messages=tuple(given),
         vector=vector,
         terms=word_terms(content or words),
         names=word_terms(word for word in content if word.is_name),
+        times=said_times(latest),
         analyzer=analyzer,
+        tokens=tokens,
     )
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import cast
 
 from numpy.typing import ArrayLike
 
 from romaine.errors import DimensionError, OtherEmbedderError
 from romaine.memory.abstention import GENERIC, Calibration, calibration_for
 from romaine.memory.cache import IndexCache
-from romaine.memory.encoder import MemoryEmbedder
+from romaine.memory.encoder import MemoryEmbedder, TokenEmbedder
 from romaine.memory.hits import Explanation
 from romaine.memory.index import EXACT_ROWS
 from romaine.memory.judging import Judges
 from romaine.memory.large import LargeScope
+from romaine.memory.late import TokenSource
 from romaine.memory.locks import Turns
 from romaine.memory.options import RecallOptions
 from romaine.memory.query import Query, build_query, query_vector
@@ -24,6 +26,7 @@ from romaine.memory.scope_view import ScopeView, StaleRead
 from romaine.memory.search import Search
 from romaine.memory.storage import Snapshot
 from romaine.memory.store import Bound, Store
+from romaine.memory.token_codec import LateInteraction
 from romaine.memory.views import view_of
 
 _LARGE_BYTES = 256 << 20  # for samples of scopes that are not loaded, 3 MB each
@@ -38,6 +41,7 @@ class _Serving:
     views: IndexCache[Scope, ScopeView]
     large: IndexCache[Scope, LargeScope]
     calibration: Calibration
+    tokens: TokenSource | None
 
 
 class Recaller:
@@ -94,21 +98,33 @@ class Recaller:
                 " or open the memory with an embedder of a larger dim"
             )
         given = None if vector is None else query_vector(vector, serving.full.full_dim)
-        asked = build_query(query, serving.full.embed_queries, self._store.analyzer, vector=given)
+        source = serving.tokens
+        asked = build_query(
+            query,
+            serving.full.embed_queries,
+            self._store.analyzer,
+            vector=given,
+            embed_tokens=None if source is None else source.of_query,
+        )
         view = self._view(serving, scope)
         while True:
             try:
                 with self._store.storage.read(scope.user) as snapshot:
                     self._store.check_embedder(snapshot, serving.bound)
                     self._store.check_analyzer(snapshot)
-                    judges, calibration = self._judges, serving.calibration
+                    decides = self._judges, serving.calibration, source
                     pooled = self._pooled(serving, snapshot, scope, asked, options)
                     if pooled is not None:
-                        return Search(judges, pooled, snapshot, asked, options, calibration).run()
+                        found = Search(*decides, pooled, snapshot, asked, options).run()
+                        if source is not None:
+                            serving.large.note_growth(scope)
+                        return found
                     with view.at(snapshot) as changed, self._turn(view):
-                        if changed:
+                        held = view.tokens.nbytes
+                        found = Search(*decides, view, snapshot, asked, options).run()
+                        if changed or view.tokens.nbytes != held:
                             serving.views.note_growth(scope)
-                        return Search(judges, view, snapshot, asked, options, calibration).run()
+                        return found
             except StaleRead:  # another thread asked later and got a later state
                 continue
 
@@ -139,12 +155,14 @@ class Recaller:
 
     def _serving_for(self, bound: Bound) -> _Serving:
         card = getattr(bound.embedder, "card", None)
+        full, how = bound.embedder.with_dim(None), self._store.late_interaction(bound)
         return _Serving(
             bound,
-            bound.embedder.with_dim(None),
+            full,
             IndexCache(self._cache_bytes),
             IndexCache(_LARGE_BYTES),
             calibration_for(getattr(card, "id", GENERIC)),
+            None if how is LateInteraction.OFF else TokenSource(cast("TokenEmbedder", full), how),
         )
 
     def _view(self, serving: _Serving, scope: Scope) -> ScopeView:

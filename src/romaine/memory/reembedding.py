@@ -16,8 +16,9 @@ from romaine.memory.language import DEFAULT
 from romaine.memory.row_writer import terms_of
 from romaine.memory.sequence import turn_before
 from romaine.memory.storage import Progress, Snapshot, Storage
-from romaine.memory.store import check_complete, is_url, open_storage
+from romaine.memory.store import LATE_INTERACTION, check_complete, is_url, open_storage
 from romaine.memory.stored import Pending, RowVectors, StoredMemory
+from romaine.memory.token_codec import LateInteraction, chosen
 from romaine.memory.workers import Workers
 
 _BATCH = 256
@@ -159,9 +160,10 @@ def _embed_share(storage: Storage, embedder: MemoryEmbedder, share: int, batch_s
         with storage.read() as snapshot:
             batch = [p for p in snapshot.pending(last, batch_size) if p.row.row_id < end]
             previous = [_previous(snapshot, pending) for pending in batch]
+            how = chosen(snapshot.setting(LATE_INTERACTION), embedder)
         if not batch:
             return
-        vectors = _vectors_of(batch, previous, embedder)
+        vectors = _vectors_of(batch, previous, embedder, how)
         with storage.write() as transaction:
             if not _is_target(transaction, embedder):
                 return
@@ -171,9 +173,12 @@ def _embed_share(storage: Storage, embedder: MemoryEmbedder, share: int, batch_s
 
 
 def _vectors_of(
-    batch: Sequence[Pending], previous: Sequence[StoredMemory | None], embedder: MemoryEmbedder
+    batch: Sequence[Pending],
+    previous: Sequence[StoredMemory | None],
+    embedder: MemoryEmbedder,
+    how: LateInteraction,
 ) -> RowVectors:
-    encoder = Encoder(embedder)
+    encoder = Encoder(embedder, keeps_tokens=how is LateInteraction.STORED)
     drafts: list[Draft] = [draft_of(p.row, before) for p, before in zip(batch, previous, strict=True)]
     encoder.prepare(drafts)
     embedded = encoder.embedded(drafts)
@@ -187,6 +192,7 @@ def _vectors_of(
             terms_of(pending.row.memory, DEFAULT) if pending.terms is None else pending.terms
             for pending in batch
         ],
+        embedded.tokens,
     )
 
 
@@ -226,7 +232,8 @@ def _switch(storage: Storage, embedder: MemoryEmbedder, *, whatever_is_left: boo
         if whatever_is_left:
             batch = transaction.pending(0, None)
             previous = [_previous(transaction, pending) for pending in batch]
-            transaction.put_pending(batch, _vectors_of(batch, previous, embedder))
+            how = chosen(transaction.setting(LATE_INTERACTION), embedder)
+            transaction.put_pending(batch, _vectors_of(batch, previous, embedder, how))
         if transaction.pending(0, 1):
             if not whatever_is_left:
                 return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -20,6 +20,7 @@ from romaine.memory.codec import (
     encode_id,
     encode_time,
     to_json_text,
+    token_checksum,
     vector_checksum,
 )
 from romaine.memory.contents import PackedRow
@@ -171,6 +172,8 @@ def packed_row(
     terms: TermIds | None,
     checksum: int | None,
     previous: int | None,
+    tokens: bytes | None = None,
+    token_seal: int | None = None,
 ) -> PackedRow:
     """Returns a row with its vectors, by their checksums.
 
@@ -183,12 +186,22 @@ def packed_row(
         or terms is None
         or row_checksum(values, terms.astype("<u4").tobytes()) != seal
         or vector_checksum(vector, context, previous) != checksum
+        or (tokens is not None and token_checksum(tokens, checksum) != token_seal)
     ):
         raise StorageCorruptError(
             f"row {values[0]} of the memory is not what was stored; `romaine memory check --repair` mends"
             " what can be, a backup has it whole"
         )
-    return PackedRow(decoded(values), vector, context, previous, terms)
+    return PackedRow(decoded(values), vector, context, previous, terms, tokens)
+
+
+def sound_tokens(rows: Iterable[tuple[int, bytes, int, int]]) -> dict[int, bytes]:
+    """Packed vectors of tokens by row, of rows, tokens, their checksums and those of the rows' vectors."""
+    return {
+        no: tokens
+        for no, tokens, seal, vectors in rows
+        if isinstance(tokens, bytes) and token_checksum(tokens, vectors) == seal
+    }
 
 
 @lru_cache(maxsize=4096)

@@ -18,6 +18,7 @@ from romaine.memory.scope_index import ScopeIndex
 from romaine.memory.storage import Snapshot
 from romaine.memory.stored import IndexRows, Segment, Wanted
 from romaine.memory.terms import TermIds
+from romaine.memory.token_cache import TokenCache
 from romaine.memory.turn_order import NOWHERE, PlaceInChat, TurnOrder
 from romaine.memory.views import View, view_of
 
@@ -44,7 +45,8 @@ ATTRIBUTES = np.dtype(
 _FEW = 64  # changed turns whose neighbours are looked up one by one, and more in a large scope
 _BEGINNING = -1  # before every version
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
-_TURN = _KIND_CODES[Kind.TURN]
+TURN = _KIND_CODES[Kind.TURN]
+"""Code of a turn in the attributes."""
 _CATEGORY_CODES = {category: code for code, category in enumerate(CATEGORIES)}
 
 
@@ -70,6 +72,7 @@ class ScopeView:
         superseders: Rows of what replaces each superseded one; not all need be seen.
         damaged: Rows whose stored vectors are damaged; they are not in the index.
         times: When each memory in the index was made, ascending, microseconds since 1970, int64 (n,).
+        tokens: Vectors of the tokens of those that were looked at lately.
     """
 
     def __init__(self, scope: Scope, *, full_dim: int, dim: int) -> None:
@@ -86,16 +89,26 @@ class ScopeView:
         self.superseders: dict[int, list[int]] = {}
         self.damaged: set[int] = set()
         self.times: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self.tokens = TokenCache()
         self._speaker_codes: dict[str | None, int] = {None: 0}
         self._witness_codes: dict[frozenset[str], int] = {frozenset(): 0}
         self._known: set[int] = set()
         self._seen = _BEGINNING
         self._marks: frozenset[tuple[int, int]] = frozenset()
+        self._bounded: NDArray[np.intp] | None = None
+
+    @property
+    def bounded(self) -> NDArray[np.intp]:
+        """Rows that hold only in some part of the story, intp (n,); of most scopes none."""
+        if self._bounded is None:
+            starts, ends = (self.index.attributes[name] for name in ("valid_from", "valid_to"))
+            self._bounded = np.flatnonzero((starts != NOWHERE) | (ends != FOREVER))
+        return self._bounded
 
     @property
     def nbytes(self) -> int:
         """Bytes held, about."""
-        return self.index.nbytes + self.times.nbytes
+        return self.index.nbytes + self.times.nbytes + self.tokens.nbytes
 
     def recency(self, created: NDArray[np.int64], known: NDArray[np.bool_] | None = None) -> FloatArray:
         """Shares of what the scope sees that is older, 0 for the oldest to 1 for the newest.
@@ -184,12 +197,14 @@ class ScopeView:
     def _take_out(self, doomed: Collection[int]) -> list[PlaceInChat]:
         if not doomed:
             return []
+        self._bounded = None
         self._known.difference_update(doomed)
+        self.tokens.drop(doomed)
         row_ids = np.fromiter(doomed, np.int64, len(doomed))
         rows = self.index.rows_of(row_ids)
         kinds, positions = (self.index.attributes[name][rows] for name in ("kind", "position"))
         self.index.remove(row_ids)
-        turns = positions[(kinds == _TURN) & (positions != NOWHERE)].tolist()
+        turns = positions[(kinds == TURN) & (positions != NOWHERE)].tolist()
         # whether it stood in the chat is not told by an attribute; a look too many does no harm
         return [(position, in_chat) for position in turns for in_chat in (True, False)]
 
@@ -233,7 +248,7 @@ class ScopeView:
         if order.is_whole:
             self.index.relink(*order.followers_of(entries.ids))
             return []
-        placed = entries.attributes["position"][entries.attributes["kind"] == _TURN]
+        placed = entries.attributes["position"][entries.attributes["kind"] == TURN]
         return [(position, segment.in_chat) for position in placed.tolist() if position != NOWHERE]
 
     def _close_gaps(self, snapshot: Snapshot, places: Sequence[PlaceInChat]) -> None:
@@ -269,6 +284,7 @@ class ScopeView:
             raise StorageCorruptError(told) from None
 
     def _take(self, entries: Entries) -> None:
+        self._bounded = None
         row_ids = entries.ids.tolist()
         if self._known.isdisjoint(row_ids):
             self.index.add(entries)
@@ -276,6 +292,7 @@ class ScopeView:
             known = np.fromiter((row_id in self._known for row_id in row_ids), np.bool_, len(entries))
             self.index.add(entries.where(~known))
             self.index.update(entries.where(known))
+            self.tokens.drop(row_ids)
         self._known.update(row_ids)
 
     def _note_damage(self, batch: IndexRows) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.memory.abstention import Calibration, evidence_of
-from romaine.memory.candidates import Candidates
+from romaine.memory.candidates import Candidates, Spread
 from romaine.memory.hits import (
     Explanation,
     Found,
@@ -22,15 +22,18 @@ from romaine.memory.hits import (
     without_neighbour,
 )
 from romaine.memory.judging import Judges
+from romaine.memory.late import FIRST, Late, TokenSource, late, lines_of
+from romaine.memory.learned import LEARNED_RANKER
 from romaine.memory.locks import aside
 from romaine.memory.notes import normalised
 from romaine.memory.options import AUTO, Masks, RecallOptions, masks_of, without_hits
 from romaine.memory.query import Query, named_speakers
-from romaine.memory.ranking import DEFAULT_RANKER, Ranking, Signals
+from romaine.memory.ranking import DEFAULT_RANKER, NO_TURN, Ranking, Signals
 from romaine.memory.records import Hit, Kind, Memory
-from romaine.memory.scope_view import ScopeView
+from romaine.memory.scope_view import TURN, ScopeView
 from romaine.memory.storage import Snapshot
 from romaine.memory.stored import TURNS, Wanted
+from romaine.memory.times import TimeScores, time_scores
 from romaine.memory.views import View
 
 _SPARE = 24  # ranked candidates beyond k that are read, for what budget, diversity and doubles take out
@@ -44,14 +47,17 @@ class Search:
     def __init__(
         self,
         judges: Judges,
+        calibration: Calibration,
+        tokens: TokenSource | None,
         view: ScopeView,
         snapshot: Snapshot,
         query: Query,
         options: RecallOptions,
-        calibration: Calibration,
     ) -> None:
         self._calibration = calibration
         self._judges = judges
+        self._tokens = tokens
+        self._late_spread: Spread | None = None
         self._view = view
         self._snapshot = snapshot
         self._query = query
@@ -59,16 +65,18 @@ class Search:
         self._rejected: list[Rejected] = []
         self._without = options.without_sources or frozenset()
         self._sure = calibration.hit.judge(None)
+        self._time: TimeScores | None = None
 
     def run(self) -> Explanation:
         """Finds what fits."""
         options = self._options
         masks = self._asked(self._unshown(masks_of(self._view, options)))
+        self._time = time_scores(self._query.times, self._view.index.attributes, masks.wanted, options.as_of)
         k = max(options.k, 10, self._judges.first if self._judges.reranker else 0)
         candidates = self._view.index.search(
-            self._query, mask=masks.wanted, known=masks.known, k=k, dim=options.dim
+            self._query, mask=masks.wanted, known=masks.known, k=k, dim=options.dim, time=self._time
         )
-        usual, ranking = self._rankings(candidates, masks.known)
+        usual, ranking = self._rankings(candidates, masks.wanted, masks.known)
         evidence, calibration = evidence_of(candidates, usual), self._calibration
         self._sure = calibration.hit.judge(evidence)
         silent = options.min_score == AUTO and not calibration.speaks(evidence)
@@ -121,14 +129,40 @@ class Search:
         return replace(masks, wanted=wanted)
 
     def _rankings(
-        self, candidates: Candidates, known: NDArray[np.bool_] | None = None
+        self,
+        candidates: Candidates,
+        may_lend: NDArray[np.bool_],
+        known: NDArray[np.bool_] | None = None,
     ) -> tuple[Ranking, Ranking]:
-        """The default ranking, which calibrations are fitted to, and the one that decides."""
-        signals = signals_of(self._view, self._query, candidates, known)
+        """The default ranking, which calibrations are fitted to, and the one that decides.
+
+        Args:
+            candidates: What is ranked.
+            may_lend: Whose tokens may count for a turn next to it, bool (rows,).
+            known: As in `signals_of`.
+        """
+        signals = signals_of(self._view, self._query, candidates, known, time=self._time)
         usual = DEFAULT_RANKER.rank(self._query, candidates, signals)
-        if self._judges.ranker is DEFAULT_RANKER or not len(candidates):
+        compared = self._late(candidates, usual, may_lend)
+        if compared is not None:
+            self._late_spread = self._late_spread or compared.spread
+            signals = replace(signals, late=compared.standing(len(candidates), self._late_spread))
+        elif self._judges.ranker is DEFAULT_RANKER or not len(candidates):
             return usual, usual
+        elif self._judges.ranker is LEARNED_RANKER:
+            return usual, LEARNED_RANKER.refine(self._query, candidates, signals, usual)
         return usual, self._judges.rank(self._query, candidates, signals)
+
+    def _late(self, candidates: Candidates, usual: Ranking, may_lend: NDArray[np.bool_]) -> Late | None:
+        """Late interaction with the first candidates; None where there is nothing to compare."""
+        query, index = self._query.tokens, self._view.index
+        if self._tokens is None or query is None or not len(query.ids) or not len(candidates):
+            return None
+        first = usual.best(FIRST)
+        lines = lines_of(index, candidates.rows[first], may_lend)
+        row_ids = np.unique(lines[lines >= 0]).tolist()
+        packed = self._tokens.of_rows(self._snapshot, self._view.tokens, row_ids)
+        return late(query, first, lines, packed)
 
     def _reranked(self, candidates: Candidates, ranking: Ranking) -> Ranking:
         if self._judges.reranker is None:
@@ -274,8 +308,9 @@ class Search:
 
     def _explain(self, masks: Masks) -> None:
         """Ranks what the options took out before the search."""
-        candidates = self._view.index.search(self._query, mask=without_hits(masks), k=_REJECTED)
-        usual, ranking = self._rankings(candidates)
+        left_out = without_hits(masks)
+        candidates = self._view.index.search(self._query, mask=left_out, k=_REJECTED)
+        usual, ranking = self._rankings(candidates, left_out)
         for item in self._read(candidates, ranking, usual, _REJECTED):
             self._reject([item], masks.reason(item.row))
 
@@ -285,7 +320,12 @@ class Search:
 
 
 def signals_of(
-    view: ScopeView, query: Query, candidates: Candidates, known: NDArray[np.bool_] | None
+    view: ScopeView,
+    query: Query,
+    candidates: Candidates,
+    known: NDArray[np.bool_] | None,
+    *,
+    time: TimeScores | None = None,
 ) -> Signals:
     """What a view knows of candidates, as if it had only those rows that are `known`, bool (rows,)."""
     rows, attributes = candidates.rows, view.index.attributes
@@ -298,4 +338,6 @@ def signals_of(
         recency=view.recency(attributes["created"][rows], known),
         pinned=attributes["pinned"][rows],
         cold=attributes["cold"][rows],
+        time=None if time is None else time.of(rows),
+        positions=np.where(attributes["kind"][rows] == TURN, attributes["position"][rows], NO_TURN),
     )

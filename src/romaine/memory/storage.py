@@ -118,8 +118,8 @@ class Snapshot(Contents):
         Args:
             row_id: Beyond which.
             limit: How many at most.
-            doubtful: Only turns that an earlier format of this engine may have embedded with a turn before
-                them that not all who see them see. An engine without such a past has none.
+            doubtful: Only turns that an earlier format of this engine may have embedded with one before them
+                that not all who see them see.
         """
 
     @abstractmethod
@@ -131,8 +131,12 @@ class Snapshot(Contents):
         """Vectors (dim,) of rows; those that have none of that size are left out."""
 
     @abstractmethod
+    def token_vectors(self, row_ids: Collection[int]) -> dict[int, bytes]:
+        """Packed vectors of the tokens of rows; those that have none, or damaged ones, are left out."""
+
+    @abstractmethod
     def has_vectors(self, vectors: RowVectors) -> list[bool]:
-        """Whether each row has these vectors already, as they are kept; its terms are not asked."""
+        """Whether each row has these vectors already, as they are kept; terms and tokens are not asked."""
 
     # --- for an index of what is seen ----------------------------------------------------------------------
 
@@ -239,7 +243,7 @@ class Transaction(Snapshot, NewContents):
 
     @abstractmethod
     def put_vectors(self, vectors: RowVectors) -> None:
-        """Keeps vectors and terms of rows that this transaction has inserted or updated."""
+        """Keeps vectors and terms of rows that this transaction has inserted or updated; tokens if given."""
 
     @abstractmethod
     def copy_vectors(self, row_id: int, copy: int) -> None:
@@ -314,8 +318,7 @@ class Storage(ABC):
             dim: Components of a vector that are searched first.
             progress: Told how many rows have been taken in, of how many.
 
-        Returns:
-            How many rows were taken in.
+        Returns: How many rows were taken in.
 
         Raises:
             OptionError: If it cannot.
@@ -332,13 +335,10 @@ class Storage(ABC):
 
     @abstractmethod
     def erase_deleted(self, patience: float) -> bool:
-        """Removes what was deleted from wherever it may still stand, such as a log.
+        """Removes what was deleted from wherever it may still stand, such as a log; tells whether it is all.
 
         Args:
             patience: Seconds to wait for those who still read or write.
-
-        Returns:
-            Whether nothing is left.
         """
 
     @abstractmethod

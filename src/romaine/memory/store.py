@@ -28,11 +28,15 @@ from romaine.memory.language import Analyzer
 from romaine.memory.sqlite import SqliteStorage
 from romaine.memory.storage import Snapshot, Storage, Transaction
 from romaine.memory.stored import StoredMemory
+from romaine.memory.token_codec import LateInteraction, check_tokens, chosen
 from romaine.memory.views import View
 from romaine.memory.wording import check_reader, check_writer, choose_analyzer, wording
 
 COPYING = "copying"
 """The setting of a storage that memories are being copied into; how far that has come."""
+
+LATE_INTERACTION = "late_interaction"
+"""The setting that says what is done with vectors of tokens, where somebody has said so."""
 
 _SCHEMES = ("postgresql://", "postgres://")
 _PAUSES = (0.02, 0.1, 0.5)  # seconds before a write that others were in the way of is done again
@@ -79,6 +83,7 @@ class Store:
         embedder: Whose vectors it holds, at any dim.
         vector_format: How vectors of a new file are kept; an old file keeps its own. None for float32.
         analyzer: What makes its terms; None for the file's own.
+        late_interaction: What is done with vectors of tokens from now on; None for the file's own.
 
     Attributes:
         analyzer: What makes its terms.
@@ -94,6 +99,7 @@ class Store:
         *,
         vector_format: VectorFormat | None = None,
         analyzer: Analyzer | str | None = None,
+        late_interaction: LateInteraction | None = None,
     ) -> None:
         self.storage = storage
         self.bound = Bound.to(embedder)
@@ -103,12 +109,17 @@ class Store:
             self.analyzer = choose_analyzer(
                 analyzer, snapshot.setting, name=storage.name, read_only=storage.read_only
             )
-        self.vector_format = self._claimed(vector_format or VectorFormat.FLOAT32)
+        check_tokens(late_interaction, embedder, self.bound.name)
+        self.vector_format = self._claimed(vector_format or VectorFormat.FLOAT32, late_interaction)
 
     @property
     def embedder(self) -> MemoryEmbedder:
         """Whose vectors the file holds."""
         return self.bound.embedder
+
+    def late_interaction(self, bound: Bound) -> LateInteraction:
+        """What is done with vectors of tokens while the file is of an embedder."""
+        return chosen(self._late_interaction, bound.embedder)
 
     def write(self, apply: Apply[Result], *users: str, hint: Hint | None = None) -> Result:
         """Does one write: all of it or nothing; durable when it returns.
@@ -137,7 +148,8 @@ class Store:
         drafts: Sequence[Draft] = ()
         for attempt in range(_ATTEMPTS + 1):
             bound = self.bound
-            encoder = encoders.setdefault(bound, Encoder(bound.embedder))
+            keeps_tokens = self.late_interaction(bound) is LateInteraction.STORED
+            encoder = encoders.setdefault(bound, Encoder(bound.embedder, keeps_tokens=keeps_tokens))
             encoder.patience = None if attempt == _ATTEMPTS else encoder.patience
             try:
                 if hint is not None:
@@ -189,16 +201,21 @@ class Store:
         with self.switching:  # a switch under way: the file is of the new one before we know
             return self.bound is not bound
 
-    def _claimed(self, wanted: VectorFormat) -> VectorFormat:
+    def _claimed(self, wanted: VectorFormat, late: LateInteraction | None) -> VectorFormat:
         """Notes in a new file whose vectors it holds; checks it in an old one. Returns how they are kept."""
         with self.storage.read() as snapshot:
             claimed, model = snapshot.setting("embedder"), snapshot.setting("model")
-        if (claimed != self.bound.fingerprint or model is None) and not self.storage.read_only:
+            is_noted = late in (None, snapshot.setting(LATE_INTERACTION))
+        is_ours = claimed == self.bound.fingerprint and model is not None and is_noted
+        if not is_ours and not self.storage.read_only:
             with self.storage.write() as transaction:
                 self._note_embedder(transaction, wanted)
+                if late is not None and transaction.setting("embedder") == self.bound.fingerprint:
+                    transaction.set(LATE_INTERACTION, late.value)
         with self.storage.read() as snapshot:
             self.check_embedder(snapshot, self.bound)
             stored = snapshot.setting("vector_format") or wanted.value
+            self._late_interaction = late or snapshot.setting(LATE_INTERACTION)
         try:
             return VectorFormat(stored)
         except ValueError:

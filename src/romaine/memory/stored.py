@@ -218,6 +218,7 @@ class RowVectors:
         contexts: Those of each with the turn before it, float32 (n, dim).
         previous: Root of that turn, or None, n of them.
         terms: n of them.
+        tokens: Vectors of their tokens as `token_codec` packs them, n of them, or None to keep none.
     """
 
     row_ids: Sequence[int]
@@ -225,6 +226,7 @@ class RowVectors:
     contexts: FloatArray
     previous: Sequence[int | None]
     terms: Sequence[TermIds]
+    tokens: Sequence[bytes] | None = None
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ class ModelCard:
         full_dim: Components of the model's own vectors.
         dims: Matryoshka dimensions it was trained for, ascending, full_dim included.
         max_tokens: Its window in tokens, special tokens counted, or None if there is none.
+        token_dim: Components of the vector that it gives for each token, or None if it gives none.
         pooling: How token states become one vector.
         layer_norm: Whether vectors are layer-normalised before slicing.
         unit_output: Whether its ONNX files give unit vectors, so that other programs need not normalise them.
@@ -77,6 +78,7 @@ class ModelCard:
     full_dim: int
     dims: tuple[int, ...]
     max_tokens: int | None = None
+    token_dim: int | None = None
     pooling: Pooling = Pooling.MEAN
     layer_norm: bool = False
     unit_output: bool = False

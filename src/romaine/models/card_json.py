@@ -6,7 +6,7 @@ dataclass's defaults. A key this version does not know is left alone, so that a 
     {
       "schema": 1,
       "id": "little-gem", "kind": "static", "full_dim": 256, "dims": [32, 64, 128, 256],
-      "max_tokens": null, "pooling": "mean", "layer_norm": false, "unit_output": false,
+      "max_tokens": null, "token_dim": null, "pooling": "mean", "layer_norm": false, "unit_output": false,
       "prompts": {"query": "", "document": ""},
       "files": {"weights": "model.safetensors", "tokenizer": "tokenizer.json"},
       "backends": ["static"], "int8_holds": false, "size": 7900000, "license": "Apache-2.0",
@@ -92,6 +92,7 @@ def _problems(card: ModelCard) -> Iterator[str]:
     """What the types of the fields do not say."""
     for name, least in (
         ("max_tokens", card.max_tokens or 0),
+        ("token_dim", card.token_dim or 0),
         ("size", card.size),
         ("dims", card.dims[0] - 1),
     ):

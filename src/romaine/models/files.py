@@ -20,9 +20,11 @@ _SMALL_FILES = frozenset(
     {
         "added_tokens.json",
         "config.json",
+        "artifact.metadata",
         "config_sentence_transformers.json",
         "model.safetensors.index.json",
         "modules.json",
+        "onnx_config.json",
         "romaine.json",
         "sentence_bert_config.json",
         "special_tokens_map.json",

@@ -11,6 +11,7 @@ from romaine.arrays import Pooling
 from romaine.errors import ModelFormatError
 from romaine.models.card import ModelCard, Prompts
 from romaine.models.card_json import CARD_FILE, card_from_json
+from romaine.models.late_layout import late_layout
 from romaine.models.matching import Match
 from romaine.models.soundness import read_header
 from romaine.models.tree import FileTree, join
@@ -60,7 +61,8 @@ def card_from_files(model_id: str, tree: FileTree, match: Match, *, backend_pool
         card = card_from_json(tree.json(match.paths["card"]), source=str(tree.folder / CARD_FILE))
         return replace(card, bundled=False)  # only the wheel's own files are, whatever a folder says
     is_static = "static" in match.layout.backends
-    full_dim = _full_dim(tree, match, is_static=is_static)
+    late = late_layout(tree) if match.layout.backends == ("onnx",) else None
+    full_dim = _full_dim(tree, match, is_static=is_static) if late is None else late.token_dim
     model_type = str(tree.config.get("model_type", ""))
     static_kind = "SSE" if match.layout.name == "SSE" else "static"
     return ModelCard(
@@ -68,9 +70,10 @@ def card_from_files(model_id: str, tree: FileTree, match: Match, *, backend_pool
         kind=static_kind if is_static else _KINDS.get(model_type, model_type or match.layout.name),
         full_dim=full_dim,
         dims=_dims(tree, full_dim),
-        max_tokens=None if is_static else _max_tokens(tree, match),
+        max_tokens=None if is_static else (late and late.max_tokens) or _max_tokens(tree, match),
+        token_dim=None if late is None else late.token_dim,
         pooling=Pooling.MEAN if is_static else _pooling(tree, any_kind=backend_pools),
-        prompts=_prompts(tree),
+        prompts=_prompts(tree) if late is None else late.prompts,
         files=match.paths,
         backends=match.layout.backends,
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from romaine.models.card_json import CARD_FILE
+from romaine.models.late_layout import COLBERT_CONFIG, ONNX_CONFIG, late_layout
 from romaine.models.tree import FileTree
 
 PICKLE_SUFFIXES = (".pt", ".bin", ".pkl", ".pickle", ".pth", ".ckpt", ".joblib", ".dill")
@@ -87,7 +88,13 @@ def _is_plain_transformer(tree: FileTree) -> bool:
 def _may_have_onnx(tree: FileTree) -> bool:
     # A dense layer after the pooling is not in an ONNX file of the transformer alone, unless the file was
     # exported whole, which a card beside it says.
-    return CARD_FILE in tree.paths or not tree.modules or _is_plain_transformer(tree)
+    # Where a dense layer follows the tokens' states themselves, it is done here if the file has none.
+    return (
+        CARD_FILE in tree.paths
+        or not tree.modules
+        or _is_plain_transformer(tree)
+        or late_layout(tree) is not None
+    )
 
 
 _TOKENIZER = tuple(f"{folder}tokenizer.json" for folder in ("{module}", "", "onnx/", "0_Transformer/"))
@@ -118,6 +125,8 @@ _DETAILS: Candidates = {
     "modules": ("modules.json",),
     "pooling": ("1_Pooling/config.json",),
     "prompts": ("config_sentence_transformers.json",),
+    "onnx_config": (ONNX_CONFIG,),
+    "colbert_config": (COLBERT_CONFIG,),
     "card": (CARD_FILE,),
 }
 _PLAIN: Candidates = {"weights": ("model.safetensors",), "tokenizer": ("tokenizer.json",)}

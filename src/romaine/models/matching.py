@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from romaine.models.late_layout import late_layout
 from romaine.models.layouts import LAYOUTS, Layout, is_pickle
 from romaine.models.tree import FileTree, join
 
@@ -73,7 +74,7 @@ def _match(layout: Layout, tree: FileTree, known: Mapping[str, str]) -> Match:
     missing = [use for use in layout.required if use not in paths]
     if layout.any_of and not any(use in paths for use in layout.any_of):
         missing.append(next(iter(layout.any_of)))
-    if "sentence-transformers" in layout.backends:
+    if "sentence-transformers" in layout.backends or (layout.backends == ("onnx",) and late_layout(tree)):
         paths.update(_module_files(tree))
     shards = dict(_shards(tree, paths.get("weights", "")))
     missing += [use for use, path in shards.items() if path not in tree.paths]

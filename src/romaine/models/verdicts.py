@@ -76,6 +76,8 @@ def verdict_key(local: LocalModel, backend: str) -> str:
         **{name: getattr(card, name) for name in _SETTINGS},
         "int8_ranges": dict(card.int8_ranges),
     }
+    if card.token_dim is not None:
+        parts["token_dim"] = card.token_dim
     if others := sorted({*card.languages} - {"en"}):
         parts["languages"] = others  # English is looked at whatever the card says
     return sha256_of_json(parts)

@@ -22,7 +22,7 @@ from romaine.server.memory import router as memory_router
 from romaine.server.models import Models
 from romaine.server.page import router as page_router
 from romaine.server.page.entering import Entry
-from romaine.server.settings import ServerSettings
+from romaine.server.settings import LOCAL_ORIGIN, LOCAL_PAGES, ServerSettings
 
 
 def create_app(settings: ServerSettings, *, entry: Entry | None = None) -> FastAPI:
@@ -82,6 +82,8 @@ def create_app(settings: ServerSettings, *, entry: Entry | None = None) -> FastA
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors,
+            allow_origin_regex=LOCAL_ORIGIN if LOCAL_PAGES in settings.cors else None,
+            allow_private_network=True,  # a page from the web asks for leave to call this machine
             allow_methods=["*"],
             allow_headers=["*"],
             expose_headers=[

@@ -118,7 +118,7 @@ class Gate:
             raise HTTPException(400, "the Host header is another's; name it with --hosts if it is ours")
         if b"origin" in headers:
             origin = headers[b"origin"].decode("latin-1")
-            if origin not in self._settings.cors and origin.partition("://")[2] != host:
+            if not self._settings.lets_in(origin) and origin.partition("://")[2] != host:
                 raise HTTPException(403, "pages of this Origin may not call; name it with --cors if they may")
         if self._at_work > self._settings.max_requests:
             raise TooBusyError(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,6 +23,12 @@ from romaine.errors import OptionError
 
 CONFIG_VARIABLE = "ROMAINE_CONFIG"
 """Names the TOML file."""
+
+LOCAL_PAGES = "localhost"
+"""Stands among origins for every page that a program on the browser's own machine serves."""
+
+LOCAL_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
+"""What such a page's origin looks like."""
 
 
 def _split(value: Any) -> Any:
@@ -85,7 +92,11 @@ class ServerSettings(BaseSettings):
 
     keys: Path | None = Field(None, description="The file of keys, as `romaine keys make` writes it.")
     insecure: bool = Field(False, description="Serve a public address without keys.")
-    cors: Names = Field((), description="Origins whose pages may call, e.g. https://risuai.xyz.")
+    cors: Names = Field(
+        (),
+        description="Origins whose pages may call, e.g. https://risuai.xyz; localhost for all pages of this"
+        " machine, null for sandboxed pages, which needs keys.",
+    )
     hosts: Names = Field((), description="Host names served besides the address itself, e.g. my.example.org.")
     rate: int | None = Field(None, ge=1, description="Requests a minute that one key may make.")
 
@@ -142,16 +153,27 @@ class ServerSettings(BaseSettings):
         except ValueError:
             return True
 
+    def lets_in(self, origin: str) -> bool:
+        """Whether pages of an origin may call."""
+        is_local = LOCAL_PAGES in self.cors and re.fullmatch(LOCAL_ORIGIN, origin) is not None
+        return is_local or origin in self.cors
+
     def check(self) -> None:
         """Checks what does not fit together.
 
         Raises:
-            OptionError: If a public address would be served without keys, a name twice or no model.
+            OptionError: If a public address or sandboxed pages would be served without keys, a name twice
+                or no model.
         """
         if self.is_public and self.keys is None and not self.insecure:
             raise OptionError(
                 f"host={self.host!r} can be reached by others and no keys are set: make one with"
                 " `romaine keys make --keys FILE --user NAME` and pass --keys FILE, or pass --insecure"
+            )
+        if "null" in self.cors and self.keys is None:
+            raise OptionError(
+                "cors=null lets in every page that puts itself in a sandbox, and no keys are set: make one"
+                " with `romaine keys make --keys FILE --user NAME` and pass --keys FILE"
             )
         if len(self.sources) != len(self.models) or not self.models:
             raise OptionError(f"models={list(self.models)} must be names, each once, and one at least")

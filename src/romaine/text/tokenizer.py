@@ -10,8 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tokenizers
+from numpy.typing import NDArray
 
+from romaine.arrays import FloatArray
 from romaine.errors import ModelFormatError, one_line
 from romaine.text.batching import batches
 from romaine.text.chunks import AsciiWordPiece, ChunkTokenizer, is_bert, splits_at_spaces
@@ -19,6 +22,7 @@ from romaine.text.familiar import Familiar
 from romaine.text.growth import check_growth
 from romaine.text.pieces import Pieces, Truncate
 from romaine.text.ragged import Ragged
+from romaine.text.rarity import rarities
 from romaine.text.windows import split, wrap
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -66,15 +70,22 @@ class Tokenizer:
         return None if found is None else int(found)
 
     @classmethod
-    def from_file(cls, path: str | Path) -> Tokenizer:
+    def from_file(cls, path: str | Path, *, markers: Sequence[str] = ()) -> Tokenizer:
         """Reads a `tokenizer.json`.
+
+        Args:
+            path: The file.
+            markers: What is one token wherever it stands, if the vocabulary has it at all.
 
         Raises:
             ModelFormatError: If the file is missing or damaged, or may make texts grow without bound.
         """
         check_growth(Path(path))
         with _rust_errors(f"{path} is not a readable tokenizer.json", "Download the model's files again."):
-            return cls(tokenizers.Tokenizer.from_file(str(path)))
+            rust = tokenizers.Tokenizer.from_file(str(path))
+            known = [marker for marker in markers if rust.token_to_id(marker) is not None]
+            rust.add_tokens([tokenizers.AddedToken(marker, normalized=False) for marker in known])
+            return cls(rust)
 
     def encode(self, texts: Sequence[str], *, add_special_tokens: bool = True) -> Ragged:
         """Tokenises texts.
@@ -90,6 +101,17 @@ class Tokenizer:
         tokens = self._encode_plain(texts)
         return wrap(tokens, self.prefix, self.suffix) if add_special_tokens else tokens
 
+    def encode_with_ends(self, texts: Sequence[str]) -> tuple[Ragged, NDArray[np.int64]]:
+        """Tokenises texts without special tokens, and tells where in its text each token ends.
+
+        Returns:
+            The tokens, and for each the number of characters of its text up to its end, int64 (tokens,).
+        """
+        with _rust_errors("the tokenizer cannot encode a text", "Use the tokenizer of this very model."):
+            encodings = self._rust.encode_batch(_without_surrogates(texts), add_special_tokens=False)
+        ends = [end for encoding in encodings for _, end in encoding.offsets]
+        return Ragged.from_lists([encoding.ids for encoding in encodings]), np.array(ends, dtype=np.int64)
+
     def split(self, texts: Sequence[str], *, max_tokens: int | None, truncate: Truncate) -> Pieces:
         """Cuts texts to a window, each piece in the special tokens; see `romaine.text.windows.split`."""
         tokens = self._encode_plain(texts)
@@ -103,6 +125,11 @@ class Tokenizer:
     def unfamiliar(self, texts: Sequence[str]) -> tuple[int, int]:
         """Returns how many tokens are unknown or a letter alone, and how many there are but for signs."""
         return self._familiar.count(self._encode_plain(texts).ids.tolist())
+
+    @cached_property
+    def rarity(self) -> FloatArray:
+        """How much each token says, by how rare it is, float32 (vocab_size,); see `romaine.text.rarity`."""
+        return rarities(self._rust.get_vocab(with_added_tokens=False), self.vocab_size)
 
     @cached_property
     def _familiar(self) -> Familiar:
@@ -125,10 +152,13 @@ class Tokenizer:
 
     def _encode_exactly(self, texts: Sequence[str]) -> list[list[int]]:
         """What the tokenizer itself says, without special tokens."""
-        whole = [text if text.isascii() else _SURROGATE.sub("\ufffd", text) for text in texts]
         # "fast" leaves out character offsets, which nothing here needs: a third of the time on long texts
-        encodings = self._rust.encode_batch_fast(whole, add_special_tokens=False)
+        encodings = self._rust.encode_batch_fast(_without_surrogates(texts), add_special_tokens=False)
         return [encoding.ids for encoding in encodings]
+
+
+def _without_surrogates(texts: Sequence[str]) -> list[str]:
+    return [text if text.isascii() else _SURROGATE.sub("\ufffd", text) for text in texts]
 
 
 @contextmanager

@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from romaine.deserialise import Tagged, deserialise
 from romaine.errors import InputFileError
+from romaine.train.encoder.distil_recipe import DistilRecipe
+from romaine.train.encoder.recipe import EncoderRecipe
 from romaine.train.objectives import TASKS, Task
+from romaine.train.ranker_recipe import RankerRecipe
 from romaine.train.recipe import Recipe
 
 if sys.version_info >= (3, 11):
@@ -26,6 +30,21 @@ def read_recipe(path: str | Path) -> Recipe:
         As `parse_recipe`; InputFileError also if the file is missing.
     """
     return parse_recipe(recipe_source(path), where=str(path))
+
+
+def read_encoder_recipe(path: str | Path) -> EncoderRecipe:
+    """Reads a recipe of `romaine train encoder`; as `read_recipe` otherwise."""
+    return deserialise(EncoderRecipe, _toml(recipe_source(path), str(path)), where=str(path))
+
+
+def read_distil_recipe(path: str | Path) -> DistilRecipe:
+    """Reads a recipe of `romaine train distill`; as `read_recipe` otherwise."""
+    return deserialise(DistilRecipe, _toml(recipe_source(path), str(path)), where=str(path))
+
+
+def read_ranker_recipe(path: str | Path) -> RankerRecipe:
+    """Reads a recipe of `romaine train ranker`; as `read_recipe` otherwise."""
+    return deserialise(RankerRecipe, _toml(recipe_source(path), str(path)), where=str(path))
 
 
 def recipe_source(path: str | Path) -> str:
@@ -58,8 +77,11 @@ def parse_recipe(source: str, *, where: str = "recipe") -> Recipe:
         InputFileError: If it is not TOML.
         OptionError: If a key is unknown or missing, or a value impossible.
     """
+    return deserialise(Recipe, _toml(source, where), where=where, unions={Task: Tagged(_LOSS, TASKS)})
+
+
+def _toml(source: str, where: str) -> dict[str, Any]:
     try:
-        values = tomllib.loads(source)
+        return tomllib.loads(source)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputFileError(f"{where} is not TOML: {error}") from None
-    return deserialise(Recipe, values, where=where, unions={Task: Tagged(_LOSS, TASKS)})

@@ -18,6 +18,7 @@ METADATA_MAX_TOKENS = "romaine.max_tokens"
 _MOST_DIGITS = 15  # more than any window has, and what int64 holds
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 _POOLED_NAMES = ("sentence_embedding", "sentence_embeddings", "embedding", "embeddings")
+_TOKENS_NAME = "token_embeddings"
 _DTYPES: Mapping[str, type[np.generic]] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
 
@@ -27,17 +28,22 @@ class Contract:
 
     Attributes:
         dtypes: Type of each of its inputs, by name.
-        output: Name of the output that is read.
-        pooled: Whether that holds one vector a text, rather than token states.
+        pooled: Name of the output with one vector a text, or None.
+        states: Name of the output with a vector for each token, or None where that is not read.
         batch: Rows it was fixed to, or None.
         length: Tokens it was fixed to, or None.
     """
 
     dtypes: Mapping[str, type[np.generic]]
-    output: str
-    pooled: bool
+    pooled: str | None
+    states: str | None
     batch: int | None
     length: int | None
+
+    @property
+    def outputs(self) -> list[str]:
+        """The outputs that are read."""
+        return [name for name in (self.pooled, self.states) if name is not None]
 
     def feeds(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """The graph's inputs for one batch: token ids and 1 where there is one, both (n, length)."""
@@ -46,8 +52,12 @@ class Contract:
         return {name: given[name].astype(dtype, copy=False) for name, dtype in self.dtypes.items()}
 
 
-def read_contract(session: ort.InferenceSession) -> Contract:
+def read_contract(session: ort.InferenceSession, *, with_tokens: bool = False) -> Contract:
     """Reads what a graph takes and gives.
+
+    Args:
+        session: The graph.
+        with_tokens: Whether the vectors of tokens are wanted, beside or in place of one of the text.
 
     Raises:
         ModelFormatError: If it needs what text does not give, or gives no vectors.
@@ -61,13 +71,13 @@ def read_contract(session: ort.InferenceSession) -> Contract:
             f"the graph's inputs cannot be made of text: {', '.join(unknown or odd) or 'no input_ids'}."
             f" It takes: {listed}. Allowed: {', '.join(_INPUTS)}, int64 or int32, with input_ids."
         )
-    output, pooled = _choose_output(session)
+    pooled, states = _choose_outputs(session, with_tokens=with_tokens)
     shape = next(item for item in inputs if item.name == "input_ids").shape
     if len(shape) != 2:
         raise ModelFormatError(f"input_ids has shape {list(shape)}; (texts, tokens) is needed")
     batch, length = (size if isinstance(size, int) and size > 0 else None for size in shape)
     dtypes = {item.name: _DTYPES[item.type] for item in inputs}
-    return Contract(dtypes=dtypes, output=output, pooled=pooled, batch=batch, length=length)
+    return Contract(dtypes=dtypes, pooled=pooled, states=states, batch=batch, length=length)
 
 
 def metadata_int(session: ort.InferenceSession, key: str) -> int | None:
@@ -76,17 +86,28 @@ def metadata_int(session: ort.InferenceSession, key: str) -> int | None:
     return int(value) or None if value.isdecimal() and len(value) <= _MOST_DIGITS else None
 
 
-def _choose_output(session: ort.InferenceSession) -> tuple[str, bool]:
-    """A named sentence embedding, else the first that holds token states, else the first of two axes."""
+def _choose_outputs(session: ort.InferenceSession, *, with_tokens: bool) -> tuple[str | None, str | None]:
+    """A named sentence embedding, else the first that holds token states, else the first of two axes.
+
+    With tokens, those called `token_embeddings`, else the first there are, and a named sentence embedding
+    where there is one.
+    """
     outputs = {item.name: len(item.shape) for item in session.get_outputs() if item.type != "tensor(string)"}
-    for name in _POOLED_NAMES:
-        if outputs.get(name) == 2:
-            return name, True
-    for axes, pooled in ((3, False), (2, True)):
-        for name, count in outputs.items():
-            if count == axes:
-                return name, pooled
-    raise ModelFormatError(
-        f"the graph gives no vectors: its outputs have {outputs} axes by name; one of (texts, dim) or of"
-        " (texts, tokens, dim) is needed"
-    )
+    pooled = next((name for name in _POOLED_NAMES if outputs.get(name) == 2), None)
+    states = [name for name, axes in outputs.items() if axes == 3]
+    if with_tokens and states:
+        return pooled, _TOKENS_NAME if _TOKENS_NAME in states else states[0]
+    if pooled is not None and not with_tokens:
+        return pooled, None
+    if states:
+        return None, states[0]
+    pooled = next((name for name, axes in outputs.items() if axes == 2), None)
+    if pooled is None or with_tokens:
+        needed = (
+            "one of (texts, tokens, dim)" if with_tokens else "one of (texts, dim) or of (texts, tokens, dim)"
+        )
+        raise ModelFormatError(
+            f"the graph gives no vectors{' of tokens' if with_tokens else ''}: its outputs have {outputs}"
+            f" axes by name; {needed} is needed"
+        )
+    return pooled, None

@@ -13,7 +13,8 @@ from romaine.embedder import Embedder
 from romaine.errors import OptionError
 
 if TYPE_CHECKING:
-    from romaine.evaluate.report import Cell
+    from romaine.evaluate.memory import MemoryReport
+    from romaine.evaluate.report import Cell, Table
     from romaine.evaluate.separation import Separation
     from romaine.formats.locomo import Conversation
 
@@ -21,8 +22,13 @@ _NOTE = (
     "Answers from: the cosine that best parts the turns that answer a question, of which it keeps that share,"
     " from the others of the chat, of which it drops that share."
 )
-NoFiles = Annotated[list[Path] | None, typer.Argument(help="LoCoMo or REALTALK files.", show_default=False)]
-Files = Annotated[list[Path], typer.Argument(help="LoCoMo or REALTALK files.", show_default=False)]
+_FILES = "LoCoMo or REALTALK files, or .jsonl(.gz) lines of chats with evidence."
+NoFiles = Annotated[list[Path] | None, typer.Argument(help=_FILES, show_default=False)]
+Files = Annotated[list[Path], typer.Argument(help=_FILES, show_default=False)]
+Sources = Annotated[
+    list[str] | None,
+    typer.Option("--source", help="Of lines of chats only those of this source. Repeatable."),
+]
 
 
 def memory(
@@ -32,6 +38,7 @@ def memory(
     probes: Annotated[
         str | None, typer.Option("--probes", help="In place of files the built-in chats: en, ko, ja, ...")
     ] = None,
+    sources: Sources = None,
     dim: options.Dim = None,
     mode: Annotated[
         str,
@@ -48,7 +55,7 @@ def memory(
     chosen = Mode.parse(mode)
     if bool(files) == (probes is not None):
         raise OptionError("give either files or --probes LANGUAGE")
-    chats = conversations_of(files or _probe_chats(probes or ""))
+    chats = conversations_of(files or _probe_chats(probes or ""), sources=sources or ())
     embedder = measured.embedder()
     found = evaluate_memory(chats, embedder=embedder, dim=dim, mode=chosen)
     figures: tuple[tuple[Cell, ...], ...] = (
@@ -56,6 +63,8 @@ def memory(
         ("hit@1", found.hit_at_1),
         *((f"recall@{k}", value) for k, value in found.recall.items()),
         ("mrr@10", found.mrr_at_10),
+        ("hit@10", found.hit_at_10),
+        ("recall_all@10", found.all_at_10),
         ("queries/s", f"{found.queries_per_second:,.0f}"),
         ("index MB", f"{found.index_bytes / 1e6:.1f}"),
     )
@@ -76,7 +85,10 @@ def memory(
                 "Conversations": str(found.conversations),
                 "Questions": f"{found.questions:,}",
             },
-            tables=(Table(title=title, columns=("", "value"), rows=figures, note=_NOTE if turns else ""),),
+            tables=(
+                Table(title=title, columns=("", "value"), rows=figures, note=_NOTE if turns else ""),
+                *_by_category(found),
+            ),
             separations=(
                 *((turns,) if turns else ()),
                 *(_separations(chats, embedder) if answer.out and found.conversations > 1 else ()),
@@ -84,6 +96,17 @@ def memory(
         ),
         found.to_json() | ({"turns": turns.to_json()} if turns else {}),
     )
+
+
+def _by_category(found: MemoryReport) -> tuple[Table, ...]:
+    from romaine.evaluate.report import Table
+
+    rows = tuple(
+        (name, f.questions, f.recall[5], f.recall[10], f.hit_at_10, f.all_at_10)
+        for name, f in found.categories.items()
+    )
+    columns = ("category", "questions", "recall@5", "recall@10", "hit@10", "recall_all@10")
+    return (Table(title="by category", columns=columns, rows=rows),) if rows else ()
 
 
 def _probe_chats(language: str) -> tuple[Conversation, ...]:

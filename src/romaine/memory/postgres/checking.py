@@ -11,14 +11,16 @@ import psycopg
 
 from romaine.memory.codec import content_checksum
 from romaine.memory.damage import damage_of
-from romaine.memory.postgres.rows import COLUMNS
+from romaine.memory.postgres.rows import COLUMNS, TOKENS
 from romaine.memory.postgres.session import BoundSession
 from romaine.memory.records import Memory
 from romaine.memory.stored import Damage, Findings
 from romaine.memory.terms import TermIds
 
-_ALL = f"""SELECT {COLUMNS}, m.checksum, v.vector, v.context, v.terms, v.checksum, v.previous
-    FROM memory m LEFT JOIN space s ON s.no = m.space LEFT JOIN vector v ON v.no = m.no ORDER BY m.no"""  # noqa: S608
+_ALL = f"""SELECT {COLUMNS}, m.checksum, v.vector, v.context, v.terms, v.checksum, v.previous,
+        t.tokens, t.checksum
+    FROM memory m LEFT JOIN space s ON s.no = m.space LEFT JOIN vector v ON v.no = m.no {TOKENS}
+    ORDER BY m.no"""  # noqa: S608
 _SEALED = {
     "space": ("no, user_name, chat, next_position", "a chat"),
     "branch": ("no, space, character, parent, at, change", "a fork"),
@@ -68,9 +70,10 @@ def _problems(session: BoundSession) -> Iterator[str]:
 def _damaged(
     session: BoundSession, vector_size: int, terms_of: Callable[[Memory], TermIds]
 ) -> Iterator[Damage]:
-    for *values, sealed, vector, context, terms, checksum, previous in session.stream(_ALL):
+    for *row, tokens, token_seal in session.stream(_ALL):
+        *values, sealed, vector, context, terms, checksum, previous = row
         packed = None if terms is None else terms.tobytes()
         vectors = (vector, context, packed, checksum, previous)
-        damage = damage_of(values, sealed, vectors, vector_size, terms_of)
+        damage = damage_of(values, sealed, vectors, (tokens, token_seal), vector_size, terms_of)
         if damage is not None:
             yield damage

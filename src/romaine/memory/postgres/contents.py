@@ -11,12 +11,14 @@ from romaine.memory.codec import (
     content_checksum,
     decode_optional,
     decode_text,
+    token_checksum,
     vector_checksum,
 )
 from romaine.memory.contents import Contents, NewContents, PackedRow, UserContents
 from romaine.memory.postgres.rows import (
     COLUMNS,
     INSERT,
+    TOKENS,
     HalfVector,
     optional_bytes,
     owner_of,
@@ -38,8 +40,9 @@ _SUPERSEDED = f"""SELECT space, old_root, new_root FROM supersession
     WHERE space IN {_OF_USER} ORDER BY space, old_root, new_root"""  # noqa: S608
 _FIGURES = f"""SELECT coalesce((SELECT version FROM account WHERE owner = %(owner)s::uuid), 0),
     (SELECT count(*) FROM memory WHERE space IN {_OF_USER})"""  # noqa: S608
-_PACKED = f"""SELECT {COLUMNS}, m.checksum, v.vector, v.context, v.terms, v.checksum, v.previous
-    FROM memory m JOIN space s ON s.no = m.space LEFT JOIN vector v ON v.no = m.no
+_PACKED = f"""SELECT {COLUMNS}, m.checksum, v.vector, v.context, v.terms, v.checksum, v.previous,
+        t.tokens, t.checksum
+    FROM memory m JOIN space s ON s.no = m.space LEFT JOIN vector v ON v.no = m.no {TOKENS}
     WHERE m.space IN {_OF_USER} AND m.no > %(after)s ORDER BY m.no"""  # noqa: S608
 
 _PUT_SPACE = """INSERT INTO space (no, owner, user_name, chat, next_position, changed, checksum)
@@ -53,6 +56,13 @@ _PUT_VECTORS = """INSERT INTO vector (no, owner, vector, context, terms, checksu
     SELECT p.no, %s::uuid, p.vector, p.context, p.terms::integer[], p.checksum, %s, p.previous
     FROM unnest(%s::bigint[], %b, %b, %s::text[], %s::bigint[], %s::bigint[])
         AS p (no, vector, context, terms, checksum, previous)"""
+_PUT_TOKENS = {
+    table: f"""INSERT INTO {table} (no, owner, tokens, of_vectors, checksum)
+        SELECT v.no, v.owner, p.tokens, v.checksum, p.checksum
+        FROM unnest(%s::bigint[], %b, %s::bigint[]) AS p (no, tokens, checksum)
+        JOIN {of} v ON v.no = p.no"""  # noqa: S608
+    for table, of in (("token", "vector"), ("next_token", "next_vector"))
+}
 # numbers that were given elsewhere are not to be given again
 _GIVEN = """SELECT setval('memory_no', greatest(nextval('memory_no'), %s))"""
 _NUMBERED = """SELECT setval(pg_get_serial_sequence('space', 'no'), (SELECT max(no) FROM space)),
@@ -102,10 +112,8 @@ class PostgresContents(Contents):
         )
 
     def packed_rows(self, user: str, row_id: int = 0) -> Iterator[PackedRow]:
-        for *values, seal, vector, context, terms, checksum, previous in self.session.stream(
-            _PACKED, {"owner": owner_of(user), "after": row_id}
-        ):
-            packed = packed_row(values, seal, vector, context, terms, checksum, previous)
+        for row in self.session.stream(_PACKED, {"owner": owner_of(user), "after": row_id}):
+            packed = packed_row(row[:-8], *row[-8:])
             portable = _format(self.session).to_portable
             yield replace(packed, vector=portable(packed.vector), context=portable(packed.context))
 
@@ -154,19 +162,28 @@ class NewPostgresContents(NewContents):
             values.append((*given, version, seal, owner))
         self.session.do(INSERT, [list(column) for column in zip(*values, strict=True)])
         kept = _format(self.session)
-        vectors = []
+        vectors, tokens = [], []
         for packed in rows:
             both = kept.from_portable(packed.vector), kept.from_portable(packed.context)
             checksum = vector_checksum(*both, packed.previous)
             sent = both if kept is not VectorFormat.HALFVEC else map(HalfVector, both)
             vectors.append((packed.row.row_id, *sent, to_array(packed.terms), checksum, packed.previous))
+            if packed.tokens is not None:
+                tokens.append((packed.row.row_id, packed.tokens, token_checksum(packed.tokens, checksum)))
         columns = [list(column) for column in zip(*vectors, strict=True)]
         self.session.do(_PUT_VECTORS, [owner, version, *columns])
+        put_tokens(self.session, "token", tokens)
         self.session.do(_GIVEN, (max(packed.row.row_id for packed in rows),))
 
     def drop_user(self, user: str) -> None:
         for statement in _DROP:
             self.session.do(statement, {"owner": owner_of(user)})
+
+
+def put_tokens(session: BoundSession, table: str, tokens: Sequence[tuple[int, bytes, int]]) -> None:
+    """Adds rows, packed vectors of their tokens and checksums to `token` or `next_token`."""
+    if tokens:
+        session.do(_PUT_TOKENS[table], [list(column) for column in zip(*tokens, strict=True)])
 
 
 def _format(session: BoundSession) -> VectorFormat:

@@ -27,6 +27,9 @@ INSERT = f"""INSERT INTO memory ({", ".join(STORED)}, changed, checksum, owner)
 UPDATE = f"""UPDATE memory SET ({", ".join(STORED[1:])}, changed, checksum)
     = ROW ({", ".join(f"%s::{COLUMN_TYPES[name]}" for name in STORED[1:])}, %s, %s) WHERE no = %s"""  # noqa: S608
 
+TOKENS = "LEFT JOIN token t ON t.no = v.no AND t.of_vectors = v.checksum"
+"""Joins to ``vector v`` what is kept of its tokens."""
+
 SEEN = """m.space = %(space)s
     AND (%(everyone)s OR m.character IS NULL OR m.character = %(character)s)
     AND (%(until)s::bigint IS NULL OR m.position IS NULL OR m.position <= %(until)s)

@@ -13,6 +13,8 @@ versions of its user.
   of them on the server by `unnest`.
 - A vector row stays in one piece in its page (`toast_tuple_target`), or each of its two vectors would be
   looked up apart.
+- A token row, with the vectors of a row's tokens, names the checksum of the vectors it belongs to, and counts
+  beside no others: a worker of an earlier release, which knows nothing of tokens, may have replaced those.
 
 A migration is one transaction under a lock, so one that dies leaves nothing. `least` is the oldest version
 that may go on working with the tables as they are: steps that only add leave it as it is, and workers of two
@@ -31,7 +33,7 @@ from psycopg import sql
 from romaine.errors import OptionError, StorageError, StorageReadOnlyError, StorageVersionError
 from romaine.memory.postgres.address import Address
 
-VERSION = 1
+VERSION = 2
 LEAST = 1
 
 _OWN_ROLE = "romaine_memory"
@@ -151,7 +153,15 @@ _VERSION_1 = (
     )""",
     "CREATE INDEX gone_by_change ON gone (space, change)",
 )
-OWNED = ("account", "space", "memory", "vector", "next_vector", "branch", "supersession", "hidden", "gone")
+_OF_TOKENS = """
+    no bigint PRIMARY KEY REFERENCES {of} ON DELETE CASCADE,
+    owner uuid NOT NULL,
+    tokens bytea NOT NULL,
+    of_vectors bigint NOT NULL,
+    checksum bigint NOT NULL
+)"""
+_FIRST = ("account", "space", "memory", "vector", "next_vector", "branch", "supersession", "hidden", "gone")
+OWNED = (*_FIRST, *(_TOKEN_TABLES := ("token", "next_token")))
 """Tables whose every row is a user's."""
 
 # asked once for a query: a sub-select is no part of a row
@@ -161,10 +171,18 @@ BOUND = """owner = ANY ((SELECT nullif(current_setting('romaine.owners', true), 
 _STEPS: dict[int, Sequence[str]] = {
     0: (
         *_VERSION_1,
-        *(f"CREATE POLICY bound ON {table} USING ({BOUND})" for table in OWNED),
+        *(f"CREATE POLICY bound ON {table} USING ({BOUND})" for table in _FIRST),
         f"CREATE POLICY bound ON setting USING (owner IS NULL OR {BOUND})",
-        *(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY" for table in (*OWNED, "setting")),
-        *(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY" for table in (*OWNED, "setting")),
+        *(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY" for table in (*_FIRST, "setting")),
+        *(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY" for table in (*_FIRST, "setting")),
+    ),
+    1: (
+        f"CREATE TABLE token ({_OF_TOKENS.format(of='vector')}",
+        f"CREATE TABLE next_token ({_OF_TOKENS.format(of='next_vector')}",
+        *(f"ALTER TABLE {table} ALTER tokens SET STORAGE EXTERNAL" for table in _TOKEN_TABLES),
+        *(f"CREATE POLICY bound ON {table} USING ({BOUND})" for table in _TOKEN_TABLES),
+        *(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY" for table in _TOKEN_TABLES),
+        *(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY" for table in _TOKEN_TABLES),
     ),
 }
 """For each version, what brings it to the next; 0 is a schema without tables of ours."""

@@ -26,7 +26,7 @@ Values: TypeAlias = "Mapping[str, Any] | Sequence[Any]"
 
 SETTINGS = (
     *("embedder", "model", "full_dim", "vector_format", "analyzer", "terms", "next_analyzer"),
-    *("next_embedder", "renewed", "reworded", "to_erase", "large"),
+    *("next_embedder", "renewed", "reworded", "to_erase", "large", "late_interaction"),
 )
 """Those that are read at the beginning of a transaction; others are asked for."""
 

@@ -17,6 +17,7 @@ from romaine.memory.postgres.places import FORK, Places, fork_of
 from romaine.memory.postgres.rows import (
     COLUMNS,
     SEEN,
+    TOKENS,
     optional_bytes,
     owner_of,
     to_bytes,
@@ -24,7 +25,7 @@ from romaine.memory.postgres.rows import (
 )
 from romaine.memory.postgres.session import SETTINGS, BoundSession, decoded_setting
 from romaine.memory.records import Memory, Scope
-from romaine.memory.rows import KINDS, decoded, witnessed
+from romaine.memory.rows import KINDS, decoded, sound_tokens, witnessed
 from romaine.memory.storage import Setting, Snapshot
 from romaine.memory.stored import (
     ALL,
@@ -63,6 +64,8 @@ _COUNTS = f"""SELECT m.kind, m.known_by, count(*), sum(m.pinned)::bigint, sum(m.
 _SPACE_VERSIONS = """SELECT no, changed FROM space
         WHERE owner = %(owner)s::uuid AND coalesce(chat, '') = ANY (%(chats)s::bytea[])
     UNION SELECT no, changed FROM space WHERE no = ANY (%(spaces)s::bigint[])"""
+_TOKENS = f"""SELECT v.no, t.tokens, t.checksum, v.checksum FROM vector v {TOKENS}
+    WHERE v.no = ANY (%s::bigint[])"""  # noqa: S608
 _SIZE = """SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
     WHERE relkind = 'r' AND relnamespace = to_regnamespace(current_schema())"""
 _PENDING = f"""SELECT {COLUMNS}, coalesce(v.changed, 0), v.previous, v.terms
@@ -170,6 +173,9 @@ class PostgresSnapshot(PostgresContents, Snapshot):
         blobs = {no: blob for no, blob in rows if len(blob) == size}
         unpacked = np.nan_to_num(self.vector_format.unpack(list(blobs.values()), dim))
         return dict(zip(blobs, unpacked, strict=True))
+
+    def token_vectors(self, row_ids: Collection[int]) -> dict[int, bytes]:
+        return sound_tokens(self.session.all(_TOKENS, (sorted(row_ids),)))
 
     def has_vectors(self, vectors: RowVectors) -> list[bool]:
         rows = self.session.all(

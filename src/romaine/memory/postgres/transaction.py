@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from romaine.memory.codec import VectorFormat, content_checksum, vector_checksum
-from romaine.memory.postgres.contents import NewPostgresContents
+from romaine.memory.codec import VectorFormat, content_checksum, token_checksum, vector_checksum
+from romaine.memory.postgres.contents import NewPostgresContents, put_tokens
 from romaine.memory.postgres.large_schema import SWITCHING
 from romaine.memory.postgres.rows import (
     INSERT,
@@ -57,7 +57,10 @@ _PUT_PENDING = f"""INSERT INTO next_vector (no, owner, vector, context, terms, c
 _COPY = """INSERT INTO vector (no, owner, vector, context, terms, checksum, changed, previous)
     SELECT m.no, m.owner, v.vector, v.context, v.terms, v.checksum, m.changed, v.previous
     FROM vector v JOIN memory m ON m.no = %s WHERE v.no = %s"""
+_COPY_TOKENS = """INSERT INTO token (no, owner, tokens, of_vectors, checksum)
+    SELECT %s, owner, tokens, of_vectors, checksum FROM token WHERE no = %s"""
 _SWITCH = (
+    "DELETE FROM token",
     "UPDATE account SET version = version + 1",
     "UPDATE space s SET changed = a.version FROM account a WHERE a.owner = s.owner",
     "UPDATE memory m SET changed = s.changed FROM space s WHERE s.no = m.space",
@@ -65,6 +68,7 @@ _SWITCH = (
         SELECT m.no, m.owner, n.vector, n.context, n.terms, n.checksum, m.changed, n.previous
         FROM next_vector n JOIN memory m ON m.no = n.no
         {_REPLACED}, changed = excluded.changed""",  # noqa: S608
+    "INSERT INTO token SELECT t.* FROM next_token t JOIN vector v ON v.no = t.no",
     "DELETE FROM next_vector",
 )
 
@@ -189,15 +193,21 @@ class PostgresTransaction(PostgresSnapshot, NewPostgresContents, Transaction):
 
     def put_vectors(self, vectors: RowVectors) -> None:
         if vectors.row_ids:
-            self.session.do(_PUT, self._packed(vectors))
+            packed = self._packed(vectors)
+            self.session.do("DELETE FROM token WHERE no = ANY (%s::bigint[])", (list(vectors.row_ids),))
+            self.session.do(_PUT, packed)
+            put_tokens(self.session, "token", _packed_tokens(vectors, packed))
 
     def copy_vectors(self, row_id: int, copy: int) -> None:
         self.session.do(_COPY, (copy, row_id))
+        self.session.do(_COPY_TOKENS, (copy, row_id))
 
     def put_pending(self, rows: Sequence[Pending], vectors: RowVectors) -> None:
         if rows:
-            stamps = [pending.stamp for pending in rows]
-            self.session.do(_PUT_PENDING, [*self._packed(vectors), list(vectors.row_ids), stamps])
+            stamps, packed = [pending.stamp for pending in rows], self._packed(vectors)
+            self.session.do("DELETE FROM next_token WHERE no = ANY (%s::bigint[])", (list(vectors.row_ids),))
+            self.session.do(_PUT_PENDING, [*packed, list(vectors.row_ids), stamps])
+            put_tokens(self.session, "next_token", _packed_tokens(vectors, packed))
 
     def drop_pending(self) -> None:
         self.session.do("DELETE FROM next_vector")
@@ -251,6 +261,15 @@ class PostgresTransaction(PostgresSnapshot, NewPostgresContents, Transaction):
             list(vectors.previous),
             list(vectors.row_ids),
         ]
+
+
+def _packed_tokens(vectors: RowVectors, packed: Sequence[list[Any]]) -> list[tuple[int, bytes, int]]:
+    """Row, tokens and their checksum of each; none if none are to be kept."""
+    if vectors.tokens is None:
+        return []
+    *_, seals, _, row_ids = packed
+    kept = zip(row_ids, vectors.tokens, seals, strict=True)
+    return [(row_id, tokens, token_checksum(tokens, seal)) for row_id, tokens, seal in kept]
 
 
 def _blob(terms: TermIds) -> bytes:

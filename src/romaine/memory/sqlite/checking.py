@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from romaine.memory.codec import content_checksum
 from romaine.memory.damage import damage_of
 from romaine.memory.records import Memory
-from romaine.memory.sqlite.rows import COLUMNS
+from romaine.memory.sqlite.rows import COLUMNS, TOKENS
 from romaine.memory.stored import Damage, Findings
 from romaine.memory.terms import TermIds
 
-_ALL = f"""SELECT {COLUMNS}, m.checksum, v.vector, v.context, v.terms, v.checksum, v.previous
-    FROM memory m LEFT JOIN space s ON s.no = m.space LEFT JOIN vector v ON v.no = m.no ORDER BY m.no"""  # noqa: S608
+_ALL = f"""SELECT {COLUMNS}, m.checksum, v.vector, v.context, v.terms, v.checksum, v.previous,
+        t.tokens, t.checksum
+    FROM memory m LEFT JOIN space s ON s.no = m.space LEFT JOIN vector v ON v.no = m.no {TOKENS}
+    ORDER BY m.no"""  # noqa: S608
 _SEALED = {
     "space": ("no, user, chat, next_position", "a chat"),
     "branch": ("no, space, character, parent, at, change", "a fork"),
@@ -69,9 +71,10 @@ def _damaged(
 ) -> Iterator[Damage]:
     connection.text_factory = _leniently
     try:
-        for *values, sealed, vector, context, terms, checksum, previous in connection.execute(_ALL):
+        for *row, tokens, token_seal in connection.execute(_ALL):
+            *values, sealed, vector, context, terms, checksum, previous = row
             vectors = (vector, context, terms, checksum, previous)
-            damage = damage_of(values, sealed, vectors, vector_size, terms_of)
+            damage = damage_of(values, sealed, vectors, (tokens, token_seal), vector_size, terms_of)
             if damage is not None:
                 yield damage
     finally:

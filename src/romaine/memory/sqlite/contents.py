@@ -8,11 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from romaine.memory.codec import content_checksum, decode_optional, decode_text, vector_checksum
+from romaine.memory.codec import (
+    content_checksum,
+    decode_optional,
+    decode_text,
+    token_checksum,
+    vector_checksum,
+)
 from romaine.memory.contents import Contents, NewContents, PackedRow, UserContents
 from romaine.memory.rows import encoded, packed_row, row_checksum
 from romaine.memory.sqlite.codec import encode_optional, encode_text
-from romaine.memory.sqlite.rows import COLUMNS, INSERT
+from romaine.memory.sqlite.rows import COLUMNS, INSERT, TOKENS
 from romaine.memory.storage import Setting
 from romaine.memory.stored import Fork, Space
 
@@ -24,10 +30,11 @@ _HIDDEN = f"""SELECT branch, root, change FROM hidden
     WHERE branch IN (SELECT no FROM branch WHERE space IN {_OF_USER}) ORDER BY branch, root"""  # noqa: S608
 _SUPERSEDED = f"SELECT space, old, new FROM supersession WHERE space IN {_OF_USER} ORDER BY space, old, new"  # noqa: S608
 # sorts numbers only, as the index of a scope does
-_PACKED = f"""SELECT {COLUMNS}, m.checksum, v.vector, v.context, v.terms, v.checksum, v.previous
+_PACKED = f"""SELECT {COLUMNS}, m.checksum, v.vector, v.context, v.terms, v.checksum, v.previous,
+        t.tokens, t.checksum
     FROM (SELECT no FROM memory WHERE space IN {_OF_USER} AND no > :after ORDER BY no LIMIT -1) seen
     CROSS JOIN memory m ON m.no = seen.no CROSS JOIN space s ON s.no = m.space
-    LEFT JOIN vector v ON v.no = seen.no"""  # noqa: S608
+    LEFT JOIN vector v ON v.no = seen.no {TOKENS}"""  # noqa: S608
 _DROP = (
     f"DELETE FROM supersession WHERE space IN {_OF_USER}",  # noqa: S608
     f"DELETE FROM hidden WHERE branch IN (SELECT no FROM branch WHERE space IN {_OF_USER})",  # noqa: S608
@@ -104,14 +111,17 @@ class NewSqliteContents(NewContents):
         (version,) = self.connection.execute(
             "SELECT version FROM user WHERE name = ?", (encode_text(user),)
         ).fetchone()
-        inserted, vectors = [], []
+        inserted, vectors, tokens = [], [], []
         for packed in rows:
             values, terms = encoded(packed.row, encode_text), packed.terms.astype("<u4").tobytes()
             inserted.append((*values, version, row_checksum(values, terms)))
             seal = vector_checksum(packed.vector, packed.context, packed.previous)
             vectors.append((values[0], packed.vector, packed.context, terms, seal, version, packed.previous))
+            if packed.tokens is not None:
+                tokens.append((values[0], packed.tokens, seal, token_checksum(packed.tokens, seal)))
         self.connection.executemany(INSERT, inserted)
         self.connection.executemany("INSERT INTO vector VALUES (?, ?, ?, ?, ?, ?, ?)", vectors)
+        self.connection.executemany("INSERT INTO token VALUES (?, ?, ?, ?)", tokens)
 
     def drop_user(self, user: str) -> None:
         for statement in _DROP:
@@ -122,6 +132,6 @@ class NewSqliteContents(NewContents):
 
 
 def _packed(found: tuple[Any, ...]) -> PackedRow:
-    *values, seal, vector, context, terms, checksum, previous = found
+    *values, seal, vector, context, terms, checksum, previous, tokens, token_seal = found
     ids = np.frombuffer(terms, "<u4") if isinstance(terms, bytes) and len(terms) % 4 == 0 else None
-    return packed_row(values, seal, vector, context, ids, checksum, previous)
+    return packed_row(values, seal, vector, context, ids, checksum, previous, tokens, token_seal)

@@ -71,6 +71,16 @@ NEXT_VECTOR_TABLE = """CREATE TABLE next_vector (
     previous INTEGER
 )"""
 
+TOKEN_TABLES = tuple(
+    f"""CREATE TABLE {name} (
+        no INTEGER PRIMARY KEY REFERENCES {of} ON DELETE CASCADE,
+        tokens BLOB NOT NULL,
+        of_vectors INTEGER NOT NULL,
+        checksum INTEGER NOT NULL
+    )"""
+    for name, of in (("token", "vector"), ("next_token", "next_vector"))
+)
+
 USER_TABLE = "CREATE TABLE user (name PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID"
 
 ROOT_TABLES = (
@@ -145,6 +155,12 @@ def from_version_2(connection: sqlite3.Connection) -> None:
         "CREATE VIEW meta AS SELECT * FROM"
         " 'what this release looks for: a newer one has changed the file; close it and open it with that'"
     )
+
+
+def from_version_3(connection: sqlite3.Connection) -> None:
+    """Brings a file of version 3 to version 4, in which rows may have vectors of their tokens."""
+    for statement in TOKEN_TABLES:
+        connection.execute(statement)
 
 
 def _rename_roots(connection: sqlite3.Connection) -> None:

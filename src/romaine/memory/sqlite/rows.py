@@ -18,6 +18,9 @@ INSERT = f"""INSERT INTO memory ({", ".join(STORED)}, changed, checksum)
 UPDATE = f"""UPDATE memory SET ({", ".join(STORED[1:])}, changed, checksum)
     = ({", ".join("?" for _ in STORED[1:])}, ?, ?) WHERE no = ?"""  # noqa: S608
 
+TOKENS = "LEFT JOIN token t ON t.no = v.no AND t.of_vectors = v.checksum"
+"""Joins to ``vector v`` what is kept of its tokens."""
+
 SEEN = """m.space = :space
     AND (:everyone OR m.character IS NULL OR m.character = :character)
     AND (:until IS NULL OR m.position IS NULL OR m.position <= :until)

@@ -2,7 +2,8 @@
 
 What a space, a root and a version are is said in `memory/storage.py`. A row's `no` is its row id; `born`,
 `retired`, `changed` and `change` are versions of its user. A vector row names the root of the turn that its
-context was made with, because a version's own chat may have changed since.
+context was made with, because a version's own chat may have changed since. A token row, with the vectors of a
+row's tokens, names the checksum of the vectors that it belongs to, and counts beside no others.
 """
 
 from __future__ import annotations
@@ -68,10 +69,11 @@ MIGRATIONS: dict[int, tuple[int, Callable[[sqlite3.Connection], None]]] = {
     0: (3, _create),
     1: (2, migration.from_version_1),
     2: (3, migration.from_version_2),
+    3: (4, migration.from_version_3),
 }
 """For each version, the one it is brought to and what brings it there; 0 is an empty file."""
 
-VERSION = 3
+VERSION = 4
 
 
 def check_version(connection: sqlite3.Connection, name: str) -> int:

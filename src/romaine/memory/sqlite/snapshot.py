@@ -14,11 +14,11 @@ from romaine.arrays import FloatArray
 from romaine.errors import StorageCorruptError
 from romaine.memory.codec import VectorFormat, decode_optional, decode_text
 from romaine.memory.records import Kind, Memory, Scope
-from romaine.memory.rows import KINDS, asked_values, decoded, witnessed
+from romaine.memory.rows import KINDS, asked_values, decoded, sound_tokens, witnessed
 from romaine.memory.sqlite import checking, index_rows
 from romaine.memory.sqlite.codec import encode_optional, encode_text
 from romaine.memory.sqlite.contents import SqliteContents
-from romaine.memory.sqlite.rows import COLUMNS, SEEN, values_of
+from romaine.memory.sqlite.rows import COLUMNS, SEEN, TOKENS, values_of
 from romaine.memory.storage import Setting, Snapshot
 from romaine.memory.stored import (
     ALL,
@@ -86,6 +86,8 @@ _COUNTS = f"""SELECT m.kind, m.known_by, count(*), sum(m.pinned), sum(m.cold), s
     FROM memory m WHERE {SEEN} GROUP BY m.kind, m.known_by"""  # noqa: S608
 _SPACE_VERSIONS = """SELECT no, changed FROM space WHERE user = :user AND ifnull(chat, x'') IN (x'', :chat)
     UNION SELECT no, changed FROM space WHERE no IN (SELECT value FROM json_each(:spaces))"""
+_TOKENS = f"""SELECT v.no, t.tokens, t.checksum, v.checksum FROM vector v {TOKENS}
+    WHERE v.no IN (SELECT value FROM json_each(?))"""  # noqa: S608
 _IS_PENDING = "(n.no IS NULL OR n.of_change <> coalesce(v.changed, 0))"
 _PENDING = f"""SELECT {COLUMNS}, coalesce(v.changed, 0), v.previous, v.terms
     FROM memory m JOIN space s ON s.no = m.space
@@ -216,6 +218,9 @@ class SqliteSnapshot(SqliteContents, Snapshot):
         blobs = {no: blob for no, blob in rows if isinstance(blob, bytes) and len(blob) == size}
         unpacked = np.nan_to_num(self.vector_format.unpack(list(blobs.values()), dim))
         return dict(zip(blobs, unpacked, strict=True))
+
+    def token_vectors(self, row_ids: Collection[int]) -> dict[int, bytes]:
+        return sound_tokens(self.connection.execute(_TOKENS, (json.dumps(sorted(row_ids)),)))
 
     def has_vectors(self, vectors: RowVectors) -> list[bool]:
         packed = zip(

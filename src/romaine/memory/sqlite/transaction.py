@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from romaine.memory.codec import content_checksum, decode_text, vector_checksum
+from romaine.memory.codec import content_checksum, decode_text, token_checksum, vector_checksum
 from romaine.memory.rows import encoded, row_checksum
 from romaine.memory.sqlite.codec import encode_optional, encode_text
 from romaine.memory.sqlite.contents import NewSqliteContents
@@ -20,13 +20,19 @@ _NEXT_VERSION = "INSERT INTO user VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET
 # a memory forgotten meanwhile has no row left to hang on to
 _PUT_PENDING = "INSERT OR REPLACE INTO next_vector SELECT no, ?, ?, ?, ?, ?, ? FROM memory WHERE no = ?"
 _SWITCH = (
+    "DELETE FROM token",
     "UPDATE user SET version = version + 1",
     "UPDATE space SET changed = (SELECT version FROM user WHERE name = space.user)",
     "UPDATE memory SET changed = (SELECT changed FROM space WHERE space.no = memory.space)",
     """INSERT OR REPLACE INTO vector (no, vector, context, terms, checksum, changed, previous)
         SELECT n.no, n.vector, n.context, n.terms, n.checksum, m.changed, n.previous
         FROM next_vector n JOIN memory m ON m.no = n.no""",
+    "INSERT INTO token SELECT t.* FROM next_token t JOIN vector v ON v.no = t.no",
     "DELETE FROM next_vector",
+)
+_PUT_TOKENS, _PUT_NEXT_TOKENS = (
+    f"INSERT INTO {table} SELECT no, ?, checksum, ? FROM {of} WHERE no = ?"  # noqa: S608
+    for table, of in (("token", "vector"), ("next_token", "next_vector"))
 )
 
 
@@ -140,11 +146,14 @@ class SqliteTransaction(SqliteSnapshot, NewSqliteContents, Transaction):
     # --- vectors -------------------------------------------------------------------------------------------
 
     def put_vectors(self, vectors: RowVectors) -> None:
+        packed = self._packed(vectors)
+        self.connection.executemany("DELETE FROM token WHERE no = ?", [(row[-1],) for row in packed])
         self.connection.executemany(
             """INSERT OR REPLACE INTO vector (vector, context, terms, checksum, previous, no, changed)
                 SELECT ?, ?, ?, ?, ?, no, changed FROM memory WHERE no = ?""",
-            self._packed(vectors),
+            packed,
         )
+        self.connection.executemany(_PUT_TOKENS, _packed_tokens(vectors, packed))
 
     def copy_vectors(self, row_id: int, copy: int) -> None:
         self.connection.execute(
@@ -152,17 +161,24 @@ class SqliteTransaction(SqliteSnapshot, NewSqliteContents, Transaction):
                 FROM vector v JOIN memory m ON m.no = ? WHERE v.no = ?""",
             (copy, row_id),
         )
+        self.connection.execute(
+            "INSERT INTO token SELECT ?, tokens, of_vectors, checksum FROM token WHERE no = ?", (copy, row_id)
+        )
 
     def put_pending(self, rows: Sequence[Pending], vectors: RowVectors) -> None:
+        packed = self._packed(vectors)
+        gone = [(row[-1],) for row in packed]
+        self.connection.executemany("DELETE FROM next_token WHERE no = ?", gone)
         self.connection.executemany(
             _PUT_PENDING,
             [
                 (vector, context, terms, checksum, pending.stamp, previous, row_id)
                 for pending, (vector, context, terms, checksum, previous, row_id) in zip(
-                    rows, self._packed(vectors), strict=True
+                    rows, packed, strict=True
                 )
             ],
         )
+        self.connection.executemany(_PUT_NEXT_TOKENS, _packed_tokens(vectors, packed))
 
     def drop_pending(self) -> None:
         self.connection.execute("DELETE FROM next_vector")
@@ -199,6 +215,14 @@ class SqliteTransaction(SqliteSnapshot, NewSqliteContents, Transaction):
                 strict=True,
             )
         ]
+
+
+def _packed_tokens(
+    vectors: RowVectors, packed: Sequence[tuple[Any, ...]]
+) -> Iterator[tuple[bytes, int, int]]:
+    """Tokens, their checksum and the row of each; none if none are to be kept."""
+    for tokens, (*_, seal, _, row_id) in zip(vectors.tokens or (), packed, strict=False):
+        yield tokens, token_checksum(tokens, seal), row_id
 
 
 def _blob(terms: TermIds) -> bytes:

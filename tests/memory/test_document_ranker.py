@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from romaine import Embedder, RoleplayMemory, Scope
-from romaine.memory.text_scores import score_texts
+from romaine.memory.document_ranker import score_texts
 
 TEXTS = [
     "Mara keeps the silver key under the third step.",

@@ -1,0 +1,1 @@
+"""The files of oakleaf; romaine finds them by an entry point and imports nothing."""

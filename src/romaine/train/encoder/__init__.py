@@ -1,0 +1,1 @@
+"""Training of transformer encoders: `romaine train encoder` and `romaine train distill`."""

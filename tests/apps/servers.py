@@ -1,0 +1,82 @@
+"""Processes of these tests: the memory's server, and apps that run on node."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import httpx
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Process:
+    """A server in a process of its own, which can be ended and started again on the same port."""
+
+    def __init__(self, command: list[str], *, url: str, log: Path, cwd: Path | None = None) -> None:
+        self.command, self.url, self.log, self.cwd = command, url, log, cwd
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, patience: float = 240) -> None:
+        """Starts it and waits until it answers."""
+        with self.log.open("ab") as stream:
+            self._process = subprocess.Popen(
+                self.command, stdout=stream, stderr=subprocess.STDOUT, cwd=self.cwd, env=dict(os.environ)
+            )
+        end = time.monotonic() + patience
+        while time.monotonic() < end and self._process.poll() is None:
+            try:
+                urllib.request.urlopen(self.url, timeout=10).read()
+                return
+            except urllib.error.HTTPError:
+                return
+            except OSError:
+                time.sleep(0.3)
+        said = self.log.read_text(errors="replace")
+        self.stop()
+        raise AssertionError(said[-4000:])
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(30)
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+class MemoryServer(Process):
+    """`romaine serve` on an empty memory, and a client of it."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        port = free_port()
+        command = [sys.executable, "-m", "romaine", "serve", "--port", str(port)]
+        command += ["--memory", str(folder / "memories.db"), *flags]
+        address = f"http://127.0.0.1:{port}"
+        super().__init__(command, url=f"{address}/ready", log=folder / "romaine.log")
+        self.address = address
+        self.key = ""
+
+    def get(self, path: str, **query: object) -> dict[str, list[dict[str, object]]]:
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        answer = httpx.get(f"{self.address}/v1/memory{path}", params=query, headers=headers, timeout=30)  # type: ignore[arg-type]
+        answer.raise_for_status()
+        return answer.json()
+
+    def texts(self, **scope: object) -> list[str]:
+        """What was said in a scope, in order."""
+        listed = self.get("/memories", kinds="turn", limit=1000, **scope)
+        return [str(memory["text"]) for memory in listed["memories"]]
