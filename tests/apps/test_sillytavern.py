@@ -285,7 +285,8 @@ def test_the_panel_shows_why_and_pins_and_forgets_for_good(app, world, pictures)
     gate = panel.locator("li", has_text="sparrow").first
     assert "meaning" in gate.inner_text()
     app.page.wait_for_timeout(1000)  # the menu fades
-    app.page.screenshot(path=pictures / "sillytavern-panel.png")
+    clip = {"x": 320, "y": 0, "width": 960, "height": 800}
+    app.page.screenshot(path=pictures / "sillytavern-panel.png", clip=clip)
     gate.get_by_role("button", name="Pin").click()
     gate.get_by_role("button", name="Unpin").wait_for()
     assert [m["text"] for m in memories(world, **chat) if m["pinned"]] == [
