@@ -36,7 +36,7 @@ class Away extends Error {}
 class Refused extends Error {}
 
 const chats = new Map(); // by key: scope, origin, present, sent (marks by id, or null), turns and gone that wait
-let settings = { ...DEFAULTS, ...(await kept('settings')) };
+const settings = { ...DEFAULTS, ...(await kept('settings')) };
 let recalled = null;
 let status = 'Nothing was sent yet.';
 let way = null; // how the server is reached: what RisuAI's version lets through
@@ -303,7 +303,8 @@ async function withMemories(messages) {
         explain: true,
     });
     const best = Math.max(0, ...found.hits.map((hit) => hit.confidence));
-    const hits = settings.sure ? found.hits.filter((hit) => hit.confidence >= best / 3) : found.hits;
+    const fits = (hit) => !settings.sure || hit.memory.pinned || hit.confidence >= best / 3;
+    const hits = found.hits.filter(fits);
     recalled = { ...found, hits, key: open.key, scope: open.scope, query: query.at(-1) };
     show();
     if (!hits.length) return null;

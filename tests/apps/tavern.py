@@ -112,7 +112,8 @@ class Tavern:
             """async ([name, greeting]) => {
                 const form = new FormData();
                 const card = { ch_name: name, first_mes: greeting,
-                    description: '', personality: '', scenario: '', mes_example: '', creator_notes: '', system_prompt: '', post_history_instructions: '',
+                    description: '', personality: '', scenario: '', mes_example: '',
+                    creator_notes: '', system_prompt: '', post_history_instructions: '',
                     tags: '', creator: '', character_version: '', talkativeness: '1', fav: 'false', world: '',
                     extensions: '{}', depth_prompt_prompt: '', depth_prompt_depth: '4',
                     depth_prompt_role: 'system' };
@@ -152,7 +153,8 @@ class Tavern:
                 const avatars = members.map((each) => characters.find((one) => one.name === each).avatar);
                 const chat = `${name} chat`;
                 const group = { name, members: avatars, avatar_url: 'img/ai4.png',
-                    allow_self_responses: false, activation_strategy: 1, generation_mode: 0, disabled_members: [], chat_metadata: {},
+                    allow_self_responses: false, activation_strategy: 1, generation_mode: 0,
+                    disabled_members: [], chat_metadata: {},
                     fav: false, chat_id: chat, chats: [chat], auto_mode_delay: 5 };
                 const answer = await fetch('/api/groups/create', {
                     method: 'POST', headers: getRequestHeaders(), body: JSON.stringify(group),

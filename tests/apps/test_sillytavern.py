@@ -15,7 +15,7 @@ import pytest
 from romaine.server.keys import KeyFile
 from tests.apps import tavern
 from tests.apps.backend import Backend
-from tests.apps.servers import MemoryServer, Process
+from tests.apps.servers import MemoryServer, Process, RomaineServer
 from tests.apps.tavern import Tavern, eventually
 
 SECRET = "I hid the silver key under the third step of the old mill."
@@ -285,7 +285,8 @@ def test_the_panel_shows_why_and_pins_and_forgets_for_good(app, world, pictures)
     gate = panel.locator("li", has_text="sparrow").first
     assert "meaning" in gate.inner_text()
     app.page.wait_for_timeout(1000)  # the menu fades
-    app.page.screenshot(path=pictures / "sillytavern-panel.png")
+    clip = {"x": 320, "y": 0, "width": 960, "height": 800}
+    app.page.screenshot(path=pictures / "sillytavern-panel.png", clip=clip)
     gate.get_by_role("button", name="Pin").click()
     gate.get_by_role("button", name="Unpin").wait_for()
     assert [m["text"] for m in memories(world, **chat) if m["pinned"]] == [
@@ -335,3 +336,31 @@ def test_settings_say_whether_the_server_answers_and_leave_a_chat_out(app, world
     app.page.fill("#romaine_key", world.memory.key)
     app.page.keyboard.press("Tab")
     app.page.wait_for_timeout(1500)  # SillyTavern saves settings a second later
+
+
+@pytest.fixture(scope="module")
+def embedding_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RomaineServer]:
+    server = RomaineServer(tmp_path_factory.mktemp("embedding"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("source", ["llamacpp", "ollama"])
+def test_its_own_vector_storage_can_ask_our_embedding_endpoint(app, embedding_server, source):
+    found = app.run(
+        """async ([source, apiUrl]) => {
+            const model = 'little-gem';
+            const headers = { ...SillyTavern.getContext().getRequestHeaders(),
+                [`x-${source}-url`]: apiUrl, [`x-${source}-model`]: model };
+            const ask = (path, body) => fetch(`/api/vector/${path}`, { method: 'POST', headers,
+                body: JSON.stringify({ collectionId: `inn ${source}`, source, apiUrl, model, ...body }) });
+            const texts = ['The soup is leek again.', 'The key is under the third step.', 'It rains.'];
+            const items = texts.map((text, index) => ({ hash: index + 1, text, index }));
+            await ask('insert', { items });
+            const answer = await ask('query', { searchText: 'Where is the key?', topK: 1 });
+            return (await answer.json()).metadata.map((each) => each.text);
+        }""",
+        [source, embedding_server.address],
+    )
+    assert found == ["The key is under the third step."]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,42 @@ class Passage:
             object.__setattr__(self, "at", as_utc(self.at, "at"))
         if self.previous is not None:
             check_text(self.previous)
+
+    @classmethod
+    def from_metadata(
+        cls,
+        text: str,
+        metadata: Mapping[str, Any],
+        *,
+        speaker: str | None = "speaker",
+        at: str | None = "created_at",
+        previous: str | None = "previous",
+    ) -> Passage:
+        """Makes a passage of a framework's document.
+
+        Args:
+            text: What it says.
+            metadata: What may hold the rest; what is no name, time or text there is as if it were not there.
+            speaker: Under which key the speaker stands; None for nowhere.
+            at: The same of the time, a datetime or ISO 8601.
+            previous: The same of what was said right before.
+        """
+        name, moment, before = (None if key is None else metadata.get(key) for key in (speaker, at, previous))
+        return cls(
+            text,
+            speaker=name if isinstance(name, str) and name else None,
+            at=_moment(moment),
+            previous=before if isinstance(before, str) else None,
+        )
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value.replace("Z", "+00:00"))  # Python 3.10 does not know the Z
+        return as_utc(value, "at") if isinstance(value, datetime) else None
+    except (ValueError, OptionError):
+        return None
 
 
 @dataclass(frozen=True)
@@ -126,9 +163,11 @@ class DocumentRanker:
         if not passages or k == 0:
             return []
         ranking = _ranking(asked, passages, self._embedded(passages), self._judges)
-        order = np.argsort(-ranking.scores, kind="stable")
-        blank = np.array([not passage.text.strip() for passage in passages])[order]
-        order = np.concatenate((order[~blank], order[blank]))[:k]
+        blank = np.array([not passage.text.strip() for passage in passages])
+        if blank.any() and not blank.all():
+            lowered = np.minimum(ranking.scores, ranking.scores[~blank].min()) - ranking.scores
+            ranking = ranking.with_part("empty", np.where(blank, lowered, 0.0))
+        order = np.lexsort((-ranking.scores, blank))[:k]
         return [RankedDocument(i, float(ranking.scores[i]), ranking.parts_of(i)) for i in order.tolist()]
 
     def _embedded(self, passages: Sequence[Passage]) -> Embedded:
@@ -195,24 +234,24 @@ def _ranking(query: Query, passages: Sequence[Passage], embedded: Embedded, judg
             attributes=attributes,
         )
     )
-    wanted = np.arange(count + len(beside)) < count
+    wanted = np.arange(count + len(beside)) < count if beside else None
     candidates = index.search(query, mask=wanted, k=count)
     return judges.rank(query, candidates, _signals(query, passages, np.array(created)))
 
 
 def _before(passages: Sequence[Passage], texts: Sequence[str]) -> tuple[list[int], list[str]]:
-    """Which row stands before each passage, and the texts of rows that only stand beside them."""
-    row_of = {text: row for row, text in reversed(list(enumerate(texts)))}
+    """Which row stands before each passage, and the texts of rows that only stand before others."""
+    free = {text: row for row, text in reversed(list(enumerate(texts)))}  # no row stands before two
     beside: list[str] = []
-    taken: set[int] = set()  # no row stands before two
     before: list[int] = []
     for row, passage in enumerate(passages):
-        at = NOWHERE if passage.previous is None else row_of.get(passage.previous, len(texts) + len(beside))
-        if passage.previous is not None and (at in taken or at in (row, len(texts) + len(beside))):
-            at = len(texts) + len(beside)
+        if passage.previous is None:
+            before.append(NOWHERE)
+        elif free.get(passage.previous, row) != row:
+            before.append(free.pop(passage.previous))
+        else:
+            before.append(len(texts) + len(beside))
             beside.append(passage.previous)
-        taken.add(at)
-        before.append(at)
     return before, beside
 
 

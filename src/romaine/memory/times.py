@@ -44,7 +44,7 @@ class Window:
     in_story: bool = False
 
     def closeness(self, places: NDArray[np.int64]) -> NDArray[np.float64]:
-        """1 inside, falling off to 0 on either side, float64 (n,).
+        """1 inside, 1/2 right beside it and falling off to 0 from there, float64 (n,).
 
         Args:
             places: Times or positions, (n,).
@@ -52,7 +52,7 @@ class Window:
         most = self.end - self.start
         beside = most if self.in_story else min(most, _BESIDE // timedelta(microseconds=1))
         away = np.maximum(self.start - places, places - self.end + 1)
-        near = np.clip(1 - away / max(beside, 1), 0.0, 1.0)
+        near = np.where(away <= 0, 1.0, np.clip(1 - away / max(beside, 1), 0.0, 1.0) / 2)
         return np.where(places == NOWHERE, 0.0, near) if self.in_story else near
 
 

@@ -133,13 +133,10 @@ def tab(browser: Any, server: RunningServer) -> Iterator[Opened]:
 @pytest.fixture(scope="session")
 def axe() -> str:
     """The script of axe-core, which `make test-page` installs where npm is."""
-    folders = [os.environ.get("ROMAINE_AXE", ""), str(ROOT / ".venv-apps" / "npm")]
-    found = next(
-        (Path(folder) / AXE for folder in folders if folder and (Path(folder) / AXE).is_file()), None
-    )
-    if found is None:
+    script = Path(os.environ.get("ROMAINE_NPM", ROOT / ".venv-apps" / "npm")) / AXE
+    if not script.is_file():
         pytest.skip("axe-core is not installed: npm install --prefix .venv-apps/npm axe-core")
-    return found.read_text(encoding="utf-8")
+    return script.read_text(encoding="utf-8")
 
 
 def ask(page: Any, message: str) -> None:

@@ -88,6 +88,6 @@ def test_a_million_characters_are_shown_when_asked_for(tab, harmful):
 
 def test_right_to_left_stands_to_the_right(tab, harmful):
     page = tab(base=harmful.url)
-    text = page.locator("#story .text", has_text=RTL)
+    text = page.locator("#story .turn .text", has_text=RTL)
     text.wait_for()
     assert text.evaluate("e => getComputedStyle(e).direction") == "rtl"
