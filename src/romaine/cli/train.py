@@ -152,6 +152,37 @@ def distill(
     _print_encoder(write_encoder(run, train_distilled(run, say=_say)), out)
 
 
+@app.command("ranker")
+def ranker(
+    recipe: RecipeName,
+    data: DataFolders,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the ranker and its report.")],
+    model: Annotated[
+        str,
+        typer.Option("--model", help="What embeds; it must not have been trained on the questions."),
+    ],
+) -> None:
+    """Train trees that correct the usual ranking; they must win on a kind of chat that they never saw."""
+    try:
+        from romaine.train.ranker import train_ranker
+        from romaine.train.recipe_file import read_ranker_recipe
+    except ModuleNotFoundError as error:
+        from romaine.errors import MissingExtraError
+
+        raise MissingExtraError("romaine train", "train") from error
+    from romaine.embedder import Embedder
+
+    result = train_ranker(read_ranker_recipe(recipe), data, embedder=Embedder(model).warm_up(), out=out)
+    for name, left_out in result.gate.items():
+        found = ", ".join(
+            f"recall@{k} {left_out.usual[k]:.3f} -> {left_out.learned[k]:.3f}" for k in left_out.usual
+        )
+        print_text(f"{name}, left out: {found}{'' if left_out.wins else ', not won'}")
+    if not result.passes:
+        print_text("the weights set by hand stay: not every domain is won", to_stderr=True)
+        raise typer.Exit(1)
+
+
 def _say(line: str) -> None:
     print_text(line, to_stderr=True)
 
