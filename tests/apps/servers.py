@@ -58,16 +58,21 @@ class Process:
             self._process = None
 
 
-class MemoryServer(Process):
-    """`romaine serve` on an empty memory, and a client of it."""
+class RomaineServer(Process):
+    """`romaine serve`."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
         port = free_port()
-        command = [sys.executable, "-m", "romaine", "serve", "--port", str(port)]
-        command += ["--memory", str(folder / "memories.db"), *flags]
-        address = f"http://127.0.0.1:{port}"
-        super().__init__(command, url=f"{address}/ready", log=folder / "romaine.log")
-        self.address = address
+        command = [sys.executable, "-m", "romaine", "serve", "--port", str(port), *flags]
+        self.address = f"http://127.0.0.1:{port}"
+        super().__init__(command, url=f"{self.address}/ready", log=folder / "romaine.log")
+
+
+class MemoryServer(RomaineServer):
+    """One with an empty memory, and a client of it."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        super().__init__(folder, "--memory", str(folder / "memories.db"), *flags)
         self.key = ""
 
     def get(self, path: str, **query: object) -> dict[str, list[dict[str, object]]]:

@@ -15,7 +15,7 @@ import pytest
 from romaine.server.keys import KeyFile
 from tests.apps import tavern
 from tests.apps.backend import Backend
-from tests.apps.servers import MemoryServer, Process
+from tests.apps.servers import MemoryServer, Process, RomaineServer
 from tests.apps.tavern import Tavern, eventually
 
 SECRET = "I hid the silver key under the third step of the old mill."
@@ -23,10 +23,10 @@ QUESTION = "Where did you hide the silver key?"
 WEATHER = (
     "The road went on through the wet fields, past grey willows and a broken cart, and the rain came down in"
     " long cold strings; number {} of the crows on the fence looked at us and said nothing at all. We ate the"
-    " last of the bread, counted our coins, mended a strap, and walked until the light was gone from the hills. "
+    " last of the bread, counted our coins, mended a strap, and walked until the light was gone from there. "
 ) * 3
 
-FILLER = WEATHER.format("no", "no", "no") * 2
+FILLER = WEATHER.format("no", "no", "no") * 4
 WATCH = """() => {
     globalThis.seen = [];
     const chip = document.querySelector('.romaine-chip');
@@ -83,9 +83,9 @@ def app(context, world) -> Iterator[Tavern]:
     assert not [error for error in opened.errors if "romaine" in error.lower()]
 
 
-def knows(world: World, count: int, **scope: str) -> list[str]:
+def knows(world: World, count: int, patience: float = 30, **scope: str) -> list[str]:
     """Waits until the memory has this many messages of a chat."""
-    eventually(lambda: len(world.memory.texts(**scope)) == count)
+    eventually(lambda: len(world.memory.texts(**scope)) == count, patience)
     return world.memory.texts(**scope)
 
 
@@ -101,7 +101,6 @@ def drown(app: Tavern) -> None:
 
 def test_the_right_turn_is_in_the_prompt_after_twenty_messages_and_a_new_visit(app, world, context):
     app.new_character("Cassian", "Come in, it is raining.")
-    app.open_character("Cassian")
     world.backend.replies = [SECRET, *(WEATHER.format(n, n, n) for n in range(9))]
     app.say("Tell me a secret, Cassian.")
     for number in range(9):
@@ -122,13 +121,15 @@ def test_the_right_turn_is_in_the_prompt_after_twenty_messages_and_a_new_visit(a
 
 def test_what_was_swiped_away_leaves_nothing_behind(app, world):
     app.new_character("Duke")
-    app.open_character("Duke")
-    world.backend.replies = ["I was born in Harrowgate, by the river.", "I was born in Mirefall, on the moor."]
+    world.backend.replies = [
+        "I was born in Harrowgate, by the river.",
+        "I was born in Mirefall, on the moor.",
+    ]
     app.say("Where were you born, my duke?")
     app.swipe()
     assert "Harrowgate" not in world.backend.memories()
     chat = {"character": "Duke", "chat": app.chat_id}
-    eventually(lambda: world.memory.texts(**chat)[1:] == ["I was born in Mirefall, on the moor."])
+    eventually(lambda: world.memory.texts(**chat)[2:] == ["I was born in Mirefall, on the moor."])
     drown(app)
     app.say("Where were you born, my duke?")
     assert "Mirefall" in world.backend.memories()
@@ -137,17 +138,20 @@ def test_what_was_swiped_away_leaves_nothing_behind(app, world):
 
 def test_an_edit_replaces_and_a_deletion_takes_out(app, world):
     app.new_character("Smith")
-    app.open_character("Smith")
     world.backend.replies = ["My sword is called Nightbreak.", "My dog is called Barley."]
     app.say("What is your sword called?")
     app.say("What is your dog called?")
     chat = {"character": "Smith", "chat": app.chat_id}
-    knows(world, 4, **chat)
-    app.edit(1, "My sword is called Dawnbringer.")
+    knows(world, 5, **chat)
+    app.edit(2, "My sword is called Dawnbringer.")
     eventually(lambda: "My sword is called Dawnbringer." in world.memory.texts(**chat))
-    app.delete(3)
-    said = knows(world, 3, **chat)
-    assert said == ["What is your sword called?", "My sword is called Dawnbringer.", "What is your dog called?"]
+    app.delete(4)
+    said = knows(world, 4, **chat)
+    assert said[1:] == [
+        "What is your sword called?",
+        "My sword is called Dawnbringer.",
+        "What is your dog called?",
+    ]
     drown(app)
     app.say("What is your sword called?")
     assert "Dawnbringer" in world.backend.memories()
@@ -158,20 +162,19 @@ def test_an_edit_replaces_and_a_deletion_takes_out(app, world):
 
 def test_a_branch_keeps_the_memory_up_to_it_and_no_chat_sees_the_other_go_on(app, world):
     app.new_character("Guide")
-    app.open_character("Guide")
     world.backend.replies = ["The password is heron.", "The treasure lies in the well."]
     app.say("What is the password?")
     app.say("Where does the treasure lie?")
     trunk = app.chat_id
-    knows(world, 4, character="Guide", chat=trunk)
-    fork = app.branch(1)
+    knows(world, 5, character="Guide", chat=trunk)
+    fork = app.branch(2)
     world.backend.replies = ["The treasure lies in the tower."]
     app.say("Where does the treasure lie?")
-    said = knows(world, 4, character="Guide", chat=fork)
-    assert said[1] == "The password is heron."
-    assert said[3] == "The treasure lies in the tower."
+    said = knows(world, 5, character="Guide", chat=fork)
+    assert said[2] == "The password is heron."
+    assert said[4] == "The treasure lies in the tower."
     listed = world.memory.get("/memories", character="Guide", chat=fork, kinds="turn")["memories"]
-    assert [memory["chat"] for memory in listed] == [trunk, trunk, fork, fork]
+    assert [memory["chat"] for memory in listed] == [trunk, trunk, trunk, fork, fork]
     drown(app)
     app.say("What is the password, and where does the treasure lie?")
     assert "heron" in world.backend.memories()
@@ -186,39 +189,40 @@ def test_in_a_group_only_those_who_were_there_remember(app, world):
     app.new_group("Inn", ["Bram", "Cleo"])
     app.mute("Cleo")
     app.say("Bram, between us: the mayor stole the church bell.")
-    knows(world, 2, chat="Inn chat")
+    knows(world, 4, chat="Inn chat")  # both greet
     app.mute("Cleo", muted=False)
     for _ in range(3):
         app.say(FILLER, answers=2)
     app.say("Who stole the church bell?", answers=2)
     assert "stole the church bell" in world.backend.memories(-2)
     assert "the mayor" not in world.backend.memories(-1)
-    listed = world.memory.get("/memories", chat="Inn chat", kinds="turn", limit=3)["memories"]
-    assert [sorted(memory["known_by"]) for memory in listed] == [["Ana", "Bram"]] * 2 + [["Ana", "Bram", "Cleo"]]
+    known_by = [sorted(memory["known_by"]) for memory in memories(world, chat="Inn chat")]
+    assert known_by[2:5] == [["Ana", "Bram"]] * 2 + [["Ana", "Bram", "Cleo"]]
 
 
 def test_chatting_goes_on_without_the_server_and_what_was_said_is_sent_later(app, world):
     app.new_character("Ferry")
-    app.open_character("Ferry")
     chat = {"character": "Ferry", "chat": app.chat_id}
     app.say("The first boat leaves at dawn.")
-    knows(world, 2, **chat)
+    knows(world, 3, **chat)
     world.memory.stop()
     app.say("The last boat leaves at dusk.")
     assert app.chat[-1]["mes"].startswith("Reply")
     app.page.get_by_text("what is said now is sent later").first.wait_for()
     app.say("No boat leaves at night.")
+    app.page.wait_for_timeout(1500)
     app.open()  # and no chat is opened any more
     world.memory.start()
-    assert knows(world, 6, **chat)[4] == "No boat leaves at night."
+    assert knows(world, 7, patience=120, **chat)[5] == "No boat leaves at night."
 
 
-def test_the_past_of_a_chat_is_imported_and_nothing_in_it_does_harm(app, world, pictures):
+def test_the_past_of_a_chat_is_imported_and_nothing_in_it_does_harm(app, world):
     app.new_character("Elder")
-    app.open_character("Elder")
-    nasty = '<img src=x onerror="globalThis.harmed = 1"><script>globalThis.harmed = 1</script> <b>hare</b> {{user}}'
+    nasty = '<img src=x onerror="globalThis.harmed = 1"><script>harmed = 1</script> <b>hare</b> {{user}}'
     hebrew = "הסוד הוא שהמפתח טמון מתחת לעץ הזית הזקן"
-    lines = [{"user_name": "Ana", "character_name": "Elder", "create_date": "2024-6-3@17h12m", "chat_metadata": {}}]
+    lines = [
+        {"user_name": "Ana", "character_name": "Elder", "create_date": "2024-6-3@17h12m", "chat_metadata": {}}
+    ]
     texts = [f"It was day {n}, and the heron came to lake {n}." for n in range(300)]
     texts[10], texts[20], texts[30] = nasty, hebrew, "x y " * 262_144
     for number, text in enumerate(texts):
@@ -267,8 +271,10 @@ def test_the_past_of_a_chat_is_imported_and_nothing_in_it_does_harm(app, world, 
 
 def test_the_panel_shows_why_and_pins_and_forgets_for_good(app, world, pictures):
     app.new_character("Warden")
-    app.open_character("Warden")
-    world.backend.replies = ["The north gate opens with the word sparrow.", "The cook puts poison in the soup."]
+    world.backend.replies = [
+        "The north gate opens with the word sparrow.",
+        "The cook puts poison in the soup.",
+    ]
     app.say("How does the north gate open?")
     app.say("What does the cook put in the soup?")
     drown(app)
@@ -278,10 +284,14 @@ def test_the_panel_shows_why_and_pins_and_forgets_for_good(app, world, pictures)
     panel = app.page.locator("#romaine_panel")
     gate = panel.locator("li", has_text="sparrow").first
     assert "meaning" in gate.inner_text()
-    app.page.screenshot(path=pictures / "sillytavern-panel.png")
+    app.page.wait_for_timeout(1000)  # the menu fades
+    clip = {"x": 320, "y": 0, "width": 960, "height": 800}
+    app.page.screenshot(path=pictures / "sillytavern-panel.png", clip=clip)
     gate.get_by_role("button", name="Pin").click()
     gate.get_by_role("button", name="Unpin").wait_for()
-    assert [m["text"] for m in memories(world, **chat) if m["pinned"]] == ["The north gate opens with the word sparrow."]
+    assert [m["text"] for m in memories(world, **chat) if m["pinned"]] == [
+        "The north gate opens with the word sparrow."
+    ]
     soup = panel.locator("li", has_text="poison").first
     soup.get_by_role("button", name="Forget").click()
     soup.get_by_role("button", name="Forget for good?").click()
@@ -298,7 +308,7 @@ def test_the_panel_shows_why_and_pins_and_forgets_for_good(app, world, pictures)
 
 def test_settings_say_whether_the_server_answers_and_leave_a_chat_out(app, world, pictures):
     app.new_character("Mute")
-    app.open_character("Mute")
+    app.page.set_viewport_size({"width": 1280, "height": 1200})
     app.show_settings()
     app.page.click("#romaine_test")
     app.page.get_by_text(re.compile(r"It answers: \d+ memories")).wait_for()
@@ -326,3 +336,31 @@ def test_settings_say_whether_the_server_answers_and_leave_a_chat_out(app, world
     app.page.fill("#romaine_key", world.memory.key)
     app.page.keyboard.press("Tab")
     app.page.wait_for_timeout(1500)  # SillyTavern saves settings a second later
+
+
+@pytest.fixture(scope="module")
+def embedding_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RomaineServer]:
+    server = RomaineServer(tmp_path_factory.mktemp("embedding"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("source", ["llamacpp", "ollama"])
+def test_its_own_vector_storage_can_ask_our_embedding_endpoint(app, embedding_server, source):
+    found = app.run(
+        """async ([source, apiUrl]) => {
+            const model = 'little-gem';
+            const headers = { ...SillyTavern.getContext().getRequestHeaders(),
+                [`x-${source}-url`]: apiUrl, [`x-${source}-model`]: model };
+            const ask = (path, body) => fetch(`/api/vector/${path}`, { method: 'POST', headers,
+                body: JSON.stringify({ collectionId: `inn ${source}`, source, apiUrl, model, ...body }) });
+            const texts = ['The soup is leek again.', 'The key is under the third step.', 'It rains.'];
+            const items = texts.map((text, index) => ({ hash: index + 1, text, index }));
+            await ask('insert', { items });
+            const answer = await ask('query', { searchText: 'Where is the key?', topK: 1 });
+            return (await answer.json()).metadata.map((each) => each.text);
+        }""",
+        [source, embedding_server.address],
+    )
+    assert found == ["The key is under the third step."]

@@ -104,8 +104,9 @@ def encoder(
 ) -> None:
     """Train a transformer with pooled and token vectors; a run that was stopped goes on where it was."""
     try:
+        from romaine.train.encoder.encoder_run import EncoderRun
         from romaine.train.encoder.results import write_encoder
-        from romaine.train.encoder.session import EncoderRun, train_encoder
+        from romaine.train.encoder.session import train_encoder
         from romaine.train.recipe_file import read_encoder_recipe
     except ModuleNotFoundError as error:
         from romaine.errors import MissingExtraError
@@ -133,8 +134,8 @@ def distill(
     """Train a student of fewer layers from a teacher; a run that was stopped goes on where it was."""
     try:
         from romaine.train.encoder.distil_session import train_distilled
+        from romaine.train.encoder.encoder_run import EncoderRun
         from romaine.train.encoder.results import write_encoder
-        from romaine.train.encoder.session import EncoderRun
         from romaine.train.recipe_file import read_distil_recipe
     except ModuleNotFoundError as error:
         from romaine.errors import MissingExtraError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from romaine.memory.candidates import Candidates, Spread
 from romaine.memory.copying import Copied, CopiedUser, copy
+from romaine.memory.document_ranker import DocumentRanker, Passage, RankedDocument
 from romaine.memory.edits import Forgotten
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
@@ -31,6 +32,7 @@ __all__ = [
     "CopiedUser",
     "DecayResult",
     "DefaultAnalyzer",
+    "DocumentRanker",
     "Explanation",
     "Forgotten",
     "Health",
@@ -42,7 +44,9 @@ __all__ = [
     "Memory",
     "MemoryEmbedder",
     "NoteAdded",
+    "Passage",
     "Query",
+    "RankedDocument",
     "Ranker",
     "Ranking",
     "Rejected",

@@ -42,8 +42,8 @@ FEATURES = {
 1 if the query names who speaks, -1 if it names somebody else, 0 if nobody. `gap` is how far the score is
 behind the best one, `length` the binary logarithm of the number of words. `previous` and `next` say how far
 the turns beside are behind the best, as far as the last of those looked at where one was not found. `near`
-and `around` say how much of what was found stands up to 3 and 10 turns away, each by ``exp(-behind / 2)``. The
-last two tell what kind of query it is.
+and `around` say how much of what was found stands up to 3 and 10 turns away, each by ``exp(-behind / 2)``.
+The last two tell what kind of query it is.
 """
 
 _NEAR, _AROUND = 3, 10

@@ -95,6 +95,15 @@ class ScopeView:
         self._known: set[int] = set()
         self._seen = _BEGINNING
         self._marks: frozenset[tuple[int, int]] = frozenset()
+        self._bounded: NDArray[np.intp] | None = None
+
+    @property
+    def bounded(self) -> NDArray[np.intp]:
+        """Rows that hold only in some part of the story, intp (n,); of most scopes none."""
+        if self._bounded is None:
+            starts, ends = (self.index.attributes[name] for name in ("valid_from", "valid_to"))
+            self._bounded = np.flatnonzero((starts != NOWHERE) | (ends != FOREVER))
+        return self._bounded
 
     @property
     def nbytes(self) -> int:
@@ -188,6 +197,7 @@ class ScopeView:
     def _take_out(self, doomed: Collection[int]) -> list[PlaceInChat]:
         if not doomed:
             return []
+        self._bounded = None
         self._known.difference_update(doomed)
         self.tokens.drop(doomed)
         row_ids = np.fromiter(doomed, np.int64, len(doomed))
@@ -274,6 +284,7 @@ class ScopeView:
             raise StorageCorruptError(told) from None
 
     def _take(self, entries: Entries) -> None:
+        self._bounded = None
         row_ids = entries.ids.tolist()
         if self._known.isdisjoint(row_ids):
             self.index.add(entries)

@@ -33,6 +33,7 @@ from romaine.memory.records import Hit, Kind, Memory
 from romaine.memory.scope_view import TURN, ScopeView
 from romaine.memory.storage import Snapshot
 from romaine.memory.stored import TURNS, Wanted
+from romaine.memory.times import TimeScores, time_scores
 from romaine.memory.views import View
 
 _SPARE = 24  # ranked candidates beyond k that are read, for what budget, diversity and doubles take out
@@ -64,22 +65,25 @@ class Search:
         self._rejected: list[Rejected] = []
         self._without = options.without_sources or frozenset()
         self._sure = calibration.hit.judge(None)
+        self._time: TimeScores | None = None
 
     def run(self) -> Explanation:
         """Finds what fits."""
         options = self._options
         masks = self._asked(self._unshown(masks_of(self._view, options)))
+        self._time = time_scores(self._query.times, self._view.index.attributes, masks.wanted, options.as_of)
         k = max(options.k, 10, self._judges.first if self._judges.reranker else 0)
         candidates = self._view.index.search(
-            self._query, mask=masks.wanted, known=masks.known, k=k, dim=options.dim
+            self._query, mask=masks.wanted, known=masks.known, k=k, dim=options.dim, time=self._time
         )
         usual, ranking = self._rankings(candidates, masks.wanted, masks.known)
         evidence, calibration = evidence_of(candidates, usual), self._calibration
         self._sure = calibration.hit.judge(evidence)
+        judged = self._judged(usual, ranking)
         silent = options.min_score == AUTO and not calibration.speaks(evidence)
         if options.k and not silent:
             ranking = self._reranked(candidates, ranking)
-        hits = self._hits(candidates, ranking, usual, silent=silent)
+        hits = self._hits(candidates, ranking, judged, silent=silent)
         if options.explain:
             self._explain(masks)
         if options.order == "chronological":
@@ -138,7 +142,7 @@ class Search:
             may_lend: Whose tokens may count for a turn next to it, bool (rows,).
             known: As in `signals_of`.
         """
-        signals = signals_of(self._view, self._query, candidates, known)
+        signals = signals_of(self._view, self._query, candidates, known, time=self._time)
         usual = DEFAULT_RANKER.rank(self._query, candidates, signals)
         compared = self._late(candidates, usual, may_lend)
         if compared is not None:
@@ -149,6 +153,12 @@ class Search:
         elif self._judges.ranker is LEARNED_RANKER:
             return usual, LEARNED_RANKER.refine(self._query, candidates, signals, usual)
         return usual, self._judges.rank(self._query, candidates, signals)
+
+    def _judged(self, usual: Ranking, ranking: Ranking) -> Ranking:
+        """What tells how sure hits are: the default order, with the best where calibrations expect it."""
+        if self._judges.ranker is not LEARNED_RANKER or not len(usual.scores):
+            return usual
+        return replace(ranking, scores=ranking.scores + (usual.scores.max() - ranking.scores.max()))
 
     def _late(self, candidates: Candidates, usual: Ranking, may_lend: NDArray[np.bool_]) -> Late | None:
         """Late interaction with the first candidates; None where there is nothing to compare."""
@@ -170,13 +180,13 @@ class Search:
         shown = [memories[int(candidates.ids[i])] for i in there]
         return self._judges.rerank(self._query, ranking, np.array(there, dtype=np.intp), shown)
 
-    def _hits(self, candidates: Candidates, ranking: Ranking, usual: Ranking, *, silent: bool) -> list[Hit]:
+    def _hits(self, candidates: Candidates, ranking: Ranking, judged: Ranking, *, silent: bool) -> list[Hit]:
         """Reads as few rows as it takes: making memories of rows costs more than ranking them."""
         k = self._options.k
         spare = _SPARE if self._options.explain else _FEW_SPARE
         while True:
             self._rejected.clear()
-            found = self._read(candidates, ranking, usual, k + spare)
+            found = self._read(candidates, ranking, judged, k + spare)
             if silent:
                 self._reject(found, "threshold")
                 return []
@@ -188,7 +198,7 @@ class Search:
                 return hits
             spare = max(_SPARE, 2 * spare)
 
-    def _read(self, candidates: Candidates, ranking: Ranking, usual: Ranking, count: int) -> list[Found]:
+    def _read(self, candidates: Candidates, ranking: Ranking, judged: Ranking, count: int) -> list[Found]:
         """The best candidates with their memories, as the view sees them."""
         best = ranking.best(count)
         row_ids = candidates.ids[best].tolist()
@@ -199,7 +209,7 @@ class Search:
                 score=float(ranking.scores[i]),
                 parts=ranking.parts_of(i),
                 row=int(candidates.rows[i]),
-                confidence=self._sure(float(usual.scores[i])),
+                confidence=self._sure(float(judged.scores[i])),
             )
             for row_id, i in zip(row_ids, best.tolist(), strict=True)
             if row_id in memories
@@ -317,7 +327,12 @@ class Search:
 
 
 def signals_of(
-    view: ScopeView, query: Query, candidates: Candidates, known: NDArray[np.bool_] | None
+    view: ScopeView,
+    query: Query,
+    candidates: Candidates,
+    known: NDArray[np.bool_] | None,
+    *,
+    time: TimeScores | None = None,
 ) -> Signals:
     """What a view knows of candidates, as if it had only those rows that are `known`, bool (rows,)."""
     rows, attributes = candidates.rows, view.index.attributes
@@ -330,5 +345,6 @@ def signals_of(
         recency=view.recency(attributes["created"][rows], known),
         pinned=attributes["pinned"][rows],
         cold=attributes["cold"][rows],
+        time=None if time is None else time.of(rows),
         positions=np.where(attributes["kind"][rows] == TURN, attributes["position"][rows], NO_TURN),
     )
