@@ -9,7 +9,7 @@ from romaine import Embedder, RoleplayMemory, Scope, Turn
 from romaine.errors import ModelFormatError
 from romaine.memory import WeightedRanker
 from romaine.memory.features import FEATURES, FIRST, features_of
-from romaine.memory.learned import LEARNED_RANKER, LEAVES, NODES, LearnedRanker, Trees
+from romaine.memory.learned import LEARNED_RANKER, LEAVES, NODES, PARTS, LearnedRanker, Trees
 from romaine.memory.ranking import DEFAULT_RANKER
 from tests.memory.test_ranking import QUERY, candidates, signals
 
@@ -27,6 +27,10 @@ def random_trees(count: int = 20) -> Trees:
     )
 
 
+def added_by(trees: Trees, rows: np.ndarray) -> np.ndarray:
+    return trees.added(trees.leaves(rows))
+
+
 def walked(trees: Trees, row: np.ndarray) -> float:
     total = 0.0
     for features, thresholds, values in zip(trees.features, trees.thresholds, trees.values, strict=True):
@@ -40,8 +44,9 @@ def walked(trees: Trees, row: np.ndarray) -> float:
 def test_parts_add_up_to_what_the_trees_say() -> None:
     trees = random_trees()
     rows = np.random.default_rng(1).normal(size=(30, len(FEATURES))).astype(np.float32)
-    added = trees.add(rows)
-    assert added.shape == (30, len(set(FEATURES.values())))
+    added = trees.parts(trees.leaves(rows))
+    assert added.shape == (30, len(PARTS))
+    np.testing.assert_allclose(added_by(trees, rows), added.sum(axis=1), atol=1e-9)
     np.testing.assert_allclose(added.sum(axis=1), [walked(trees, row) for row in rows], atol=1e-9)
 
 
@@ -55,8 +60,8 @@ def test_a_part_is_what_its_features_say() -> None:
     thresholds[0, :2] = 0.5
     row = np.zeros((3, len(FEATURES)), np.float32)
     row[1, names.index("near")] = row[2, names.index("length")] = 1
-    added = Trees(features, thresholds, values).add(row)
-    parts = list(dict.fromkeys(FEATURES.values()))
+    trees = Trees(features, thresholds, values)
+    added, parts = trees.parts(trees.leaves(row)), list(PARTS)
     assert added[:, parts.index("length")].tolist() == [0, 0, 4]
     assert added[:, parts.index("neighbours")].tolist() == [0, 2, 0]
     assert np.count_nonzero(added) == 2
@@ -66,7 +71,7 @@ def test_a_file_says_the_same_again() -> None:
     trees = random_trees()
     again = Trees.from_bytes(trees.to_bytes())
     rows = np.random.default_rng(1).normal(size=(9, len(FEATURES))).astype(np.float32)
-    np.testing.assert_allclose(again.add(rows), trees.add(rows), atol=1e-5)
+    np.testing.assert_allclose(added_by(again, rows), added_by(trees, rows), atol=1e-5)
 
 
 def test_damage_and_other_features_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,9 +88,10 @@ def test_damage_and_other_features_are_told(monkeypatch: pytest.MonkeyPatch) -> 
     for wrong in (b"", data[:100], b"{}"):
         with pytest.raises(ModelFormatError, match="damaged"):
             Trees.from_bytes(wrong)
-    monkeypatch.setitem(FEATURES, "mood", "mood")
-    with pytest.raises(ModelFormatError, match="other features"):
-        Trees.from_bytes(data)
+    with monkeypatch.context() as patched:
+        patched.setitem(FEATURES, "mood", "mood")
+        with pytest.raises(ModelFormatError, match="other features"):
+            Trees.from_bytes(data)
     with pytest.raises(ModelFormatError, match="shapes"):
         Trees(np.zeros((1, 2), np.intp), np.zeros((1, 2), np.float32), np.zeros((1, 3)))
     bad = random_trees()
@@ -101,10 +107,13 @@ def test_the_first_are_corrected_and_all_others_stay() -> None:
     ranking = LearnedRanker(trees=random_trees()).rank(QUERY, found, known)
     first = usual.best(FIRST)
     rows = features_of(QUERY, found, known, usual, first)
-    added = random_trees().add(rows).sum(axis=1)
+    added = added_by(random_trees(), rows)
     np.testing.assert_allclose(ranking.scores[first] - usual.scores[first], added, atol=1e-9)
     np.testing.assert_array_equal(ranking.scores[FIRST:], usual.scores[FIRST:])
     np.testing.assert_allclose(sum(ranking.parts.values()), ranking.scores, atol=1e-9)
+    for index in (0, 50, FIRST + 3):
+        whole = {name: pytest.approx(part[index]) for name, part in ranking.parts.items() if part[index]}
+        assert ranking.parts_of(index) == whole
 
 
 def test_what_is_no_turn_gains_what_the_best_turns_gain() -> None:
@@ -114,6 +123,9 @@ def test_what_is_no_turn_gains_what_the_best_turns_gain() -> None:
     usual = DEFAULT_RANKER.rank(QUERY, found, signals(4))
     gained = trees.rank(QUERY, found, signals(4, positions=positions)).scores - usual.scores
     assert gained[1] == pytest.approx(gained[[0, 2, 3]].mean())
+    ranking = trees.rank(QUERY, found, signals(4, positions=positions))
+    assert sum(ranking.parts_of(1).values()) == pytest.approx(ranking.scores[1])
+    np.testing.assert_allclose(sum(ranking.parts.values()), ranking.scores, atol=1e-9)
     for nothing in (np.full(4, -1), np.array([-1, 3, -1, -1]), None):
         ranked = trees.rank(QUERY, found, signals(4, positions=nothing))
         np.testing.assert_array_equal(ranked.scores, usual.scores)

@@ -11,7 +11,7 @@ from romaine.memory.health import Health
 from romaine.memory.hits import Explanation, Rejected
 from romaine.memory.language import Analyzer, DefaultAnalyzer
 from romaine.memory.large_indexing import index_large
-from romaine.memory.learned import LearnedRanker
+from romaine.memory.learned import LearnedRanker, Trees
 from romaine.memory.lifecycle import DecayResult, Lifecycle
 from romaine.memory.listing import HeldScope, Stats
 from romaine.memory.memory import RoleplayMemory
@@ -60,6 +60,7 @@ __all__ = [
     "Spread",
     "Stats",
     "Storage",
+    "Trees",
     "Turn",
     "TurnsAdded",
     "WeightedRanker",

@@ -6,6 +6,8 @@ from the best score, doublings of a length.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,14 +40,13 @@ FEATURES = {
 
 `dense` and `context` are in standard deviations over the scope, `lexical` and `window` in nats; `speaker` is
 1 if the query names who speaks, -1 if it names somebody else, 0 if nobody. `gap` is how far the score is
-behind the best one, `length` the binary logarithm of the number of words. `previous` and `next` are how far
-the turns beside are behind the best, at the most as far as the last one looked at. `near` and `around` say
-how much of what was found stands up to 3 and 10 turns away: each by ``exp(-behind / 2)``. The last two tell
-what kind of query it is.
+behind the best one, `length` the binary logarithm of the number of words. `previous` and `next` say how far
+the turns beside are behind the best, as far as the last of those looked at where one was not found. `near`
+and `around` say how much of what was found stands up to 3 and 10 turns away, each by ``exp(-behind / 2)``.
+The last two tell what kind of query it is.
 """
 
 _NEAR, _AROUND = 3, 10
-_FAR = 1 << 40
 
 
 def features_of(
@@ -69,7 +70,9 @@ def features_of(
     """
     scores = ranking.scores[first]
     behind = scores - scores.max()
-    apart = _apart(signals, first)
+    positions = _positions(signals, first)
+    order = np.argsort(positions, kind="stable")
+    before, after = (_at(positions, order, positions + step) for step in (-1, 1))
     weight = np.exp(behind / 2)
     named = signals.speaker_named
     lengths = np.zeros(len(first)) if candidates.lengths is None else candidates.lengths[first]
@@ -83,30 +86,42 @@ def features_of(
         candidates.answers[first],
         behind,
         np.log2(lengths + 1.0),
-        _beside(behind, apart == 1),
-        _beside(behind, apart == -1),
-        (np.abs(apart) <= _NEAR) @ weight,
-        (np.abs(apart) <= _AROUND) @ weight,
+        _beside(behind, before),
+        _beside(behind, after),
+        _mass(weight, order, positions, _NEAR),
+        _mass(weight, order, positions, _AROUND),
         np.full(len(first), query.analyzer.asks(query.text)),
         np.full(len(first), len(query.terms)),
     )
     return np.column_stack(columns).astype(np.float32)
 
 
-def _apart(signals: Signals, first: NDArray[np.intp]) -> NDArray[np.int64]:
-    """How many turns each stands behind each other one, int64 (n, n); very far where one is no turn."""
+def _positions(signals: Signals, first: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Where each stands, far from all others if it is no turn, int64 (n,)."""
+    alone = -2 * _AROUND * (1 + np.arange(len(first)))
     if signals.positions is None:
-        return np.full((len(first), len(first)), _FAR)
+        return alone
     positions = signals.positions[first]
-    apart: NDArray[np.int64] = positions[:, None] - positions[None, :]
-    elsewhere = positions == NO_TURN
-    apart[elsewhere] = _FAR
-    apart[:, elsewhere] = _FAR
-    np.fill_diagonal(apart, _FAR)
-    return apart
+    return np.where(positions == NO_TURN, alone, positions)
 
 
-def _beside(behind: NDArray[np.float64], is_beside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """How far the best of those beside each is behind, as the last one where there is none, float64 (n,)."""
-    beside: NDArray[np.float64] = np.where(is_beside, behind[None, :], behind.min()).max(axis=1)
-    return beside
+def _at(positions: NDArray[np.int64], order: NDArray[np.intp], sought: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Who stands at each of some positions, -1 for nobody, intp (n,)."""
+    line = positions[order]
+    found = np.minimum(np.searchsorted(line, sought), len(line) - 1)
+    return np.where(line[found] == sought, order[found], -1)
+
+
+def _beside(said: NDArray[Any], at: NDArray[np.intp]) -> NDArray[Any]:
+    """What is said of the turn beside each, the least that is said of any where there is none, (n,)."""
+    return np.where(at < 0, said.min(), said[at])
+
+
+def _mass(
+    weight: NDArray[np.float64], order: NDArray[np.intp], positions: NDArray[np.int64], reach: int
+) -> NDArray[np.float64]:
+    """Sum of the weights of what stands no more than `reach` from each, less its own, float64 (n,)."""
+    line = positions[order]
+    until = np.append(0.0, np.cumsum(weight[order]))
+    begin, end = np.searchsorted(line, positions - reach), np.searchsorted(line, positions + reach, "right")
+    return np.asarray(until[end] - until[begin] - weight)

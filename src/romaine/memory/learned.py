@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -30,8 +32,10 @@ DEPTH = 3
 
 NODES, LEAVES = 2**DEPTH - 1, 2**DEPTH
 
-_PARTS = tuple(dict.fromkeys(FEATURES.values()))
-_PART_OF = np.array([_PARTS.index(part) for part in FEATURES.values()])
+PARTS = tuple(dict.fromkeys(FEATURES.values()))
+"""The parts that trees add to."""
+
+_PART_OF = np.array([PARTS.index(part) for part in FEATURES.values()])
 _BEST_TURNS = 10
 
 
@@ -57,28 +61,37 @@ class Trees:
         known = (self.features >= 0) & (self.features < len(FEATURES))
         if not known.all() or not np.isfinite(self.values).all() or np.isnan(self.thresholds).any():
             raise ModelFormatError("trees hold numbers that are none, or features that there are not")
-        object.__setattr__(self, "_by_leaf", self._taken_apart())
+        by_leaf = self._taken_apart()
+        object.__setattr__(self, "_by_leaf", by_leaf.reshape(-1, len(PARTS)))
+        object.__setattr__(self, "_totals", by_leaf.sum(axis=2).ravel())
 
-    def add(self, features: FloatArray) -> NDArray[np.float64]:
-        """What the trees add to each part, float64 (n, parts).
+    def leaves(self, features: FloatArray) -> NDArray[np.intp]:
+        """The leaf that each candidate comes to in each tree, counted through all trees, intp (t, n).
 
         Args:
             features: Of `n` candidates, float32 (n, features).
         """
         columns = np.ascontiguousarray(features.T)
-        above = columns[self.features] > self.thresholds[:, :, None]  # (t, NODES, n)
-        trees = np.arange(len(self.features))[:, None]
-        which = np.arange(features.shape[0])
-        node = np.zeros((len(self.features), features.shape[0]), dtype=np.intp)
-        for _ in range(DEPTH):
-            node = 2 * node + 1 + above[trees, node, which]
-        by_leaf: NDArray[np.float64] = self._by_leaf  # type: ignore[attr-defined]
-        added: NDArray[np.float64] = by_leaf[trees, node - NODES].sum(axis=0)
-        return added
+        above = columns[self.features.T] > self.thresholds.T[:, :, None]  # (NODES, t, n)
+        root, left, right, *low = above
+        second = np.where(root, right, left)
+        third = np.where(root, np.where(second, low[3], low[2]), np.where(second, low[1], low[0]))
+        leaf = root * np.uint8(4) + second * np.uint8(2) + third
+        return leaf + LEAVES * np.arange(len(self.features))[:, None]
+
+    def added(self, leaves: NDArray[np.intp]) -> NDArray[np.float64]:
+        """What the trees add to the scores of candidates that come to `leaves` (t, n), float64 (n,)."""
+        total: NDArray[np.float64] = self._totals[leaves].sum(axis=0)  # type: ignore[attr-defined]
+        return total
+
+    def parts(self, leaves: NDArray[np.intp]) -> NDArray[np.float64]:
+        """What they add to each part, float64 (n, parts), in the order of `PARTS`."""
+        parts: NDArray[np.float64] = self._by_leaf[leaves].sum(axis=0)  # type: ignore[attr-defined]
+        return parts
 
     def _taken_apart(self) -> NDArray[np.float64]:
         """What each leaf adds to each part, float64 (t, LEAVES, parts)."""
-        parts = np.zeros((len(self.features), NODES + LEAVES, len(_PARTS)))
+        parts = np.zeros((len(self.features), NODES + LEAVES, len(PARTS)))
         trees = np.arange(len(self.features))
         for node in range(1, NODES + LEAVES):
             parent = (node - 1) // 2
@@ -111,7 +124,15 @@ class Trees:
                 arrays: dict[str, NDArray[Any]] = {
                     name: held[name] for name in ("names", "features", "thresholds", "values")
                 }
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except (
+            ValueError,
+            KeyError,
+            OSError,
+            EOFError,
+            RuntimeError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             raise ModelFormatError(
                 f"a ranker's file is damaged ({error}): install the package again"
             ) from None
@@ -153,20 +174,71 @@ class LearnedRanker:
             usual: Their ranking by `usual`.
         """
         first = usual.best(FIRST)
-        turns = first[:0] if signals.positions is None else first[signals.positions[first] != NO_TURN]
+        is_turn = np.zeros(len(first), dtype=np.bool_)
+        if signals.positions is not None:
+            is_turn = signals.positions[first] != NO_TURN
+        turns, others = first[is_turn], first[~is_turn]
         if len(turns) < 2:
             return usual
         trees = self.trees or _bundled()
-        added = trees.add(features_of(query, candidates, signals, usual, turns))
-        parts, scores = dict(usual.parts), usual.scores.copy()
-        others = np.setdiff1d(first, turns)
-        for number, name in enumerate(_PARTS):
-            part = np.zeros(len(scores))
-            part[turns] = added[:, number]
-            part[others] = added[:_BEST_TURNS, number].mean()
-            scores += part
-            parts[name] = parts[name] + part if name in parts else part
-        return Ranking(scores=scores, parts=parts)
+        leaves = trees.leaves(features_of(query, candidates, signals, usual, turns))
+        added, scores = trees.added(leaves), usual.scores.copy()
+        scores[turns] += added
+        scores[others] += added[:_BEST_TURNS].mean()
+        return Ranking(scores=scores, parts=_Corrected(usual.parts, trees, leaves, turns, others))
+
+
+class _Corrected(Mapping[str, NDArray[np.float64]]):
+    """The parts of scores that trees have corrected, taken apart only for what is looked at.
+
+    Args:
+        usual: The parts without trees, (c,) each.
+        trees: What corrects.
+        leaves: Where each of `turns` comes to, (t, n).
+        turns: Indices of what is corrected, the best first, (n,).
+        others: Indices of what gains as the best turns do.
+    """
+
+    def __init__(
+        self,
+        usual: Mapping[str, NDArray[np.float64]],
+        trees: Trees,
+        leaves: NDArray[np.intp],
+        turns: NDArray[np.intp],
+        others: NDArray[np.intp],
+    ) -> None:
+        self._usual, self._trees, self._leaves = usual, trees, leaves
+        self._turns, self._others = turns, others
+        self._names = tuple(dict.fromkeys((*usual, *PARTS)))
+        self._added: NDArray[np.float64] | None = None
+
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        if name not in PARTS:
+            return self._usual[name]
+        if self._added is None:
+            self._added = self._trees.parts(self._leaves)
+        added = self._added[:, PARTS.index(name)]
+        part = self._usual[name].copy() if name in self._usual else np.zeros(len(self._usual["dense"]))
+        part[self._turns] += added
+        part[self._others] += added[:_BEST_TURNS].mean()
+        return part
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def of(self, index: int) -> dict[str, float]:
+        """The parts of one candidate's score."""
+        parts = dict.fromkeys(self._names, 0.0) | {name: float(p[index]) for name, p in self._usual.items()}
+        at = np.flatnonzero(self._turns == index)
+        if not len(at) and index in self._others:
+            at = np.arange(min(_BEST_TURNS, len(self._turns)))
+        if len(at):
+            for name, added in zip(PARTS, self._trees.parts(self._leaves[:, at]).mean(axis=0), strict=True):
+                parts[name] += float(added)
+        return parts
 
 
 @cache

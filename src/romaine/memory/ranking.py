@@ -75,7 +75,9 @@ class Ranking:
 
     def parts_of(self, index: int) -> dict[str, float]:
         """The parts of one candidate's score that are not zero."""
-        return {name: float(part[index]) for name, part in self.parts.items() if part[index]}
+        of = getattr(self.parts, "of", None)  # of parts that are made only when they are looked at
+        parts = of(index) if of else {name: float(part[index]) for name, part in self.parts.items()}
+        return {name: part for name, part in parts.items() if part}
 
     def with_part(self, name: str, values: ArrayLike) -> Ranking:
         """The ranking with one part more, or more of one that is there.

@@ -79,10 +79,11 @@ class Search:
         usual, ranking = self._rankings(candidates, masks.wanted, masks.known)
         evidence, calibration = evidence_of(candidates, usual), self._calibration
         self._sure = calibration.hit.judge(evidence)
+        judged = self._judged(usual, ranking)
         silent = options.min_score == AUTO and not calibration.speaks(evidence)
         if options.k and not silent:
             ranking = self._reranked(candidates, ranking)
-        hits = self._hits(candidates, ranking, usual, silent=silent)
+        hits = self._hits(candidates, ranking, judged, silent=silent)
         if options.explain:
             self._explain(masks)
         if options.order == "chronological":
@@ -153,6 +154,12 @@ class Search:
             return usual, LEARNED_RANKER.refine(self._query, candidates, signals, usual)
         return usual, self._judges.rank(self._query, candidates, signals)
 
+    def _judged(self, usual: Ranking, ranking: Ranking) -> Ranking:
+        """What tells how sure hits are: the default order, with the best where calibrations expect it."""
+        if self._judges.ranker is not LEARNED_RANKER or not len(usual.scores):
+            return usual
+        return replace(ranking, scores=ranking.scores + (usual.scores.max() - ranking.scores.max()))
+
     def _late(self, candidates: Candidates, usual: Ranking, may_lend: NDArray[np.bool_]) -> Late | None:
         """Late interaction with the first candidates; None where there is nothing to compare."""
         query, index = self._query.tokens, self._view.index
@@ -173,13 +180,13 @@ class Search:
         shown = [memories[int(candidates.ids[i])] for i in there]
         return self._judges.rerank(self._query, ranking, np.array(there, dtype=np.intp), shown)
 
-    def _hits(self, candidates: Candidates, ranking: Ranking, usual: Ranking, *, silent: bool) -> list[Hit]:
+    def _hits(self, candidates: Candidates, ranking: Ranking, judged: Ranking, *, silent: bool) -> list[Hit]:
         """Reads as few rows as it takes: making memories of rows costs more than ranking them."""
         k = self._options.k
         spare = _SPARE if self._options.explain else _FEW_SPARE
         while True:
             self._rejected.clear()
-            found = self._read(candidates, ranking, usual, k + spare)
+            found = self._read(candidates, ranking, judged, k + spare)
             if silent:
                 self._reject(found, "threshold")
                 return []
@@ -191,7 +198,7 @@ class Search:
                 return hits
             spare = max(_SPARE, 2 * spare)
 
-    def _read(self, candidates: Candidates, ranking: Ranking, usual: Ranking, count: int) -> list[Found]:
+    def _read(self, candidates: Candidates, ranking: Ranking, judged: Ranking, count: int) -> list[Found]:
         """The best candidates with their memories, as the view sees them."""
         best = ranking.best(count)
         row_ids = candidates.ids[best].tolist()
@@ -202,7 +209,7 @@ class Search:
                 score=float(ranking.scores[i]),
                 parts=ranking.parts_of(i),
                 row=int(candidates.rows[i]),
-                confidence=self._sure(float(usual.scores[i])),
+                confidence=self._sure(float(judged.scores[i])),
             )
             for row_id, i in zip(row_ids, best.tolist(), strict=True)
             if row_id in memories

@@ -133,7 +133,7 @@ def train_ranker(
 
 def judge(trees: Trees, asked: RankedQuestions) -> LeftOut:
     """What trees do to the recall of some questions."""
-    added = trees.add(asked.features).sum(axis=1)
+    added = trees.added(trees.leaves(asked.features))
     return LeftOut(
         questions=len(asked.counts),
         usual={k: asked.recall(k) for k in CUTOFFS},
@@ -141,7 +141,9 @@ def judge(trees: Trees, asked: RankedQuestions) -> LeftOut:
     )
 
 
-def grow(domains: Mapping[str, RankedQuestions], weights: Mapping[str, float], growing: Growing, *, seed: int) -> Trees:
+def grow(
+    domains: Mapping[str, RankedQuestions], weights: Mapping[str, float], growing: Growing, *, seed: int
+) -> Trees:
     """Grows trees on domains, each of which counts by its weight whatever number of questions it has."""
     parts = {name: asked.first(growing.looked_at) for name, asked in domains.items()}
     shares = [
