@@ -51,7 +51,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     place = tmp_path_factory.mktemp("tavern")
     # what a newer release compiles at its first start is kept for the next run
     data = Path(os.environ.get("ROMAINE_TEST_SILLYTAVERN_DATA", place / "data"))
-    (data / "default-user").mkdir(parents=True, exist_ok=True)
     key = KeyFile(place / "keys.json").make("ana")
     memory = MemoryServer(place, "--cors", "localhost", "--keys", str(place / "keys.json"))
     memory.key = key
