@@ -26,11 +26,12 @@ from romaine.truncation import TruncationWarning
 from romaine.unfamiliar import UnfamiliarTextWarning
 
 if TYPE_CHECKING:
-    from romaine.memory import Hit, Memory, RoleplayMemory, Scope, SparseEncoder, Turn
+    from romaine.memory import DocumentRanker, Hit, Memory, RoleplayMemory, Scope, SparseEncoder, Turn
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "DocumentRanker",
     "Embedder",
     "Hit",
     "Memory",
@@ -47,7 +48,9 @@ __all__ = [
     "slice_dim",
 ]
 
-_OF_MEMORY = frozenset({"Hit", "Memory", "RoleplayMemory", "Scope", "SparseEncoder", "Turn"})
+_OF_MEMORY = frozenset(
+    {"DocumentRanker", "Hit", "Memory", "RoleplayMemory", "Scope", "SparseEncoder", "Turn"}
+)
 
 
 def __getattr__(name: str) -> Any:

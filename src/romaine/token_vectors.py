@@ -27,12 +27,14 @@ class TokenVectors:
     Attributes:
         ids: Their numbers in the model's vocabulary, int64 (tokens,).
         vectors: Unit vectors, float32 (tokens, token_dim).
+        rarity: How much each says, by how rare it is for the model, above zero, float32 (tokens,).
         pooled: The vector of all that was encoded, the text before it included, as `Embedder` gives it,
             float32 (dim,).
     """
 
     ids: NDArray[np.int64]
     vectors: FloatArray
+    rarity: FloatArray
     pooled: FloatArray
 
 
@@ -109,11 +111,12 @@ def _of_windows(
     end = 0
     for each in windows:
         start, end = end, end + len(each)
-        ids = [number for window in each for number in window.ids[window.kept]]
+        ids = np.array([number for window in each for number in window.ids[window.kept]], dtype=np.int64)
         sizes = np.array([len(window.ids) for window in each], dtype=np.float32)
         yield TokenVectors(
-            np.array(ids, dtype=np.int64),
+            ids,
             np.concatenate([tokens[i][flat[i].kept] for i in range(start, end)]),
+            backend.tokenizer.rarity[ids],
             slice_dim(sizes @ pooled[start:end], dim),
         )
 

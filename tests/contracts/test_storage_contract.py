@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from romaine.errors import StorageClosedError, StorageReadOnlyError
+from romaine.errors import StorageClosedError, StorageCorruptError, StorageReadOnlyError
 from romaine.memory.records import Kind, Memory, Scope
 from romaine.memory.sqlite import SqliteStorage
+from romaine.memory.sqlite.transaction import SqliteTransaction
 from romaine.memory.storage import Snapshot, Storage, Transaction
 from romaine.memory.store import open_storage
 from romaine.memory.stored import NOTES, TURNS, RowVectors, Segment, StoredMemory, Wanted
@@ -421,6 +422,116 @@ def test_versions_of_a_memory_have_one_root(storage: Storage) -> None:
         assert change.superseded(new.space) == []
         (following,) = change.new_row_ids(1)
     assert following > copy  # a row is never given twice
+
+
+# --- vectors of tokens -------------------------------------------------------------------------------------
+
+
+def kept(storage: Storage, *rows: StoredMemory) -> list[bytes | None]:
+    with storage.read() as snapshot:
+        found = snapshot.token_vectors([row.row_id for row in rows])
+        assert snapshot.findings(DIM, lambda memory: terms(memory.text)).damaged == []
+    return [found.get(row.row_id) for row in rows]
+
+
+def put(storage: Storage, *rows: StoredMemory, tokens: list[bytes] | None, seed: int = 0) -> None:
+    with storage.write() as change:
+        change.put_vectors(replace(vectors_of(*rows, seed=seed), tokens=tokens))
+
+
+def test_tokens_are_kept_with_the_vectors_they_belong_to(storage: Storage) -> None:
+    rows = add(storage, turn("one"), turn("two", 1), turn("three", 2, BO))
+    assert kept(storage, *rows) == [None, None, None]
+    put(storage, *rows, tokens=[b"of one", b"", b"\0of three"])
+    assert kept(storage, *rows) == [b"of one", b"", b"\0of three"]
+    put(storage, rows[0], tokens=[b"of another"], seed=1)
+    put(storage, rows[2], tokens=None, seed=1)  # such as a worker that keeps none
+    assert kept(storage, *rows) == [b"of another", b"", None]
+    with storage.write() as change:
+        change.update(replace(rows[0], memory=turn("one", importance=0.9)), terms("one"))
+        change.delete([rows[1].row_id])
+    assert kept(storage, *rows) == [b"of another", None, None]
+    with storage.read("ana") as snapshot:
+        assert snapshot.token_vectors([]) == {}
+        assert snapshot.token_vectors([rows[0].row_id, 1 << 40]) == {rows[0].row_id: b"of another"}
+
+
+def test_a_copy_of_a_row_has_its_tokens(storage: Storage) -> None:
+    (row,) = add(storage, turn("one"))
+    put(storage, row, tokens=[b"of one"])
+    with storage.write("ana") as change:
+        (copy,) = change.new_row_ids(1)
+        change.insert([replace(row, row_id=copy, retired=change.next_version("ana"))], [terms("one")])
+        change.copy_vectors(row.row_id, copy)
+    with storage.write("ana") as change:
+        change.delete([row.row_id])
+    assert kept(storage, row, replace(row, row_id=copy)) == [None, b"of one"]
+
+
+def test_tokens_of_the_next_embedder_wait_until_the_switch(storage: Storage) -> None:
+    rows = add(storage, turn("one"), turn("two", 1), turn("three", 2))
+    put(storage, *rows, tokens=[b"1", b"2", b"3"])
+    with storage.write() as change:
+        pending = change.pending(0, None)
+        change.put_pending(pending, replace(vectors_of(*rows, seed=1), tokens=[b"x", b"y", b"z"]))
+        change.drop_pending()
+        change.put_pending(pending, replace(vectors_of(*rows, seed=1), tokens=[b"a", b"b", b"c"]))
+        change.put_pending(pending[:1], replace(vectors_of(rows[0], seed=1), tokens=[b"A"]))
+        change.delete([rows[2].row_id])
+    assert kept(storage, *rows) == [b"1", b"2", None]
+    with storage.write() as change:
+        change.switch_vectors()
+    assert kept(storage, *rows) == [b"A", b"b", None]
+    with storage.write() as change:
+        change.put_pending(change.pending(0, None), vectors_of(*rows[:2], seed=2))
+        change.switch_vectors()
+    assert kept(storage, *rows) == [None, None, None]
+
+
+def test_tokens_are_copied_exactly(storage: Storage, tmp_path: Path) -> None:
+    rows = add(storage, turn("one"), turn("two", 1))
+    put(storage, rows[0], tokens=[b"of one"])
+    with storage.read() as snapshot:
+        contents, packed = snapshot.contents_of("ana"), list(snapshot.packed_rows("ana"))
+    assert [each.tokens for each in packed] == [b"of one", None]
+    (tmp_path / "other").mkdir()
+    for make in ENGINES.values():
+        other = make(tmp_path / "other")
+        with other.write() as change:
+            change.put_contents(contents)
+            change.put_packed("ana", packed)
+        assert kept(other, *rows) == [b"of one", None]
+        other.close()
+
+
+def test_nothing_of_tokens_outlives_a_user(storage: Storage) -> None:
+    (row,) = add(storage, turn("one"))
+    put(storage, row, tokens=[b"of one"])
+    with storage.write() as change:
+        change.drop_user("ana")
+    assert kept(storage, row) == [None]
+
+
+def test_damaged_tokens_are_told_and_left_out(reopen: Reopen) -> None:
+    with reopen() as storage:
+        rows = add(storage, turn("one"), turn("two", 1))
+        put(storage, *rows, tokens=[b"of one", b"of two"])
+        with storage.write() as change:
+            damage_tokens(change, rows[0].row_id)
+        with storage.read() as snapshot:
+            found = snapshot.findings(DIM, lambda memory: terms(memory.text))
+            assert [damage.row_id for damage in found.damaged] == [rows[0].row_id]
+            assert snapshot.token_vectors([row.row_id for row in rows]) == {rows[1].row_id: b"of two"}
+            with pytest.raises(StorageCorruptError, match="is not what was stored"):
+                list(snapshot.packed_rows("ana"))
+
+
+def damage_tokens(change: Transaction, row_id: int) -> None:
+    """Changes a byte behind the storage's back, whichever it is."""
+    if isinstance(change, SqliteTransaction):
+        change.connection.execute("UPDATE token SET tokens = x'00' WHERE no = ?", (row_id,))
+    else:
+        change.session.do("UPDATE token SET tokens = '\\x00' WHERE no = %s", (row_id,))
 
 
 # --- another embedder --------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 
 from romaine.embedder import Embedder
 from romaine.memory import RoleplayMemory, Scope, Turn
-from tests import postgres
+from tests import late_models, postgres
 
 
 @pytest.fixture(scope="session")
@@ -18,12 +18,22 @@ def gem() -> Embedder:
     return Embedder(dim=64)
 
 
+@pytest.fixture(scope="session")
+def oak(minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Embedder:
+    """A small model that gives vectors of tokens."""
+    folder = late_models.write_own(tmp_path_factory.mktemp("models") / "little-oak", minilm_folder)
+    return Embedder(folder, dim=8).warm_up()
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "memories.db"
 
 
-ON_EVERY_ENGINE = {"test_recall", "test_forks", "test_edits", "test_notes", "test_restoring", "test_sampling"}
+ON_EVERY_ENGINE = {
+    *("test_recall", "test_forks", "test_edits", "test_late", "test_notes"),
+    *("test_restoring", "test_sampling", "test_times"),
+}
 """Modules whose tests run over every engine, but for those that look into the file."""
 
 

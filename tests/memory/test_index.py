@@ -127,7 +127,7 @@ def test_rows_in_many_blocks_are_searched_like_rows_in_one(monkeypatch: pytest.M
         parts.add(vectors[start : start + 300])
     visible = np.flatnonzero(np.arange(18_000) % 7 != 0)
     for query in vectors[:5]:
-        np.testing.assert_array_equal(parts.scan(query), whole.scan(query))
+        np.testing.assert_allclose(parts.scan(query), whole.scan(query), atol=1e-6)  # in other bundles
         np.testing.assert_array_equal(parts.cosines(query, visible[:50]), whole.cosines(query, visible[:50]))
         assert set(parts.pool(query, visible, k=5)) == set(whole.pool(query, visible, k=5))
 
@@ -188,10 +188,10 @@ def test_a_rough_pool_is_what_slices_alone_say() -> None:
     for query in nested_vectors(8, 32, seed=1):
         for dim in (8, 4):
             slices = slice_dim(vectors, dim) @ slice_dim(query, dim)
-            assert set(index.rough_pool(query, np.arange(300), dim=dim).tolist()) == best_of(slices, 16)
+            assert set(index.rough_pool(query, np.arange(300), dim=dim).tolist()) == best_of(slices, 8)
             found = index.rough_pool(query, visible, dim=dim).tolist()
-            assert len(found) == 16
-            assert set(found) == {int(visible[i]) for i in best_of(slices[visible], 16)}
+            assert len(found) == 8
+            assert set(found) == {int(visible[i]) for i in best_of(slices[visible], 8)}
 
 
 @pytest.mark.usefixtures("small_pools")
@@ -200,8 +200,8 @@ def test_where_few_are_visible_all_are_tried() -> None:
     query = nested_vectors(1, 32, seed=1)[0]
     few, more = np.arange(0, 200, 5), np.arange(0, 205, 5)
     assert (len(few), len(more)) == (40, 41)
-    assert index.pool(query, few, k=1).tolist() == index.rough_pool(query, few).tolist() == few.tolist()
-    assert len(index.rough_pool(query, more)) == 16
+    assert index.pool(query, few, k=1).tolist() == few.tolist()
+    assert index.rough_pool(query, few[:8]).tolist() == few[:8].tolist()
     assert len(index.pool(query, more, k=1)) == 8
     assert index.pool(query, more, k=41).tolist() == more.tolist()
 
@@ -211,7 +211,7 @@ def test_a_whole_scan_leaves_256_rows_or_twice_what_is_wanted() -> None:
     index = filled(vectors, 4)
     everything = np.arange(16_400)
     assert [len(index.pool(vectors[0], everything, k=k)) for k in (10, 128, 129)] == [256, 256, 258]
-    assert len(index.rough_pool(vectors[0], everything)) == 512
+    assert len(index.rough_pool(vectors[0], everything)) == 256
     assert len(index.pool(vectors[0], everything[:16_384], k=1)) == 16_384
     assert len(index.pool(vectors[0], everything[:16_385], k=1)) == 256
 

@@ -38,6 +38,8 @@ SCOPES = [(character, chat) for character in (None, "Cassian", "Mira") for chat 
 OURS, THEIRS = "\0ours", "\0theirs"  # stand for ids until a request is sent
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
+TOOK = re.compile(r"recalled in \d+ ms")
+DAY = re.compile(r"\d+ \w{3} \d{4}, \d\d:\d\d")
 FLOAT = re.compile(r"-?\d+\.\d+(e-?\d+)?")
 
 NO_MEMORY = {
@@ -65,6 +67,10 @@ NO_MEMORY = {
     ("GET", "/ready"),
     ("GET", "/metrics"),
     ("GET", "/openapi.json"),
+    ("GET", "/page/enter"),
+    ("POST", "/page/sign-in"),
+    ("POST", "/page/sign-out"),
+    ("GET", "/page/static/{name}"),
 }
 """Routes that know of no memory."""
 
@@ -79,6 +85,7 @@ class Asked:
     query: dict[str, Any] = field(default_factory=dict)
     content: bytes | None = None
     key: str | None = None
+    form: Any = None
 
 
 # --- what may be asked -------------------------------------------------------------------------------------
@@ -163,6 +170,63 @@ CASES: dict[tuple[str, str], st.SearchStrategy[Asked]] = {
 }
 
 
+def on_page(path: str, method: str = "GET", **parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Asked]:
+    """A request of the page's: whose memory stands in the query, all others in the query or the form."""
+    named = {name: parts.pop(name) for name in list(parts) if f"{{{name}}}" in path}
+
+    def made(scope: dict[str, str], given: dict[str, Any], names: dict[str, str]) -> Asked:
+        place = path.format(**names)
+        if method == "GET":
+            return Asked(method, place, query=scope | given)
+        return Asked(method, place, query=scope, form=given)
+
+    return st.builds(made, scopes, st.fixed_dictionaries(parts), st.fixed_dictionaries(named))
+
+
+def dropped(path: str) -> st.SearchStrategy[Asked]:
+    return st.builds(
+        lambda scope, content: Asked("POST", path, query=scope, content=content),
+        scopes,
+        st.sampled_from(FILES),
+    )
+
+
+_VIEWS = st.sampled_from(["chat", "facts", "lore", "summaries", "fading", "map"])
+_UNDO = st.builds(
+    lambda id_, whose: json.dumps(
+        {
+            "memories": [_EXPORTED | {"id": id_, "user": whose, "character": "Cassian"}],
+            "superseded": {id_: f"{THEIRS}1"},
+            "added": [],
+        }
+    ),
+    ids,
+    st.sampled_from(["\0me", "bob"]),
+)
+CASES |= {
+    ("GET", "/"): on_page("/", view=_VIEWS),
+    ("GET", "/page/view"): on_page("/page/view", view=_VIEWS),
+    ("GET", "/page/scopes"): on_page("/page/scopes"),
+    ("GET", "/page/turns"): on_page("/page/turns", start=st.integers(0, 3)),
+    ("GET", "/page/notes"): on_page("/page/notes", q=st.sampled_from(["", "e"])),
+    ("GET", "/page/memory/{memory_id}"): on_page("/page/memory/{memory_id}", memory_id=ids),
+    ("GET", "/page/memory/{memory_id}/text"): on_page("/page/memory/{memory_id}/text", memory_id=ids),
+    ("POST", "/page/recall"): on_page("/page/recall", "POST", message=texts, dim=st.sampled_from([32, 384])),
+    ("POST", "/page/memory/{memory_id}/{action}"): on_page(
+        "/page/memory/{memory_id}/{action}",
+        "POST",
+        memory_id=ids,
+        action=st.sampled_from(["pin", "unpin", "edit", "witnesses", "supersede", "retract", "forget"]),
+        text=texts,
+        known_by=st.sampled_from(["", "Mira"]),
+    ),
+    ("POST", "/page/note"): on_page("/page/note", "POST", text=texts),
+    ("POST", "/page/undo"): on_page("/page/undo", "POST", undo=_UNDO),
+    ("POST", "/page/import/preview"): dropped("/page/import/preview"),
+    ("POST", "/page/import"): dropped("/page/import"),
+}
+
+
 def agent(method: str, **params: Any) -> st.SearchStrategy[Asked]:
     """A request of an agent's, whose URL names the user, or Bob."""
 
@@ -224,6 +288,8 @@ class World:
         sent: dict[str, Any] = {"params": asked.query, "headers": headers}
         if asked.content is not None:
             sent["content"] = self._filled(asked.content.decode()).encode()
+        elif asked.form is not None:
+            sent["data"] = {name: self._filled(str(value)) for name, value in asked.form.items()}
         elif asked.body is not None:
             sent["json"] = json.loads(self._filled(json.dumps(asked.body)))
         answer: Response = self.client.request(asked.method, self._filled(asked.path), **sent)
@@ -249,6 +315,7 @@ class World:
             return f"ours {self.ours.index(id_)}"
 
         text = TIME.sub("TIME", UUID.sub(number, text))
+        text = TOOK.sub("TOOK", DAY.sub("DAY", text))
         return FLOAT.sub(lambda found: f"{float(found[0]):.2f}", text)
 
 

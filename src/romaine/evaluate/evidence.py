@@ -11,7 +11,7 @@ import gzip
 import os
 import zlib
 from collections.abc import Iterable
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from romaine.bounded.parsing import parse_json
 from romaine.errors import FormatError, OptionError
@@ -44,7 +44,7 @@ def read_evidence(path: str | os.PathLike[str], *, sources: Iterable[str] = ()) 
     name = os.fspath(path)
     with open_file(path) as raw:
         packed = name.endswith(".gz")
-        stream: IO[bytes] = gzip.GzipFile(fileobj=raw) if packed else raw
+        stream = cast("IO[bytes]", gzip.GzipFile(fileobj=raw) if packed else raw)
         number = 0
         try:
             while line := stream.readline(MAX_DOCUMENT_BYTES + 1):

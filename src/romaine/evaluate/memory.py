@@ -189,8 +189,7 @@ def ask(conversation: Conversation, find: Find, *, see: Callable[[int], None] | 
     """
     number = {turn.source_id: index for index, turn in enumerate(conversation.turns)}
     asked = [
-        (len(number) if question.before is None else number[question.before], question)
-        for question in conversation.questions
+        (number.get(question.before or "", len(number)), question) for question in conversation.questions
     ]
     outcomes = []
     for turns, question in sorted(asked, key=lambda at: at[0]):

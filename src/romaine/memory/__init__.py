@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from romaine.memory.candidates import Candidates, Spread
 from romaine.memory.copying import Copied, CopiedUser, copy
+from romaine.memory.document_ranker import DocumentRanker, Passage, RankedDocument
 from romaine.memory.edits import Forgotten
 from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
 from romaine.memory.hits import Explanation, Rejected
 from romaine.memory.language import Analyzer, DefaultAnalyzer
 from romaine.memory.large_indexing import index_large
+from romaine.memory.learned import LearnedRanker
 from romaine.memory.lifecycle import DecayResult, Lifecycle
 from romaine.memory.listing import HeldScope, Stats
 from romaine.memory.memory import RoleplayMemory
@@ -30,17 +32,21 @@ __all__ = [
     "CopiedUser",
     "DecayResult",
     "DefaultAnalyzer",
+    "DocumentRanker",
     "Explanation",
     "Forgotten",
     "Health",
     "HeldScope",
     "Hit",
     "Kind",
+    "LearnedRanker",
     "Lifecycle",
     "Memory",
     "MemoryEmbedder",
     "NoteAdded",
+    "Passage",
     "Query",
+    "RankedDocument",
     "Ranker",
     "Ranking",
     "Rejected",

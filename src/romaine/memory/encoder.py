@@ -225,7 +225,7 @@ def packed_tokens(embedder: MemoryEmbedder, drafts: Sequence[Draft]) -> list[tup
     found = cast("TokenEmbedder", embedder).embed_tokens(
         [draft.text for draft in drafts], previous=[draft.previous for draft in drafts]
     )
-    return [(pack(each.vectors[telling(each.ids)]), each.pooled) for each in found]
+    return [(pack(each.vectors[telling(each.rarity)]), each.pooled) for each in found]
 
 
 def duplicate_threshold(embedder: MemoryEmbedder) -> float:

@@ -22,7 +22,7 @@ from romaine.memory.sequence import turn_before
 from romaine.memory.storage import Snapshot
 from romaine.memory.stored import Wanted
 from romaine.memory.token_cache import TokenCache
-from romaine.memory.token_codec import LateInteraction, turned, unpack, weights_of
+from romaine.memory.token_codec import LateInteraction, turned, unpack
 
 if TYPE_CHECKING:
     from romaine.memory.encoder import TokenEmbedder
@@ -85,21 +85,20 @@ def late(
         StorageCorruptError: If what is packed is something else.
     """
     rows = [row for row in np.unique(lines).tolist() if packed.get(row)]
-    best = np.zeros((len(rows) + 1, max(len(query.ids), 1)), dtype=np.float32)
+    best = np.full((len(rows) + 1, len(query.ids)), _NOBODY, dtype=np.float32)
     if rows and len(query.ids):
         tokens, counts = unpack([packed[row] for row in rows], query.vectors.shape[1])
         cosines = tokens @ turned(query.vectors).T
         cosines /= np.sqrt(np.einsum("ij,ij->i", tokens, tokens))[:, None]
         best[:-1] = np.maximum.reduceat(cosines, np.cumsum(counts) - counts, axis=0)
-    best[-1] = _NOBODY
-    # the last stands for those who are not there
-    at = np.searchsorted(rows, lines) if rows else np.zeros(lines.shape, dtype=np.intp)
-    there = np.isin(lines, rows)
-    at[~there] = len(rows)
-    weights = weights_of(query.ids)
+    # the last one stands for turns that are not there
+    at = np.searchsorted(rows, lines)
+    at[~np.isin(lines, rows)] = len(rows)
+    weights = query.rarity / max(float(query.rarity.sum()), 1e-9)
     own, around = (np.clip(part @ weights, -1, 1) for part in (best[at[:, 0]], best[at].max(axis=1)))
     # a turn without a token is like nothing, which is not the same as being unlike
-    return Late(indices, np.where(there[:, 0], own, 0), np.where(there.any(axis=1), around, 0))
+    has_own, has_any = at[:, 0] < len(rows), (at < len(rows)).any(axis=1)
+    return Late(indices, np.where(has_own, own, np.float32(0)), np.where(has_any, around, np.float32(0)))
 
 
 def lines_of(index: ScopeIndex, rows: NDArray[np.intp], may_lend: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -301,6 +301,11 @@ class LexicalIndex:
         known = float(idf[figures.frequencies > 0].sum())
         return Matches(scores, best_possible, known / best_possible if best_possible else 0.0)
 
+    def lengths(self, rows: NDArray[np.intp]) -> NDArray[np.int32]:
+        """How many terms each of some rows has, int32 (n,)."""
+        lengths: NDArray[np.int32] = self._lengths.values[rows]
+        return lengths
+
     def knows(self, forms: Forms, *, among: NDArray[np.bool_] | None = None) -> bool:
         """Tells whether any row holds a word, or any of those `among` which to look, bool (rows,)."""
         return len(self._postings(np.array(forms, dtype=np.uint32), among)[0]) > 0

@@ -109,7 +109,7 @@ def masks_of(view: ScopeView, options: RecallOptions) -> Masks:
         shown &= np.isin(attributes["speaker"], codes)
     known = _witnessed(view, options.as_character)
     everyone = view.index.alive & known
-    in_time = _in_time(attributes, everyone, options)
+    in_time = _in_time(view, everyone, options)
     superseded = (
         np.zeros_like(shown)
         if options.include_superseded
@@ -145,14 +145,18 @@ def _existing(attributes: Columns, options: RecallOptions) -> NDArray[np.bool_]:
     return np.ones(len(attributes), dtype=np.bool_)
 
 
-def _in_time(attributes: Columns, shown: NDArray[np.bool_], options: RecallOptions) -> NDArray[np.bool_]:
+def _in_time(view: ScopeView, shown: NDArray[np.bool_], options: RecallOptions) -> NDArray[np.bool_]:
+    attributes = view.index.attributes
     existing = _existing(attributes, options)
-    now = options.as_of if isinstance(options.as_of, int) else _latest(attributes, shown & existing)
-    if now is None or options.include_superseded:
+    if options.include_superseded or not len(view.bounded):
         return existing
-    return np.asarray(
-        existing & (attributes["valid_from"] <= now) & (now < attributes["valid_to"]), dtype=np.bool_
-    )
+    now = options.as_of if isinstance(options.as_of, int) else _latest(attributes, shown & existing)
+    if now is None:
+        return existing
+    bounded = view.bounded
+    holds = (attributes["valid_from"][bounded] <= now) & (now < attributes["valid_to"][bounded])
+    existing[bounded] &= holds
+    return existing
 
 
 def _latest(attributes: Columns, rows: NDArray[np.bool_]) -> int | None:

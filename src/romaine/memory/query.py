@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from romaine.arrays import FloatArray, l2_normalize
 from romaine.errors import OptionError, TextTypeError, VectorError
-from romaine.memory.language import DEFAULT, Analyzer
+from romaine.memory.language import DEFAULT, Analyzer, SaidTime, said_times
 from romaine.memory.terms import Forms, word_terms
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Query:
         vector: Its embedding, unit or zero, float32 (full_dim,).
         terms: Its distinct words in all forms that a text may have them in, stop words left out.
         names: Those of them that look like names.
+        times: The times that the text names.
         analyzer: What made its terms.
         tokens: Vectors of its tokens, or None without late interaction.
     """
@@ -42,6 +43,7 @@ class Query:
     vector: FloatArray
     terms: tuple[Forms, ...]
     names: tuple[Forms, ...] = ()
+    times: tuple[SaidTime, ...] = ()
     messages: tuple[str, ...] = ()
     analyzer: Analyzer = DEFAULT
     tokens: TokenVectors | None = None
@@ -109,6 +111,7 @@ def build_query(
         vector=vector,
         terms=word_terms(content or words),
         names=word_terms(word for word in content if word.is_name),
+        times=said_times(latest),
         analyzer=analyzer,
         tokens=tokens,
     )

@@ -21,6 +21,9 @@ from romaine.memory.candidates import Candidates, Spread
 from romaine.memory.query import Query
 from romaine.memory.records import Memory
 
+NO_TURN = -1
+"""Stands for the position of what is no turn of a chat."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Signals:
@@ -32,8 +35,11 @@ class Signals:
         recency: 0 for the oldest to 1 for the newest of the scope, float32.
         pinned: Bool.
         cold: Bool.
+        time: What being of a time that the query names says for it, in nats, float32; None if it names none,
+            or none that tells some of the scope from others.
         late: How many standard deviations late interaction puts it above the mean of the candidates that were
             compared so, float64; None without.
+        positions: Where it stands in the chat, int64; `NO_TURN` if it is no turn of one; None if unknown.
     """
 
     speaker_named: NDArray[np.bool_]
@@ -41,7 +47,9 @@ class Signals:
     recency: FloatArray
     pinned: NDArray[np.bool_]
     cold: NDArray[np.bool_]
+    time: FloatArray | None = None
     late: NDArray[np.float64] | None = None
+    positions: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +145,7 @@ class Weights:
         speaker: For a memory whose speaker the query names.
         asks: For a turn that asks something: questions hold few answers.
         answers: For a turn right after one that asks.
+        time: Per nat that a memory's time says, if the query names one.
         importance: For importance 1 rather than 0.
         recency: For the newest rather than the oldest.
         pinned: For a pinned memory.
@@ -154,11 +163,12 @@ class Weights:
     speaker: float = 1.2
     asks: float = -1.0
     answers: float = 1.0
+    time: float = 0.7
     importance: float = 0.5
     recency: float = 0.1
     pinned: float = 0.5
     cold: float = 0.7
-    late: float = 1.0
+    late: float = 2.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -191,6 +201,8 @@ class WeightedRanker:
             "recency": (weights.recency, signals.recency),
             "pinned": (weights.pinned, signals.pinned),
         }
+        if signals.time is not None:
+            facts["time"] = (weights.time, signals.time)
         if signals.late is not None:
             facts["late"] = (weights.late, signals.late)
         parts = {name: np.multiply(fact, weight, dtype=np.float64) for name, (weight, fact) in facts.items()}
@@ -203,7 +215,7 @@ class WeightedRanker:
 
 
 DEFAULT_RANKER = WeightedRanker()
-"""What ranks where the caller gives nothing else, and what calibrations judge by whatever ranks."""
+"""What ranks first where the caller gives nothing else, and what calibrations judge by whatever ranks."""
 
 
 def standardised(cosines: FloatArray, spread: Spread) -> NDArray[np.float64]:

@@ -45,7 +45,8 @@ ATTRIBUTES = np.dtype(
 _FEW = 64  # changed turns whose neighbours are looked up one by one, and more in a large scope
 _BEGINNING = -1  # before every version
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
-_TURN = _KIND_CODES[Kind.TURN]
+TURN = _KIND_CODES[Kind.TURN]
+"""Code of a turn in the attributes."""
 _CATEGORY_CODES = {category: code for code, category in enumerate(CATEGORIES)}
 
 
@@ -94,6 +95,15 @@ class ScopeView:
         self._known: set[int] = set()
         self._seen = _BEGINNING
         self._marks: frozenset[tuple[int, int]] = frozenset()
+        self._bounded: NDArray[np.intp] | None = None
+
+    @property
+    def bounded(self) -> NDArray[np.intp]:
+        """Rows that hold only in some part of the story, intp (n,); of most scopes none."""
+        if self._bounded is None:
+            starts, ends = (self.index.attributes[name] for name in ("valid_from", "valid_to"))
+            self._bounded = np.flatnonzero((starts != NOWHERE) | (ends != FOREVER))
+        return self._bounded
 
     @property
     def nbytes(self) -> int:
@@ -187,13 +197,14 @@ class ScopeView:
     def _take_out(self, doomed: Collection[int]) -> list[PlaceInChat]:
         if not doomed:
             return []
+        self._bounded = None
         self._known.difference_update(doomed)
         self.tokens.drop(doomed)
         row_ids = np.fromiter(doomed, np.int64, len(doomed))
         rows = self.index.rows_of(row_ids)
         kinds, positions = (self.index.attributes[name][rows] for name in ("kind", "position"))
         self.index.remove(row_ids)
-        turns = positions[(kinds == _TURN) & (positions != NOWHERE)].tolist()
+        turns = positions[(kinds == TURN) & (positions != NOWHERE)].tolist()
         # whether it stood in the chat is not told by an attribute; a look too many does no harm
         return [(position, in_chat) for position in turns for in_chat in (True, False)]
 
@@ -237,7 +248,7 @@ class ScopeView:
         if order.is_whole:
             self.index.relink(*order.followers_of(entries.ids))
             return []
-        placed = entries.attributes["position"][entries.attributes["kind"] == _TURN]
+        placed = entries.attributes["position"][entries.attributes["kind"] == TURN]
         return [(position, segment.in_chat) for position in placed.tolist() if position != NOWHERE]
 
     def _close_gaps(self, snapshot: Snapshot, places: Sequence[PlaceInChat]) -> None:
@@ -273,6 +284,7 @@ class ScopeView:
             raise StorageCorruptError(told) from None
 
     def _take(self, entries: Entries) -> None:
+        self._bounded = None
         row_ids = entries.ids.tolist()
         if self._known.isdisjoint(row_ids):
             self.index.add(entries)

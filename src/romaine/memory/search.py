@@ -23,15 +23,17 @@ from romaine.memory.hits import (
 )
 from romaine.memory.judging import Judges
 from romaine.memory.late import FIRST, Late, TokenSource, late, lines_of
+from romaine.memory.learned import LEARNED_RANKER
 from romaine.memory.locks import aside
 from romaine.memory.notes import normalised
 from romaine.memory.options import AUTO, Masks, RecallOptions, masks_of, without_hits
 from romaine.memory.query import Query, named_speakers
-from romaine.memory.ranking import DEFAULT_RANKER, Ranking, Signals
+from romaine.memory.ranking import DEFAULT_RANKER, NO_TURN, Ranking, Signals
 from romaine.memory.records import Hit, Kind, Memory
-from romaine.memory.scope_view import ScopeView
+from romaine.memory.scope_view import TURN, ScopeView
 from romaine.memory.storage import Snapshot
 from romaine.memory.stored import TURNS, Wanted
+from romaine.memory.times import TimeScores, time_scores
 from romaine.memory.views import View
 
 _SPARE = 24  # ranked candidates beyond k that are read, for what budget, diversity and doubles take out
@@ -63,14 +65,16 @@ class Search:
         self._rejected: list[Rejected] = []
         self._without = options.without_sources or frozenset()
         self._sure = calibration.hit.judge(None)
+        self._time: TimeScores | None = None
 
     def run(self) -> Explanation:
         """Finds what fits."""
         options = self._options
         masks = self._asked(self._unshown(masks_of(self._view, options)))
+        self._time = time_scores(self._query.times, self._view.index.attributes, masks.wanted, options.as_of)
         k = max(options.k, 10, self._judges.first if self._judges.reranker else 0)
         candidates = self._view.index.search(
-            self._query, mask=masks.wanted, known=masks.known, k=k, dim=options.dim
+            self._query, mask=masks.wanted, known=masks.known, k=k, dim=options.dim, time=self._time
         )
         usual, ranking = self._rankings(candidates, masks.wanted, masks.known)
         evidence, calibration = evidence_of(candidates, usual), self._calibration
@@ -137,7 +141,7 @@ class Search:
             may_lend: Whose tokens may count for a turn next to it, bool (rows,).
             known: As in `signals_of`.
         """
-        signals = signals_of(self._view, self._query, candidates, known)
+        signals = signals_of(self._view, self._query, candidates, known, time=self._time)
         usual = DEFAULT_RANKER.rank(self._query, candidates, signals)
         compared = self._late(candidates, usual, may_lend)
         if compared is not None:
@@ -145,6 +149,8 @@ class Search:
             signals = replace(signals, late=compared.standing(len(candidates), self._late_spread))
         elif self._judges.ranker is DEFAULT_RANKER or not len(candidates):
             return usual, usual
+        elif self._judges.ranker is LEARNED_RANKER:
+            return usual, LEARNED_RANKER.refine(self._query, candidates, signals, usual)
         return usual, self._judges.rank(self._query, candidates, signals)
 
     def _late(self, candidates: Candidates, usual: Ranking, may_lend: NDArray[np.bool_]) -> Late | None:
@@ -314,7 +320,12 @@ class Search:
 
 
 def signals_of(
-    view: ScopeView, query: Query, candidates: Candidates, known: NDArray[np.bool_] | None
+    view: ScopeView,
+    query: Query,
+    candidates: Candidates,
+    known: NDArray[np.bool_] | None,
+    *,
+    time: TimeScores | None = None,
 ) -> Signals:
     """What a view knows of candidates, as if it had only those rows that are `known`, bool (rows,)."""
     rows, attributes = candidates.rows, view.index.attributes
@@ -327,4 +338,6 @@ def signals_of(
         recency=view.recency(attributes["created"][rows], known),
         pinned=attributes["pinned"][rows],
         cold=attributes["cold"][rows],
+        time=None if time is None else time.of(rows),
+        positions=np.where(attributes["kind"][rows] == TURN, attributes["position"][rows], NO_TURN),
     )

@@ -70,21 +70,11 @@ def check_tokens(wanted: LateInteraction | None, embedder: object, name: str) ->
         )
 
 
-def weights_of(ids: NDArray[np.int64]) -> FloatArray:
-    """How much each token of a query counts, float32 (max(tokens, 1),), together 1.
-
-    Vocabularies are made from the most frequent token on, so that the logarithm of a token's number stands
-    for how rare it is (Zipf's law), in whatever scope.
-    """
-    rarity = np.log1p(np.maximum(ids, 0).astype(np.float32)) if len(ids) else np.ones(1, dtype=np.float32)
-    return np.asarray(rarity / max(float(rarity.sum()), 1e-9), dtype=np.float32)
-
-
-def telling(ids: NDArray[np.int64], most: int = MOST_TOKENS) -> NDArray[np.intp]:
-    """Which tokens of a memory are kept, in order."""
-    if len(ids) <= most:
-        return np.arange(len(ids))
-    return np.sort(np.argsort(-weights_of(ids), kind="stable")[:most])
+def telling(rarity: FloatArray, most: int = MOST_TOKENS) -> NDArray[np.intp]:
+    """Which of a memory's tokens are kept, in order: if they are too many, the rarest (tokens,)."""
+    if len(rarity) <= most:
+        return np.arange(len(rarity))
+    return np.sort(np.argsort(-rarity, kind="stable")[:most])
 
 
 def pack(vectors: FloatArray) -> bytes:

@@ -14,6 +14,7 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
+from romaine.arrays import FloatArray
 from romaine.errors import ModelFormatError, one_line
 from romaine.text.batching import batches
 from romaine.text.chunks import AsciiWordPiece, ChunkTokenizer, is_bert, splits_at_spaces
@@ -21,6 +22,7 @@ from romaine.text.familiar import Familiar
 from romaine.text.growth import check_growth
 from romaine.text.pieces import Pieces, Truncate
 from romaine.text.ragged import Ragged
+from romaine.text.rarity import rarities
 from romaine.text.windows import split, wrap
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -123,6 +125,11 @@ class Tokenizer:
     def unfamiliar(self, texts: Sequence[str]) -> tuple[int, int]:
         """Returns how many tokens are unknown or a letter alone, and how many there are but for signs."""
         return self._familiar.count(self._encode_plain(texts).ids.tolist())
+
+    @cached_property
+    def rarity(self) -> FloatArray:
+        """How much each token says, by how rare it is, float32 (vocab_size,); see `romaine.text.rarity`."""
+        return rarities(self._rust.get_vocab(with_added_tokens=False), self.vocab_size)
 
     @cached_property
     def _familiar(self) -> Familiar:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from romaine.memory import RoleplayMemory, Scope
 from romaine.memory.postgres import PostgresStorage, exists, schema
 from romaine.memory.postgres.schema import OWNED
 from tests import postgres
-from tests.contracts.test_storage_contract import BO, add, turn
+from tests.contracts.test_storage_contract import BO, add, turn, vectors_of
 from tests.memory.conftest import CHAT
 
 
@@ -63,7 +64,7 @@ def test_the_tables_are_made_once_however_many_begin(url: str, path: Path) -> No
 def test_a_migration_that_dies_leaves_nothing(url: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     last = "SELECT pg_terminate_backend(pg_backend_pid())"
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "_STEPS", {0: (*schema._STEPS[0], last)})
+        patch.setattr(schema, "_STEPS", {**schema._STEPS, 1: (*schema._STEPS[1], last)})
         with pytest.raises(StorageError, match="lost"):
             PostgresStorage(url)
     assert tables(path) == set()
@@ -77,10 +78,10 @@ def test_what_only_adds_lets_older_workers_go_on(
 ) -> None:
     older = PostgresStorage(url)
     with monkeypatch.context() as newer:
-        newer.setattr(schema, "VERSION", 2)
-        newer.setattr(schema, "_STEPS", {**schema._STEPS, 1: ("ALTER TABLE memory ADD COLUMN mood bytea",)})
+        newer.setattr(schema, "VERSION", 3)
+        newer.setattr(schema, "_STEPS", {**schema._STEPS, 2: ("ALTER TABLE memory ADD COLUMN mood bytea",)})
         PostgresStorage(url).close()
-    assert postgres.execute(path, "SELECT number, least FROM schema_version") == [(2, 1)]
+    assert postgres.execute(path, "SELECT number, least FROM schema_version") == [(3, 1)]
     add(older, turn("one"))
     with older.read("ana") as snapshot:
         assert [row.memory.text for row in snapshot.rows(None)] == ["one"]
@@ -90,15 +91,36 @@ def test_what_only_adds_lets_older_workers_go_on(
     older.close()
 
 
+def test_a_schema_of_the_first_version_gets_tables_for_tokens(
+    url: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as first:
+        first.setattr(schema, "VERSION", 1)
+        PostgresStorage(url).close()
+    assert "token" not in tables(path)
+    storage = PostgresStorage(url)
+    assert {"token", "next_token"} <= tables(path)
+    (row,) = add(storage, turn("one"))
+    with storage.write("ana") as change:
+        change.put_vectors(replace(vectors_of(row), tokens=[b"of one"]))
+    with storage.read("ana") as snapshot:
+        assert snapshot.token_vectors([row.row_id]) == {row.row_id: b"of one"}
+    # a worker of the release before, which serves beside this one, knows only the other table
+    postgres.execute(path, "UPDATE vector SET checksum = checksum + 1")
+    with storage.read("ana") as snapshot:
+        assert snapshot.token_vectors([row.row_id]) == {}
+    storage.close()
+
+
 def test_a_schema_that_is_too_new_is_refused_at_once_and_while_open(url: str, path: Path) -> None:
     running = PostgresStorage(url)
     postgres.execute(path, "UPDATE schema_version SET number = 9, least = 9")
-    with pytest.raises(StorageVersionError, match="version 9, this romaine knows up to 1"):
+    with pytest.raises(StorageVersionError, match="version 9, this romaine knows up to 2"):
         PostgresStorage(url)
     for use in (running.read, running.write):
         with pytest.raises(StorageVersionError, match="newer"), use("ana"):
             pass
-    postgres.execute(path, "UPDATE schema_version SET number = 1, least = 1")
+    postgres.execute(path, "UPDATE schema_version SET number = 2, least = 1")
     with running.read("ana"):
         pass
     running.close()

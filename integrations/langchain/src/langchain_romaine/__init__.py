@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_romaine.chat_history import RomaineChatMessageHistory
 from langchain_romaine.embeddings import RomaineEmbeddings
+from langchain_romaine.reranker import RomaineReranker
 from langchain_romaine.retrievers import RomaineMemoryRetriever
 from langchain_romaine.scopes import SCOPE_FIELDS
 from langchain_romaine.tools import create_recall_tool, create_remember_tool
@@ -37,6 +38,7 @@ __all__ = [
     "RomaineMemoryRetriever",
     "RomaineMilvusSparse",
     "RomaineQdrantSparse",
+    "RomaineReranker",
     "RomaineStore",
     "RomaineVectorStore",
     "__version__",

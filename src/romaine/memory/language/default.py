@@ -107,27 +107,7 @@ class DefaultAnalyzer(Analyzer):
 
     def words(self, text: str) -> list[Word]:
         """Returns the words of a query; each may be in any language that the query may be in."""
-        tidy = composed(text)
-        runs = [(match.start(), match[0]) for match in TOKEN.finditer(tidy)]
-        tokens = [lowered(run) for _, run in runs]
-        codes = languages_of_query(tokens) if self._language is None else (self._language,)
-        shown = () if len(codes) == len(LANGUAGES) else codes  # a query that shows none counts as English
-        names = all(LANGUAGES[code].capitals_are_names for code in shown)
-        words: list[Word] = []
-        for (start, run), token in zip(runs, tokens, strict=True):
-            if token[0] >= _UNSPACED and is_cut(token):
-                words += _cut(token)
-                continue
-            is_stop = any(token in LANGUAGES[code].function_words for code in shown)
-            words.append(
-                Word(
-                    fold(token),
-                    _forms(token, codes),
-                    is_stop=is_stop or fold(token) in scripts.STOP_WORDS,
-                    is_name=names and run[0].isupper() and _is_inside(tidy[:start]),
-                )
-            )
-        return words
+        return list(_words(text, self._language))
 
     def name_keys(self, text: str) -> frozenset[str]:
         """Returns the words of a text, and their stems where it may be in a language that inflects names."""
@@ -143,6 +123,31 @@ class DefaultAnalyzer(Analyzer):
             return True
         is_greek = any("\u0370" <= char <= "\u03ff" for char in text)
         return (is_greek and (";" in text or "\u037e" in text)) or scripts.ASKING_END.search(text) is not None
+
+
+@lru_cache(maxsize=8)  # a recall asks for those of its query more than once
+def _words(text: str, language: str | None) -> tuple[Word, ...]:
+    tidy = composed(text)
+    runs = [(match.start(), match[0]) for match in TOKEN.finditer(tidy)]
+    tokens = [lowered(run) for _, run in runs]
+    codes = languages_of_query(tokens) if language is None else (language,)
+    shown = () if len(codes) == len(LANGUAGES) else codes  # a query that shows none counts as English
+    names = all(LANGUAGES[code].capitals_are_names for code in shown)
+    words: list[Word] = []
+    for (start, run), token in zip(runs, tokens, strict=True):
+        if token[0] >= _UNSPACED and is_cut(token):
+            words += _cut(token)
+            continue
+        is_stop = any(token in LANGUAGES[code].function_words for code in shown)
+        words.append(
+            Word(
+                fold(token),
+                _forms(token, codes),
+                is_stop=is_stop or fold(token) in scripts.STOP_WORDS,
+                is_name=names and run[0].isupper() and _is_inside(tidy[:start]),
+            )
+        )
+    return tuple(words)
 
 
 def _learned(tokens: list[str]) -> list[int]:

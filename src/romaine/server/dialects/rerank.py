@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from romaine.memory.text_scores import score_texts
+from romaine.memory.document_ranker import score_texts
 from romaine.server.batching import EmbeddedTexts
 from romaine.server.embedding import (
     Asked,

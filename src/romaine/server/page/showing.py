@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request
+from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from romaine.errors import RomaineError
@@ -78,7 +79,7 @@ def _page(
     scope = Scope(user=user, character=character, chat=chat)
     if character is None and chat is None:
         scope = largest(held) or scope
-    return render(
+    response = render(
         "page.html",
         {
             "scope": scope,
@@ -94,6 +95,9 @@ def _page(
             **_view(memory, scope, view),
         },
     )
+    # the index of a long chat takes seconds to load, which whoever types next shall not wait for
+    response.background = BackgroundTask(memory.recall, "", scope, k=0)
+    return response
 
 
 @router.get("/page/view")

@@ -61,6 +61,7 @@ class DistilRecipe:
         held_out: Texts that alignment is measured on.
         temperature: Scores are divided by it before the softmax.
         margin: Of triplets, in cosine distance.
+        window: Tokens that the model takes once it is trained.
         watch: What else is measured.
         seed: Of everything random.
         licence: Of the model.
@@ -78,6 +79,7 @@ class DistilRecipe:
     held_out: int = 500
     temperature: float = 0.05
     margin: float = 0.1
+    window: int = 256
     watch: EncoderWatch = field(default_factory=EncoderWatch)
     seed: int = 0
     licence: str = ""

@@ -15,16 +15,18 @@ from romaine.export.export import HEAD_FILE
 _CONFIG = "config_sentence_transformers.json"
 
 
-def write_plain(model: SentenceTransformer, folder: Path, *, dims: Sequence[int]) -> None:
+def write_plain(model: SentenceTransformer, folder: Path, *, dims: Sequence[int], window: int) -> None:
     """Writes transformer, pooling and normalising as sentence-transformers does, the head as `HEAD_FILE`.
 
     Args:
         model: As `new_student` makes it, or without a head.
         folder: Made if it is not there.
         dims: The nested dimensions that its config names.
+        window: Tokens that it takes from now on; in training texts are cut sooner.
     """
     transformer, *heads, pooling, normalise = model
     plain = SentenceTransformer(modules=[transformer, pooling, normalise], device="cpu")
+    plain.max_seq_length = window
     plain.save_pretrained(str(folder), create_model_card=False)
     for head in heads:
         weight: Any = head.linear.weight

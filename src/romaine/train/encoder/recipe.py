@@ -154,6 +154,7 @@ class EncoderRecipe:
         scored: File of scored pairs to learn from; empty for none.
         scored_licence: Of that file.
         margins: The teacher that gives margins, where a stage needs it.
+        window: Tokens that the model takes once it is trained.
         watch: What is measured.
         seed: Of everything random.
         licence: Of the model.
@@ -171,6 +172,7 @@ class EncoderRecipe:
     scored: str = ""
     scored_licence: str = ""
     margins: TeacherSpec | None = None
+    window: int = 256
     watch: EncoderWatch = field(default_factory=EncoderWatch)
     seed: int = 0
     licence: str = ""

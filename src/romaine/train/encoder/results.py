@@ -16,13 +16,14 @@ from romaine.embedder import Embedder
 from romaine.errors import OptionError
 from romaine.evaluate.sts import ScoredPairs, read_scored_pairs, spearman
 from romaine.export import export_model
+from romaine.models import integrity
 from romaine.models.card import Measure, ModelCard
 from romaine.models.card_json import write_card
 from romaine.train.corpus import find_file
 from romaine.train.encoder.distil_recipe import DistilRecipe
+from romaine.train.encoder.encoder_run import EncoderRun, EncoderTrained
 from romaine.train.encoder.folder import write_plain
 from romaine.train.encoder.recipe import EncoderRecipe
-from romaine.train.encoder.session import EncoderRun, EncoderTrained
 from romaine.train.watch import duplicate_threshold
 
 _TORCH = "torch"
@@ -50,7 +51,13 @@ def write_encoder(
     """
     recipe = run.recipe
     torch_folder = run.out / _TORCH
-    write_plain(SentenceTransformer(str(trained.model), device="cpu"), torch_folder, dims=recipe.dims)
+    _forget(torch_folder, run.out)
+    write_plain(
+        SentenceTransformer(str(trained.model), device="cpu"),
+        torch_folder,
+        dims=recipe.dims,
+        window=recipe.window,
+    )
     export_model(torch_folder, run.out, int8=True, fuse=True, threads=run.threads, local_files_only=True)
     embedder = Embedder(run.out, threads=run.threads)
     card = replace(
@@ -65,6 +72,7 @@ def write_encoder(
         pairs = read_scored_pairs(find_file(recipe.watch.sts, run.data))
         card = _measured(card, embedder, pairs, name=Path(recipe.watch.sts).stem, command=run.command())
     best = trained.progress.best
+    _forget(run.out)  # its card was read without what was measured
     try:
         write_card(card, run.out)
         metrics = {
@@ -85,6 +93,12 @@ def write_encoder(
     except OSError as error:
         raise OptionError(f"{run.out} cannot be written ({error}); choose another --out") from error
     return EncoderResult(card=card, metrics=metrics, above_floor=bool(metrics["above_floor"]))
+
+
+def _forget(*folders: Path) -> None:
+    """Their hashes at first use: what is written here now is to be trusted, whatever was there before."""
+    for folder in folders:
+        integrity.forget(f"folder:{folder.resolve()}")
 
 
 def _measured(

@@ -20,6 +20,7 @@ from sentence_transformers.sentence_transformer.data_collator import SentenceTra
 from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from romaine.errors import OptionError
 from romaine.train.encoder.model import Preprocess
 from romaine.train.encoder.reading import EncoderReading
 
@@ -27,6 +28,7 @@ _MODEL = "model"
 _DONE = "done.json"
 _PROGRESS = "progress.json"
 _CHECKPOINT = "checkpoint-"
+_OTHER_RUN = "{} holds checkpoints of another recipe or other data; choose another --out, or remove it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +84,9 @@ class Observer(Protocol):
 
 @dataclass
 class Progress:
-    """Steps done, readings, and the best of them."""
+    """Steps done, readings, and the best of them; and of which run, see `RoundTrainer`."""
 
+    fingerprint: str
     step: int = 0
     readings: list[EncoderReading] = field(default_factory=list)
     best: EncoderReading | None = None
@@ -92,9 +95,12 @@ class Progress:
 class RoundTrainer:
     """Runs a curriculum on a model; a run that was stopped goes on from its last checkpoint.
 
+    So does one that was whole, where the curriculum has further rounds at its end.
+
     Args:
         curriculum: What is learned.
         observer: Measures.
+        fingerprint: Of all that decides how a run goes but the rounds; checkpoints of another are refused.
         every: Steps between two measurements.
         floor: STS that a released checkpoint reaches.
         seed: Of everything random.
@@ -107,13 +113,14 @@ class RoundTrainer:
         curriculum: Curriculum,
         observer: Observer,
         *,
+        fingerprint: str,
         every: int,
         floor: float,
         seed: int,
         folder: Path,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._curriculum, self._observer = curriculum, observer
+        self._curriculum, self._observer, self._fingerprint = curriculum, observer, fingerprint
         self._every, self._floor, self._seed = every, floor, seed
         self._folder, self._say = folder, say
 
@@ -127,22 +134,28 @@ class RoundTrainer:
 
         Raises:
             VectorError: If the run diverges.
+            OptionError: If the folder holds checkpoints of another run.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._at = _progress(self._folder / _PROGRESS)
+        self._at = _progress(self._folder / _PROGRESS) or Progress(self._fingerprint)
+        if self._at.fingerprint != self._fingerprint:
+            raise OptionError(_OTHER_RUN.format(self._folder))
         if not self._at.readings:
             self._read(model, None, "start")
         begin = 0
         for item in self._curriculum.rounds:
             folder = self._folder / f"round-{item.place}"
             if (folder / _DONE).is_file():
-                begin = int(json.loads((folder / _DONE).read_text("utf-8"))["step"])
+                done = json.loads((folder / _DONE).read_text("utf-8"))
+                if done["round"] != asdict(item):
+                    raise OptionError(_OTHER_RUN.format(folder))
+                begin = int(done["step"])
                 loaded = SentenceTransformer(str(folder / _MODEL), device="cpu")
                 model = self._curriculum.adopt(loaded)
                 continue
             begin = self._round(model, item, folder, begin)
             model.save_pretrained(str(folder / _MODEL), create_model_card=False)
-            (folder / _DONE).write_text(json.dumps({"step": begin}), "utf-8")
+            (folder / _DONE).write_text(json.dumps({"step": begin, "round": asdict(item)}), "utf-8")
         return self._at
 
     def _read(self, model: SentenceTransformer, loss: float | None, stage: str) -> None:
@@ -235,13 +248,13 @@ class Watcher(TrainerCallback):
             self._measured(state.global_step, None)
 
 
-def _progress(path: Path) -> Progress:
+def _progress(path: Path) -> Progress | None:
     if not path.is_file():
-        return Progress()
+        return None
     values = json.loads(path.read_text("utf-8"))
     readings = [EncoderReading(**reading) for reading in values["readings"]]
     best = EncoderReading(**values["best"]) if values["best"] else None
-    return Progress(step=values["step"], readings=readings, best=best)
+    return Progress(values["fingerprint"], step=values["step"], readings=readings, best=best)
 
 
 def drawn(size: int, count: int, rng: np.random.Generator) -> list[int]:
