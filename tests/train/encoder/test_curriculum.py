@@ -6,7 +6,7 @@ import numpy as np
 
 from romaine.arrays import FloatArray
 from romaine.evaluate.sts import ScoredPairs
-from romaine.train.encoder.chat_files import Chat, Question, Turn
+from romaine.train.encoder.chat_files import Chat, ChatQuestion, SpokenTurn
 from romaine.train.encoder.curriculum import EncoderCurriculum, Material, margins
 from romaine.train.encoder.mining import Asked, Triplet
 from romaine.train.encoder.model import new_student
@@ -15,7 +15,7 @@ from romaine.train.recipe import TeacherKind, TeacherSpec
 from romaine.train.teacher import Side
 from tests.train.conftest import THINGS
 
-CHAT = Chat(tuple(Turn("Ann", f"the {thing}") for thing in THINGS), (Question("q", (0,)),))
+CHAT = Chat(tuple(SpokenTurn("Ann", f"the {thing}") for thing in THINGS), (ChatQuestion("q", (0,)),))
 
 
 class Letters:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from romaine.train.encoder.chat_files import Chat, Question, Turn
+from romaine.train.encoder.chat_files import Chat, ChatQuestion, SpokenTurn
 from romaine.train.encoder.mining import Asked, ask_memory, document, triplets
 
 WORDS = (
@@ -18,13 +18,13 @@ WORDS = (
     "dragon",
 )
 CHAT = Chat(
-    tuple(Turn("Ann", f"I saw the {word} and the {WORDS[n - 1]}") for n, word in enumerate(WORDS)),
-    (Question("who saw the captain", (3,)), Question("where is xyzzy", (9,))),
+    tuple(SpokenTurn("Ann", f"I saw the {word} and the {WORDS[n - 1]}") for n, word in enumerate(WORDS)),
+    (ChatQuestion("who saw the captain", (3,)), ChatQuestion("where is xyzzy", (9,))),
 )
 
 
 def test_a_document_is_the_turn_after_the_one_before_within_its_room() -> None:
-    turns = [Turn("Ann", "a" * 100), Turn("Bob", "b" * 100)]
+    turns = [SpokenTurn("Ann", "a" * 100), SpokenTurn("Bob", "b" * 100)]
     assert document(turns, 0, 100) == "Ann: " + "a" * 100
     assert document(turns, 1, 100) == f"Ann: {'a' * 100}\nBob: {'b' * 100}"
     short = document(turns, 1, 20)

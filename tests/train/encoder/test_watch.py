@@ -7,17 +7,17 @@ import pytest
 
 from romaine.errors import VectorError
 from romaine.evaluate.sts import ScoredPairs
-from romaine.train.encoder.chat_files import Chat, Question, Turn
+from romaine.train.encoder.chat_files import Chat, ChatQuestion, SpokenTurn
 from romaine.train.encoder.model import new_student, token_weights
 from romaine.train.encoder.recipe import EncoderWatch
 from romaine.train.encoder.watch import EncoderObserver
 from tests.train.conftest import THINGS
 
 CHAT = Chat(
-    tuple(Turn("Ann", thing) for thing in THINGS),
+    tuple(SpokenTurn("Ann", thing) for thing in THINGS),
     (
-        Question("Ann: violin", (THINGS.index("violin"),)),
-        Question("Ann: violin", (0, THINGS.index("violin"))),
+        ChatQuestion("Ann: violin", (THINGS.index("violin"),)),
+        ChatQuestion("Ann: violin", (0, THINGS.index("violin"))),
     ),
 )
 PAIRS = ScoredPairs(

@@ -24,7 +24,7 @@ _LEARNED = 20_000  # dialogues that rule-made questions learn words from
 
 
 @dataclass(frozen=True)
-class Turn:
+class SpokenTurn:
     """Who said what."""
 
     speaker: str
@@ -37,7 +37,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Question:
+class ChatQuestion:
     """What is asked, and the turns that answer it, by their places in the chat."""
 
     text: str
@@ -48,8 +48,8 @@ class Question:
 class Chat:
     """A long chat and questions about it."""
 
-    turns: tuple[Turn, ...]
-    questions: tuple[Question, ...]
+    turns: tuple[SpokenTurn, ...]
+    questions: tuple[ChatQuestion, ...]
 
     def first(self, turns: int) -> Chat:
         """Its beginning, with the questions that are answered there."""
@@ -120,7 +120,7 @@ def _evidence(path: Path, data: ChatData) -> Iterator[Chat]:
         try:
             if data.sources and record["source"] not in data.sources:
                 continue
-            turns = tuple(Turn(str(who), " ".join(str(text).split())) for who, text in record["turns"])
+            turns = tuple(SpokenTurn(str(who), " ".join(str(text).split())) for who, text in record["turns"])
             questions = []
             for asked in record["questions"]:
                 evidence = tuple(int(place) for place in asked["evidence"] if 0 <= place < len(turns))
@@ -130,7 +130,7 @@ def _evidence(path: Path, data: ChatData) -> Iterator[Chat]:
                     continue
                 evidence = tuple(i for i in evidence if len(turns[i].text.split()) >= data.least_words)
                 if evidence:
-                    questions.append(Question(" ".join(str(asked["query"]).split()), evidence))
+                    questions.append(ChatQuestion(" ".join(str(asked["query"]).split()), evidence))
             yield Chat(turns, tuple(questions))
         except (KeyError, TypeError, ValueError) as error:
             raise InputFileError(f"{path}: a line is no chat with questions ({error!r})") from None
@@ -165,8 +165,8 @@ def _chat(
 ) -> Chat:
     """Dialogues of two people, all with the same two names, so that who speaks tells no turn."""
     names = [FIRST_NAMES[i] for i in rng.choice(len(FIRST_NAMES), 2, replace=False)]
-    turns: list[Turn] = []
-    questions: list[Question] = []
+    turns: list[SpokenTurn] = []
+    questions: list[ChatQuestion] = []
     for dialogue in group:
         first = dialogue[0][0]
         swap = int(rng.random() < 0.5)
@@ -179,8 +179,8 @@ def _chat(
                 before = dialogue[number - 1][1] if number else None
                 asked = maker.ask(text, speaker=speaker, other=other, before=before, rng=rng)
                 if asked is not None:
-                    questions.append(Question(asked, (len(turns),)))
-            turns.append(Turn(speaker, text))
+                    questions.append(ChatQuestion(asked, (len(turns),)))
+            turns.append(SpokenTurn(speaker, text))
         if kind is ChatKind.MESSAGES:
             questions += _messages(turns, begin)
             del turns[len(turns) - 1 :]  # the message itself is asked, not searched
@@ -193,9 +193,9 @@ def _until_message(dialogue: Sequence[tuple[str, str]]) -> Sequence[tuple[str, s
     return dialogue[: long[-1] + 1] if long else dialogue
 
 
-def _messages(turns: Sequence[Turn], begin: int) -> list[Question]:
+def _messages(turns: Sequence[SpokenTurn], begin: int) -> list[ChatQuestion]:
     """The last words of a dialogue, and all turns well before them; mining finds which are alike."""
     last = len(turns) - 1
     evidence = tuple(i for i in range(begin, last - _APART) if len(turns[i].text.split()) >= _MESSAGE)
     is_long = len(turns[last].text.split()) >= _MESSAGE
-    return [Question(turns[last].text, evidence)] if evidence and is_long else []
+    return [ChatQuestion(turns[last].text, evidence)] if evidence and is_long else []

@@ -9,8 +9,8 @@ import numpy as np
 
 from romaine.memory.memory import RoleplayMemory
 from romaine.memory.records import Role, Scope
-from romaine.memory.records import Turn as StoredTurn
-from romaine.train.encoder.chat_files import Chat, Turn
+from romaine.memory.records import SpokenTurn as StoredTurn
+from romaine.train.encoder.chat_files import Chat, SpokenTurn
 
 _SCOPE = Scope(user="training", chat="chat")
 _DEPTH = 60  # turns the memory is asked for
@@ -42,7 +42,7 @@ class Triplet:
     negatives: tuple[str, ...]
 
 
-def document(turns: Sequence[Turn], place: int, max_tokens: int) -> str:
+def document(turns: Sequence[SpokenTurn], place: int, max_tokens: int) -> str:
     """A turn after the one before it, each cut so that the second fits into `max_tokens`.
 
     The newline stands between them and nowhere else.
