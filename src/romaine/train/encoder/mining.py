@@ -9,7 +9,7 @@ import numpy as np
 
 from romaine.memory.memory import RoleplayMemory
 from romaine.memory.records import Role, Scope
-from romaine.memory.records import SpokenTurn as StoredTurn
+from romaine.memory.records import Turn as StoredTurn
 from romaine.train.encoder.chat_files import Chat, SpokenTurn
 
 _SCOPE = Scope(user="training", chat="chat")
