@@ -141,7 +141,9 @@ def judge(trees: Trees, asked: RankedQuestions) -> LeftOut:
     )
 
 
-def grow(domains: Mapping[str, RankedQuestions], weights: Mapping[str, float], growing: Growing, *, seed: int) -> Trees:
+def grow(
+    domains: Mapping[str, RankedQuestions], weights: Mapping[str, float], growing: Growing, *, seed: int
+) -> Trees:
     """Grows trees on domains, each of which counts by its weight whatever number of questions it has."""
     parts = {name: asked.first(growing.looked_at) for name, asked in domains.items()}
     shares = [
