@@ -6,16 +6,18 @@ import numpy as np
 
 from romaine.arrays import FloatArray
 from romaine.evaluate.sts import ScoredPairs
-from romaine.train.encoder.chat_files import Chat, ChatQuestion, SpokenTurn
+from romaine.train.encoder.chat_files import ChatTurn, EvidenceChat, EvidenceQuestion
 from romaine.train.encoder.curriculum import EncoderCurriculum, Material, margins
-from romaine.train.encoder.mining import Asked, Triplet
+from romaine.train.encoder.mining import MinedQuestion, Triplet
 from romaine.train.encoder.model import new_student
 from romaine.train.encoder.recipe import ChatData, ChatKind, EncoderRecipe, Stage
 from romaine.train.recipe import TeacherKind, TeacherSpec
 from romaine.train.teacher import Side
 from tests.train.conftest import THINGS
 
-CHAT = Chat(tuple(SpokenTurn("Ann", f"the {thing}") for thing in THINGS), (ChatQuestion("q", (0,)),))
+CHAT = EvidenceChat(
+    tuple(ChatTurn("Ann", f"the {thing}") for thing in THINGS), (EvidenceQuestion("q", (0,)),)
+)
 
 
 class Letters:
@@ -46,7 +48,9 @@ def test_batches_are_shared_out_as_the_stage_and_the_weights_say(small_teacher_f
         scored="pairs.csv",
         margins=TeacherSpec(kind=TeacherKind.MINILM),
     )
-    asked = [Asked(0, f"where is the {thing}", place, (1, 5, 9)) for place, thing in enumerate(THINGS)]
+    asked = [
+        MinedQuestion(0, f"where is the {thing}", place, (1, 5, 9)) for place, thing in enumerate(THINGS)
+    ]
     material = Material(
         chats={"often": [CHAT], "rarely": [CHAT]},
         asked={"often": asked, "rarely": asked},

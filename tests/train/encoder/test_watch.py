@@ -7,17 +7,17 @@ import pytest
 
 from romaine.errors import VectorError
 from romaine.evaluate.sts import ScoredPairs
-from romaine.train.encoder.chat_files import Chat, ChatQuestion, SpokenTurn
+from romaine.train.encoder.chat_files import ChatTurn, EvidenceChat, EvidenceQuestion
 from romaine.train.encoder.model import new_student, token_weights
 from romaine.train.encoder.recipe import EncoderWatch
 from romaine.train.encoder.watch import EncoderObserver
 from tests.train.conftest import THINGS
 
-CHAT = Chat(
-    tuple(SpokenTurn("Ann", thing) for thing in THINGS),
+CHAT = EvidenceChat(
+    tuple(ChatTurn("Ann", thing) for thing in THINGS),
     (
-        ChatQuestion("Ann: violin", (THINGS.index("violin"),)),
-        ChatQuestion("Ann: violin", (0, THINGS.index("violin"))),
+        EvidenceQuestion("Ann: violin", (THINGS.index("violin"),)),
+        EvidenceQuestion("Ann: violin", (0, THINGS.index("violin"))),
     ),
 )
 PAIRS = ScoredPairs(
@@ -29,7 +29,7 @@ def observer(folder: Path, *, cutoff: int = 1, **watch: float) -> tuple[EncoderO
     model = new_student(folder, token_dim=8, frozen=0, max_tokens=32)
     weights = token_weights(model, [turn.document for turn in CHAT.turns])
     return EncoderObserver(
-        {"chats": [CHAT], "nothing asked": [Chat(CHAT.turns, ())]},
+        {"chats": [CHAT], "nothing asked": [EvidenceChat(CHAT.turns, ())]},
         PAIRS,
         watch=EncoderWatch(cutoff=cutoff, **watch),  # type: ignore[arg-type]
         dims=(16, 48),
