@@ -16,6 +16,7 @@ PARTS = {
     "answer": ("talk", "Follows a question"),
     "importance": ("standing", "Importance"),
     "recency": ("standing", "How recent"),
+    "time": ("standing", "From the time you named"),
     "pinned": ("standing", "Pinned"),
     "cold": ("standing", "Faded"),
     "neighbours": ("words", "The turns around it fit as well"),
