@@ -500,6 +500,8 @@ def test_confidence_falls_with_the_score_and_tells_answers_from_others(
     )
     with with_reranker:
         again = with_reranker.recall("Where is the silver key?", scope, k=6)
+    with RoleplayMemory(memory.path, embedder=memory.embedder, ranker=WeightedRanker()) as usual:
+        found = usual.recall("Where is the silver key?", scope, k=6)
         assert {hit.memory.id: hit.confidence for hit in again} == {
             hit.memory.id: hit.confidence for hit in found
         }

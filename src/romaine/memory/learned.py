@@ -77,7 +77,7 @@ class Trees:
         second = np.where(root, right, left)
         third = np.where(root, np.where(second, low[3], low[2]), np.where(second, low[1], low[0]))
         leaf = root * np.uint8(4) + second * np.uint8(2) + third
-        return leaf + LEAVES * np.arange(len(self.features))[:, None]
+        return np.asarray(leaf + LEAVES * np.arange(len(self.features))[:, None])
 
     def added(self, leaves: NDArray[np.intp]) -> NDArray[np.float64]:
         """What the trees add to the scores of candidates that come to `leaves` (t, n), float64 (n,)."""
