@@ -57,6 +57,7 @@ RUNTIMES = {
     "huggingface_hub": {"models"},
     "typer": {"cli"},
     "ir_measures": {"evaluate/retrieval/metrics.py"},
+    "lightgbm": {"train"},
     "matplotlib": {"evaluate/report/charts.py", "train"},
     "jinja2": {"evaluate/report/write.py", "server/page/rendering.py"},
     "mteb": {"evaluate/mteb.py"},

@@ -36,7 +36,7 @@ class Away extends Error {}
 class Refused extends Error {}
 
 const chats = new Map(); // by key: scope, origin, present, sent (marks by id, or null), turns and gone that wait
-let settings = { ...DEFAULTS, ...(await kept('settings')) };
+const settings = { ...DEFAULTS, ...(await kept('settings')) };
 let recalled = null;
 let status = 'Nothing was sent yet.';
 let way = null; // how the server is reached: what RisuAI's version lets through
@@ -143,7 +143,7 @@ async function openChat() {
         const isHidden = index <= until || message.disabled === true;
         if (message.isComment || branched || isHidden || !message.data?.trim() || forgotten.includes(source_id)) return;
         const isUser = message.role === 'user';
-        const speaker = message.name || (isUser ? settings.name : (names[message.saying] ?? character.name));
+        const speaker = (message.name || (isUser ? settings.name : (names[message.saying] ?? character.name))).slice(0, 500);
         const told = { user: settings.name, char: character.name };
         const text = message.data.replace(/\{\{\s*(user|char)\s*\}\}/gi, (_, who) => told[who.toLowerCase()]);
         const turn = { source_id, text: text.slice(0, LONGEST).replace(/[\ud800-\udbff]$/, ''), speaker };
@@ -176,7 +176,10 @@ function markOf({ role, speaker, text }) {
 /** Notes what the open chat shows, and sends what is new of it. */
 async function compare() {
     const open = await openChat();
-    if (!open || !settings.on || open.off || !open.turns.some((turn) => turn.role === 'user')) return open;
+    if (!open || !settings.on || open.off || !open.turns.some((turn) => turn.role === 'user')) {
+        await send(); // what waits of other chats
+        return open;
+    }
     const chat = chats.get(open.key) ?? { sent: await kept(`sent ${open.key}`), turns: [], gone: [] };
     const before = new Map(chat.turns.map((turn) => [turn.source_id, turn.known_by]));
     const ids = new Set(open.turns.map((turn) => turn.source_id));
@@ -300,7 +303,8 @@ async function withMemories(messages) {
         explain: true,
     });
     const best = Math.max(0, ...found.hits.map((hit) => hit.confidence));
-    const hits = settings.sure ? found.hits.filter((hit) => hit.confidence >= best / 3) : found.hits;
+    const fits = (hit) => !settings.sure || hit.memory.pinned || hit.confidence >= best / 3;
+    const hits = found.hits.filter(fits);
     recalled = { ...found, hits, key: open.key, scope: open.scope, query: query.at(-1) };
     show();
     if (!hits.length) return null;

@@ -1,12 +1,13 @@
 /**
  * Romaine's memory in SillyTavern: what is said goes to the server, and what fits comes back into the prompt.
  *
- * This file knows SillyTavern; messages.js, outbox.js, server.js and store.js do not, panel.js only its theme.
+ * This file knows SillyTavern; the others know its messages, or its theme.
  */
 
 import { idsOf, turnsOf } from './messages.js';
 import { Outbox } from './outbox.js';
 import { Panel } from './panel.js';
+import { asked, firstThatFits, telling, written } from './prompt.js';
 import { Away, Server } from './server.js';
 import { showSettings } from './settings.js';
 import { Store } from './store.js';
@@ -16,11 +17,8 @@ const PROMPT = 'romaine_memory';
 const QUIET = 400;
 const PATIENCE = 5_000;
 const LAST_CHANGES = 1_500;
-/** Of each message, how much of its end a recall asks with; hits at most, whatever the budget. */
-const ASKED = 2_000;
+/** Hits at most, whatever the budget. */
 const HITS = 10;
-/** What is this much less likely to fit than the best hit is left out where only sure memories are wanted. */
-const FAINT = 1 / 3;
 /** Messages sent together of which is told how far it is. */
 const MANY = 20;
 
@@ -42,7 +40,10 @@ const DEFAULTS = {
 const store = new Store();
 const panel = new Panel({ pin, forget });
 const chip = Object.assign(document.createElement('div'), { className: 'romaine-chip', hidden: true });
-let settings, server, outbox, shown;
+let settings;
+let server;
+let outbox;
+let shown; // the settings' fields
 let opened = null; // the chat that SillyTavern has told to be open and whole
 let timer = 0;
 let started; // what kind of generation runs; SillyTavern 1.12 does not tell its interceptors
@@ -156,10 +157,12 @@ async function recall(chat, contextSize, _abort, type = started) {
     recalled = null;
     const here = isOn() && place();
     if (!here) return;
-    const query = asked(chat);
+    const query = asked(chat, settings.messages);
     if (!query.length) return;
     try {
-        await Promise.race([compare(), new Promise((done) => setTimeout(done, LAST_CHANGES))]);
+        const isAway = state === 'away'; // nobody waits for it then
+        const patience = new Promise((done) => setTimeout(done, isAway ? 0 : LAST_CHANGES));
+        await Promise.race([compare(), patience]);
         const scope = server.scope({ character: speaking(), chat: here.scope.chat });
         const found = await server.post(
             '/recall',
@@ -173,11 +176,11 @@ async function recall(chat, contextSize, _abort, type = started) {
                 without_sources: inPrompt(contextSize),
                 explain: true,
             },
-            PATIENCE,
+            isAway ? LAST_CHANGES : PATIENCE,
         );
-        const hits = telling(found.hits);
+        const hits = settings.sure ? telling(found.hits) : found.hits;
         recalled = { ...found, hits, scope, query: query.at(-1), note: '' };
-        if (hits.length) inject(written(hits));
+        if (hits.length) inject(written(hits, settings.template));
     } catch (error) {
         const note = `Nothing was recalled: ${error.message}`;
         recalled = { hits: [], rejected: [], query: query.at(-1), note };
@@ -185,12 +188,6 @@ async function recall(chat, contextSize, _abort, type = started) {
         outbox.send();
     }
     panel.take(recalled);
-}
-
-/** The last messages, as the prompt will have them, without what is too long to ask with. */
-function asked(chat) {
-    const texts = chat.filter((message) => !message.is_system).map((message) => String(message.mes ?? '').trim());
-    return texts.filter(Boolean).slice(-settings.messages).map((text) => text.slice(-ASKED));
 }
 
 /** Who answers: the open character, or in a group the one whose turn it is. */
@@ -207,33 +204,6 @@ function inPrompt(contextSize) {
     const first = Number(line ?? chatMetadata.lastInContextMessageId ?? firstThatFits(chat, contextSize));
     // what is asked with is never an answer, and neither is a swipe that is being replaced
     return ids.slice(Math.min(first, Math.max(0, ids.length - settings.messages - 1))).slice(-10_000);
-}
-
-/** Where the prompt's part of a chat begins, before SillyTavern has ever told: rather a repetition than a gap. */
-function firstThatFits(chat, contextSize) {
-    let left = 0.6 * contextSize;
-    for (let index = chat.length - 1; index >= 0; index--) {
-        const text = String(chat[index].mes ?? '');
-        // a token has four letters of a Latin script, and hardly more than one of most others
-        left -= /[^\u0000-\u024f]/.test(text.slice(0, 200)) ? text.length / 1.5 : text.length / 4;
-        if (left < 0) return index + 1;
-    }
-    return 0;
-}
-
-/** Without what came along only because there was room for it. */
-function telling(hits) {
-    const best = Math.max(0, ...hits.map((hit) => hit.confidence));
-    return settings.sure ? hits.filter((hit) => hit.confidence >= FAINT * best) : hits;
-}
-
-/** The prompt's part: what was said long ago must not run as a macro today. */
-function written(hits) {
-    const lines = hits.map(({ memory: { speaker, text } }) => {
-        const line = (speaker ? `${speaker}: ${text}` : text).replace(/\s*\n\s*/g, ' ');
-        return line.replaceAll('{{', '{ {');
-    });
-    return settings.template.replace('{{memories}}', () => lines.join('\n'));
 }
 
 async function ended() {

@@ -60,14 +60,9 @@ export function idsOf(chat, names) {
 
 /** The second message of one name gets ` #2`, the third ` #3`. */
 function claimed(seen, name) {
-    let times = (seen.get(name) ?? 0) + 1;
+    const times = (seen.get(name) ?? 0) + 1;
     seen.set(name, times);
-    while (times > 1) {
-        name = `${name} #${times}`;
-        times = (seen.get(name) ?? 0) + 1;
-        seen.set(name, times);
-    }
-    return name;
+    return times > 1 ? claimed(seen, `${name} #${times}`) : name;
 }
 
 /** Whether an id is one of those made here, and not another program's. */

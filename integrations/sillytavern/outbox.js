@@ -117,7 +117,7 @@ export class Outbox {
     async #sendAll() {
         try {
             await this.#load();
-            for (let chat; !this.#closed && (chat = this.#next()); ) await this.#deliver(chat);
+            for (let chat = this.#next(); chat && !this.#closed; chat = this.#next()) await this.#deliver(chat);
             this.#tries = 0;
             this.#say('idle', 0, 0);
         } catch (error) {

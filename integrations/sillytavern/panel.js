@@ -127,6 +127,7 @@ export class Panel {
             if (done) {
                 this.recalled.hits = this.recalled.hits.filter((hit) => hit.memory !== memory);
                 item.replaceChildren(element('div', 'Forgotten.'));
+                this.#root.focus(); // the button that had it is gone
             }
         });
         item.append(element('div', [pin, forget], 'romaine-row'), said);

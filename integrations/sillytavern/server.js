@@ -74,7 +74,8 @@ export class Server {
         const headers = {};
         if (body) headers['Content-Type'] = 'application/json';
         if (this.key) headers.Authorization = `Bearer ${this.key}`;
-        let status, answer;
+        let status;
+        let answer;
         try {
             const response = await fetch(`${this.address}/v1/memory${path}`, {
                 method,

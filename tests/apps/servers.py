@@ -58,17 +58,28 @@ class Process:
             self._process = None
 
 
-class MemoryServer(Process):
-    """`romaine serve` on an empty memory, and a client of it."""
+class RomaineServer(Process):
+    """`romaine serve`."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
         port = free_port()
-        command = [sys.executable, "-m", "romaine", "serve", "--port", str(port)]
-        command += ["--memory", str(folder / "memories.db"), *flags]
-        address = f"http://127.0.0.1:{port}"
-        super().__init__(command, url=f"{address}/ready", log=folder / "romaine.log")
-        self.address = address
-        self.key = ""
+        command = [sys.executable, "-m", "romaine", "serve", "--port", str(port), *flags]
+        self.address = f"http://127.0.0.1:{port}"
+        super().__init__(command, url=f"{self.address}/ready", log=folder / "romaine.log")
+
+
+class MemoryServer(RomaineServer):
+    """One with an empty memory, and a client of it."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        super().__init__(folder, "--memory", str(folder / "memories.db"), *flags)
+        self.folder, self.key = folder, ""
+
+    def lose(self) -> None:
+        """Ends it and throws its memory away."""
+        self.stop()
+        for file in self.folder.glob("memories.db*"):
+            file.unlink()
 
     def get(self, path: str, **query: object) -> dict[str, list[dict[str, object]]]:
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}

@@ -18,7 +18,6 @@ from tests.apps.servers import Process, free_port
 
 VARIABLE = "ROMAINE_TEST_SILLYTAVERN"
 EXTENSION = Path(__file__).resolve().parents[2] / "integrations" / "sillytavern"
-NO_CHAT = "() => !SillyTavern.getContext().getCurrentChatId()"
 
 
 def checkout(cache: Path) -> Path | None:
@@ -33,7 +32,9 @@ def checkout(cache: Path) -> Path | None:
             subprocess.run(["git", "clone", "--depth", "1", named, str(folder)], check=True)
     if not (folder / "node_modules").is_dir():
         install = "ci" if (folder / "package-lock.json").is_file() else "install"
-        subprocess.run(["npm", install, "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, check=True)
+        subprocess.run(
+            ["npm", install, "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, check=True
+        )
     if (folder / "post-install.js").is_file() and not (folder / "config.yaml").is_file():
         subprocess.run(["node", "post-install.js"], cwd=folder, check=True)
     return folder
@@ -44,12 +45,10 @@ def version_of(folder: Path) -> str:
 
 
 def server_of(folder: Path, data: Path, *, model: str, memory: dict[str, Any]) -> Process:
-    """Prepares a user's folder with our extension and settings, and a server of it that is not started yet."""
+    """Prepares a user's folder with our extension and settings, and its server, not started yet."""
     user = data / "default-user"
-    installed = user / "extensions" / "romaine"
-    if installed.exists():
-        shutil.rmtree(installed)
-    shutil.copytree(EXTENSION, installed)
+    shutil.rmtree(user, ignore_errors=True)  # an earlier run's
+    shutil.copytree(EXTENSION, user / "extensions" / "romaine")
     content = folder / "default" / "content" / "settings.json"
     settings = json.loads(content.read_text())
     settings |= {"firstRun": False, "main_api": "openai", "username": "Ana"}
@@ -110,10 +109,12 @@ class Tavern:
         self.run(
             """async ([name, greeting]) => {
                 const form = new FormData();
-                const card = { ch_name: name, first_mes: greeting, description: '', personality: '', scenario: '',
-                    mes_example: '', creator_notes: '', system_prompt: '', post_history_instructions: '',
+                const card = { ch_name: name, first_mes: greeting,
+                    description: '', personality: '', scenario: '', mes_example: '',
+                    creator_notes: '', system_prompt: '', post_history_instructions: '',
                     tags: '', creator: '', character_version: '', talkativeness: '1', fav: 'false', world: '',
-                    extensions: '{}', depth_prompt_prompt: '', depth_prompt_depth: '4', depth_prompt_role: 'system' };
+                    extensions: '{}', depth_prompt_prompt: '', depth_prompt_depth: '4',
+                    depth_prompt_role: 'system' };
                 for (const [field, value] of Object.entries(card)) form.append(field, value);
                 const headers = { ...SillyTavern.getContext().getRequestHeaders() };
                 delete headers['Content-Type'];
@@ -149,8 +150,9 @@ class Tavern:
                 const { openGroupById } = await import('/scripts/group-chats.js');
                 const avatars = members.map((each) => characters.find((one) => one.name === each).avatar);
                 const chat = `${name} chat`;
-                const group = { name, members: avatars, avatar_url: 'img/ai4.png', allow_self_responses: false,
-                    activation_strategy: 1, generation_mode: 0, disabled_members: [], chat_metadata: {},
+                const group = { name, members: avatars, avatar_url: 'img/ai4.png',
+                    allow_self_responses: false, activation_strategy: 1, generation_mode: 0,
+                    disabled_members: [], chat_metadata: {},
                     fav: false, chat_id: chat, chats: [chat], auto_mode_delay: 5 };
                 const answer = await fetch('/api/groups/create', {
                     method: 'POST', headers: getRequestHeaders(), body: JSON.stringify(group),
@@ -161,7 +163,9 @@ class Tavern:
             }""",
             [name, members],
         )
-        self.page.wait_for_function("(name) => SillyTavern.getContext().getCurrentChatId() === `${name} chat`", arg=name)
+        self.page.wait_for_function(
+            "(name) => SillyTavern.getContext().getCurrentChatId() === `${name} chat`", arg=name
+        )
 
     def mute(self, name: str, *, muted: bool = True) -> None:
         """Sends a member of the open group out, or lets it in again."""
@@ -179,7 +183,9 @@ class Tavern:
 
     @property
     def chat(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.run("() => SillyTavern.getContext().chat.map(({ name, mes }) => ({ name, mes }))")
+        found: list[dict[str, Any]] = self.run(
+            "() => SillyTavern.getContext().chat.map(({ name, mes }) => ({ name, mes }))"
+        )
         return found
 
     @property
@@ -192,7 +198,9 @@ class Tavern:
         before = len(self.chat)
         self.page.fill("#send_textarea", text)
         self.page.click("#send_but")
-        self.page.wait_for_function("(n) => SillyTavern.getContext().chat.length >= n", arg=before + 1 + answers)
+        self.page.wait_for_function(
+            "(n) => SillyTavern.getContext().chat.length >= n", arg=before + 1 + answers
+        )
         self.idle()
 
     def idle(self) -> None:
@@ -207,7 +215,7 @@ class Tavern:
         text = self.chat[-1]["mes"]
         self.page.locator("#chat .last_mes .swipe_right").click(force=True)
         self.page.wait_for_function(
-            "(text) => { const { mes } = SillyTavern.getContext().chat.at(-1); return mes !== text && mes !== '...'; }",
+            "(text) => !['...', text].includes(SillyTavern.getContext().chat.at(-1).mes)",
             arg=text,
         )
         self.idle()
@@ -217,7 +225,9 @@ class Tavern:
         self.run("(message) => document.querySelector(`${message} .mes_edit`).click()", message)
         self.page.fill(f"{message} .edit_textarea", text)
         self.run("(message) => document.querySelector(`${message} .mes_edit_done`).click()", message)
-        self.page.wait_for_function("([i, t]) => SillyTavern.getContext().chat[i].mes === t", arg=[index, text])
+        self.page.wait_for_function(
+            "([i, t]) => SillyTavern.getContext().chat[i].mes === t", arg=[index, text]
+        )
 
     def delete(self, index: int) -> None:
         before = len(self.chat)

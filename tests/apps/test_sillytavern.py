@@ -15,7 +15,7 @@ import pytest
 from romaine.server.keys import KeyFile
 from tests.apps import tavern
 from tests.apps.backend import Backend
-from tests.apps.servers import MemoryServer, Process
+from tests.apps.servers import MemoryServer, Process, RomaineServer
 from tests.apps.tavern import Tavern, eventually
 
 SECRET = "I hid the silver key under the third step of the old mill."
@@ -23,7 +23,7 @@ QUESTION = "Where did you hide the silver key?"
 WEATHER = (
     "The road went on through the wet fields, past grey willows and a broken cart, and the rain came down in"
     " long cold strings; number {} of the crows on the fence looked at us and said nothing at all. We ate the"
-    " last of the bread, counted our coins, mended a strap, and walked until the light was gone from the hills. "
+    " last of the bread, counted our coins, mended a strap, and walked until the light was gone from there. "
 ) * 3
 
 FILLER = WEATHER.format("no", "no", "no") * 4
@@ -51,7 +51,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     place = tmp_path_factory.mktemp("tavern")
     # what a newer release compiles at its first start is kept for the next run
     data = Path(os.environ.get("ROMAINE_TEST_SILLYTAVERN_DATA", place / "data"))
-    (data / "default-user").mkdir(parents=True, exist_ok=True)
     key = KeyFile(place / "keys.json").make("ana")
     memory = MemoryServer(place, "--cors", "localhost", "--keys", str(place / "keys.json"))
     memory.key = key
@@ -83,9 +82,9 @@ def app(context, world) -> Iterator[Tavern]:
     assert not [error for error in opened.errors if "romaine" in error.lower()]
 
 
-def knows(world: World, count: int, **scope: str) -> list[str]:
+def knows(world: World, count: int, patience: float = 30, **scope: str) -> list[str]:
     """Waits until the memory has this many messages of a chat."""
-    eventually(lambda: len(world.memory.texts(**scope)) == count)
+    eventually(lambda: len(world.memory.texts(**scope)) == count, patience)
     return world.memory.texts(**scope)
 
 
@@ -121,7 +120,10 @@ def test_the_right_turn_is_in_the_prompt_after_twenty_messages_and_a_new_visit(a
 
 def test_what_was_swiped_away_leaves_nothing_behind(app, world):
     app.new_character("Duke")
-    world.backend.replies = ["I was born in Harrowgate, by the river.", "I was born in Mirefall, on the moor."]
+    world.backend.replies = [
+        "I was born in Harrowgate, by the river.",
+        "I was born in Mirefall, on the moor.",
+    ]
     app.say("Where were you born, my duke?")
     app.swipe()
     assert "Harrowgate" not in world.backend.memories()
@@ -144,7 +146,11 @@ def test_an_edit_replaces_and_a_deletion_takes_out(app, world):
     eventually(lambda: "My sword is called Dawnbringer." in world.memory.texts(**chat))
     app.delete(4)
     said = knows(world, 4, **chat)
-    assert said[1:] == ["What is your sword called?", "My sword is called Dawnbringer.", "What is your dog called?"]
+    assert said[1:] == [
+        "What is your sword called?",
+        "My sword is called Dawnbringer.",
+        "What is your dog called?",
+    ]
     drown(app)
     app.say("What is your sword called?")
     assert "Dawnbringer" in world.backend.memories()
@@ -203,16 +209,23 @@ def test_chatting_goes_on_without_the_server_and_what_was_said_is_sent_later(app
     assert app.chat[-1]["mes"].startswith("Reply")
     app.page.get_by_text("what is said now is sent later").first.wait_for()
     app.say("No boat leaves at night.")
+    app.page.wait_for_timeout(1500)
     app.open()  # and no chat is opened any more
     world.memory.start()
+    assert knows(world, 7, patience=120, **chat)[5] == "No boat leaves at night."
+    world.memory.lose()
+    world.memory.start()
+    app.open_character("Ferry")
     assert knows(world, 7, **chat)[5] == "No boat leaves at night."
 
 
-def test_the_past_of_a_chat_is_imported_and_nothing_in_it_does_harm(app, world, pictures):
+def test_the_past_of_a_chat_is_imported_and_nothing_in_it_does_harm(app, world):
     app.new_character("Elder")
-    nasty = '<img src=x onerror="globalThis.harmed = 1"><script>globalThis.harmed = 1</script> <b>hare</b> {{user}}'
+    nasty = '<img src=x onerror="globalThis.harmed = 1"><script>harmed = 1</script> <b>hare</b> {{user}}'
     hebrew = "הסוד הוא שהמפתח טמון מתחת לעץ הזית הזקן"
-    lines = [{"user_name": "Ana", "character_name": "Elder", "create_date": "2024-6-3@17h12m", "chat_metadata": {}}]
+    lines = [
+        {"user_name": "Ana", "character_name": "Elder", "create_date": "2024-6-3@17h12m", "chat_metadata": {}}
+    ]
     texts = [f"It was day {n}, and the heron came to lake {n}." for n in range(300)]
     texts[10], texts[20], texts[30] = nasty, hebrew, "x y " * 262_144
     for number, text in enumerate(texts):
@@ -261,7 +274,10 @@ def test_the_past_of_a_chat_is_imported_and_nothing_in_it_does_harm(app, world, 
 
 def test_the_panel_shows_why_and_pins_and_forgets_for_good(app, world, pictures):
     app.new_character("Warden")
-    world.backend.replies = ["The north gate opens with the word sparrow.", "The cook puts poison in the soup."]
+    world.backend.replies = [
+        "The north gate opens with the word sparrow.",
+        "The cook puts poison in the soup.",
+    ]
     app.say("How does the north gate open?")
     app.say("What does the cook put in the soup?")
     drown(app)
@@ -271,10 +287,14 @@ def test_the_panel_shows_why_and_pins_and_forgets_for_good(app, world, pictures)
     panel = app.page.locator("#romaine_panel")
     gate = panel.locator("li", has_text="sparrow").first
     assert "meaning" in gate.inner_text()
-    app.page.screenshot(path=pictures / "sillytavern-panel.png")
+    app.page.wait_for_timeout(1000)  # the menu fades
+    clip = {"x": 320, "y": 0, "width": 960, "height": 800}
+    app.page.screenshot(path=pictures / "sillytavern-panel.png", clip=clip)
     gate.get_by_role("button", name="Pin").click()
     gate.get_by_role("button", name="Unpin").wait_for()
-    assert [m["text"] for m in memories(world, **chat) if m["pinned"]] == ["The north gate opens with the word sparrow."]
+    assert [m["text"] for m in memories(world, **chat) if m["pinned"]] == [
+        "The north gate opens with the word sparrow."
+    ]
     soup = panel.locator("li", has_text="poison").first
     soup.get_by_role("button", name="Forget").click()
     soup.get_by_role("button", name="Forget for good?").click()
@@ -291,6 +311,7 @@ def test_the_panel_shows_why_and_pins_and_forgets_for_good(app, world, pictures)
 
 def test_settings_say_whether_the_server_answers_and_leave_a_chat_out(app, world, pictures):
     app.new_character("Mute")
+    app.page.set_viewport_size({"width": 1280, "height": 1200})
     app.show_settings()
     app.page.click("#romaine_test")
     app.page.get_by_text(re.compile(r"It answers: \d+ memories")).wait_for()
@@ -318,3 +339,31 @@ def test_settings_say_whether_the_server_answers_and_leave_a_chat_out(app, world
     app.page.fill("#romaine_key", world.memory.key)
     app.page.keyboard.press("Tab")
     app.page.wait_for_timeout(1500)  # SillyTavern saves settings a second later
+
+
+@pytest.fixture(scope="module")
+def embedding_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RomaineServer]:
+    server = RomaineServer(tmp_path_factory.mktemp("embedding"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("source", ["llamacpp", "ollama"])
+def test_its_own_vector_storage_can_ask_our_embedding_endpoint(app, embedding_server, source):
+    found = app.run(
+        """async ([source, apiUrl]) => {
+            const model = 'little-gem';
+            const headers = { ...SillyTavern.getContext().getRequestHeaders(),
+                [`x-${source}-url`]: apiUrl, [`x-${source}-model`]: model };
+            const ask = (path, body) => fetch(`/api/vector/${path}`, { method: 'POST', headers,
+                body: JSON.stringify({ collectionId: `inn ${source}`, source, apiUrl, model, ...body }) });
+            const texts = ['The soup is leek again.', 'The key is under the third step.', 'It rains.'];
+            const items = texts.map((text, index) => ({ hash: index + 1, text, index }));
+            await ask('insert', { items });
+            const answer = await ask('query', { searchText: 'Where is the key?', topK: 1 });
+            return (await answer.json()).metadata.map((each) => each.text);
+        }""",
+        [source, embedding_server.address],
+    )
+    assert found == ["The key is under the third step."]

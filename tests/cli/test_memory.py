@@ -22,6 +22,7 @@ from romaine.errors import (
 )
 from romaine.memory import RoleplayMemory, Scope
 from romaine.models.catalog import BUNDLED_FOLDER
+from tests import late_models
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
 FILES = tuple(
@@ -150,6 +151,21 @@ def test_a_bad_file_among_good_ones_writes_nothing(db, tmp_path):
     assert str(bad) in Shell(db).fails(FormatError, "import", FILES[0], bad)
     assert not db.exists()
     assert str(tmp_path / "none") in Shell(db).fails(FormatError, "import", tmp_path / "none")
+
+
+def test_where_vectors_of_tokens_come_from_is_said_once(db, tmp_path, minilm_folder):
+    oak = late_models.write_own(tmp_path / "little-oak", minilm_folder)
+    path = chat_file(tmp_path / "chat.jsonl", "Where is the key?")
+    shell = Shell(db)
+    assert "late_interaction='stored' needs vectors of tokens" in shell.fails(
+        OptionError, "import", path, "--late-interaction", "stored"
+    )
+    db.unlink()
+    shell("import", path, "--model", oak, "--late-interaction", "computed")
+    embedder = Embedder(oak, dim=8)
+    with RoleplayMemory(db, embedder=embedder) as memory, memory._store.storage.read() as snapshot:
+        assert snapshot.setting("late_interaction") == "computed"
+        assert snapshot.token_vectors([1]) == {}
 
 
 def test_an_analyzer_of_another_package_is_named_once(db, tmp_path, install):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from romaine.evaluate.outcomes import Figures, Outcome, by_category
+from romaine.evaluate.outcomes import Outcome, RecallFigures, by_category
 
 FOUND = [
     Outcome(ranks=(1, 4), evidence=2, category="1"),
@@ -19,7 +19,7 @@ def test_counts_the_evidence_among_the_first() -> None:
 
 
 def test_figures_are_means_over_questions() -> None:
-    figures = Figures.of(FOUND)
+    figures = RecallFigures.of(FOUND)
     assert (figures.questions, figures.hit_at_1) == (3, pytest.approx(1 / 3))
     assert figures.hit_at_10 == pytest.approx(2 / 3)
     assert figures.all_at_10 == pytest.approx(1 / 3)

@@ -10,12 +10,19 @@ import pytest
 
 from romaine.embedder import Embedder
 from romaine.memory import RoleplayMemory, Scope, Turn
-from tests import postgres
+from tests import late_models, postgres
 
 
 @pytest.fixture(scope="session")
 def gem() -> Embedder:
     return Embedder(dim=64)
+
+
+@pytest.fixture(scope="session")
+def oak(minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Embedder:
+    """A small model that gives vectors of tokens."""
+    folder = late_models.write_own(tmp_path_factory.mktemp("models") / "little-oak", minilm_folder)
+    return Embedder(folder, dim=8).warm_up()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from romaine.embedder import Embedder
 from romaine.errors import OptionError, RankingError, RomaineError
 from romaine.memory import (
     Candidates,
+    LearnedRanker,
     Memory,
     Query,
     Ranking,
@@ -85,17 +86,16 @@ def texts(found: Sequence[Any]) -> list[str]:
 # --- rankers ---------------------------------------------------------------------------------------------
 
 
-def test_weights_are_values_of_the_default_ranker(gem: Embedder, scope: Scope) -> None:
+def test_weights_are_values_of_the_ranker_below_the_default_one(gem: Embedder, scope: Scope) -> None:
     ranker = WeightedRanker(Weights(lexical=1.4))
-    with opened(gem, scope) as usual, opened(gem, scope, ranker=ranker) as other:
+    with opened(gem, scope, ranker=WeightedRanker()) as usual, opened(gem, scope, ranker=ranker) as other:
         ((hit,), (lifted,)) = (memory.recall(KEY, scope, k=1) for memory in (usual, other))
         assert lifted.parts["lexical"] == pytest.approx(2 * hit.parts["lexical"])
         assert lifted.score - hit.score == pytest.approx(hit.parts["lexical"])
-        same = WeightedRanker()
-        with opened(gem, scope, ranker=same) as default:
-            assert [(h.score, h.parts) for h in default.recall(KEY, scope)] == [
-                (h.score, h.parts) for h in usual.recall(KEY, scope)
-            ]
+    with opened(gem, scope, ranker=LearnedRanker()) as same, opened(gem, scope) as default:
+        assert [(h.score, h.parts) for h in default.recall(KEY, scope)] == [
+            (h.score, h.parts) for h in same.recall(KEY, scope)
+        ]
 
 
 def test_a_ranker_decides_the_order_and_the_parts(gem: Embedder, scope: Scope) -> None:

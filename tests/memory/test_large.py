@@ -133,6 +133,32 @@ def test_a_server_finds_what_memory_finds(pair, gem, options):
         assert server.index_bytes < 1000  # nothing was loaded
 
 
+@pytest.mark.parametrize("how", ["stored", "computed"])
+def test_a_server_compares_tokens_as_memory_does(oak: Embedder, how: str, tmp_path: Path) -> None:
+    path, url = tmp_path / "memories.db", postgres.url_for(tmp_path)
+    with RoleplayMemory(path, embedder=oak, late_interaction=how) as file:
+        file.add_turns(WORLD, [said(line, str(n)) for n, line in enumerate(sentences(150, 8))])
+        copy(path, url)
+        assert index_large(url, rows=50, dim=8) == 150
+        with RoleplayMemory(url, embedder=oak) as server:
+            for options in ({}, {"speakers": ["Cassian"]}, {"as_of": 70}):
+                for question in QUESTIONS[:3]:
+                    ours, theirs = (
+                        {
+                            hit.memory.text: hit.parts["late"]
+                            for hit in memory.recall(question, WORLD, **options)
+                        }
+                        for memory in (file, server)
+                    )
+                    shared = ours.keys() & theirs.keys()
+                    assert len(shared) >= 4
+                    # over other candidates they stand otherwise, but in the same order
+                    assert sorted(shared, key=ours.get) == sorted(shared, key=theirs.get)
+            server.add_turns(WORLD, [said("wolf and wolf", "3")])
+            (hit, *_) = server.recall("wolf and wolf", WORLD, k=1)
+            assert (hit.memory.text, hit.parts["late"] > 1) == ("wolf and wolf", True)
+
+
 def counted(schema: Path) -> tuple[object, ...]:
     """What BM25 counts, as it is kept, and as it is when counted anew."""
     return tuple(

@@ -20,7 +20,7 @@ from romaine.memory.late import FIRST, late
 from romaine.memory.store import open_storage
 from romaine.memory.token_codec import pack, turned, unpack
 from romaine.token_vectors import TokenVectors
-from tests import late_models, postgres
+from tests import postgres
 
 from .conftest import CHAT, said
 
@@ -28,12 +28,6 @@ DIM = 48
 QUERY = "Where did you leave the silver key?"
 ANA = Scope(user="ana", chat="tavern")
 DAY = datetime(2025, 1, 1, tzinfo=timezone.utc)
-
-
-@pytest.fixture(scope="session")
-def oak(minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Embedder:
-    folder = late_models.write_own(tmp_path_factory.mktemp("models") / "little-oak", minilm_folder)
-    return Embedder(folder, dim=8).warm_up()
 
 
 @pytest.fixture

@@ -44,7 +44,8 @@ def signals(count: int = 3, **changes: Any) -> Signals:
         pinned=no,
         cold=no,
     )
-    return replace(plain, **{name: np.asarray(value) for name, value in changes.items()})
+    arrays = {name: None if value is None else np.asarray(value) for name, value in changes.items()}
+    return replace(plain, **arrays)
 
 
 QUERY = Query(text="Where is the key?", vector=np.zeros(4, np.float32), terms=())

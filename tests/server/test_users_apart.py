@@ -38,6 +38,8 @@ SCOPES = [(character, chat) for character in (None, "Cassian", "Mira") for chat 
 OURS, THEIRS = "\0ours", "\0theirs"  # stand for ids until a request is sent
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
+TOOK = re.compile(r"recalled in \d+ ms")
+DAY = re.compile(r"\d+ \w{3} \d{4}, \d\d:\d\d")
 FLOAT = re.compile(r"-?\d+\.\d+(e-?\d+)?")
 
 NO_MEMORY = {
@@ -287,7 +289,7 @@ class World:
         if asked.content is not None:
             sent["content"] = self._filled(asked.content.decode()).encode()
         elif asked.form is not None:
-            sent["data"] = json.loads(self._filled(json.dumps(asked.form)))
+            sent["data"] = {name: self._filled(str(value)) for name, value in asked.form.items()}
         elif asked.body is not None:
             sent["json"] = json.loads(self._filled(json.dumps(asked.body)))
         answer: Response = self.client.request(asked.method, self._filled(asked.path), **sent)
@@ -313,6 +315,7 @@ class World:
             return f"ours {self.ours.index(id_)}"
 
         text = TIME.sub("TIME", UUID.sub(number, text))
+        text = TOOK.sub("TOOK", DAY.sub("DAY", text))
         return FLOAT.sub(lambda found: f"{float(found[0]):.2f}", text)
 
 

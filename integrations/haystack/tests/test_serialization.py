@@ -65,6 +65,7 @@ FILE: dict[str, Any] = {name: value for name, value in EMBEDDER.items() if name 
     "document_prompt": "text: ",
     "path": "memories.db",
     "vector_format": "int8",
+    "late_interaction": "computed",
     "cache_bytes": 1000,
     "lock_timeout": 1.0,
     "read_only": True,

@@ -58,6 +58,10 @@ def import_(
     vector_format: Annotated[
         str | None, typer.Option(help="Of a new file: float32, float16 or int8; in Postgres also halfvec.")
     ] = None,
+    late_interaction: Annotated[
+        str | None,
+        typer.Option(help="Vectors of tokens: stored, computed or off; the file's own if not given."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Import files. The same import again adds nothing, so one that was interrupted is simply repeated."""
@@ -66,7 +70,12 @@ def import_(
     check_chats(sources)
     with (
         warnings.catch_warnings(),
-        whose.open(create=True, vector_format=vector_format, analyzer=analyzer) as memory,
+        whose.open(
+            create=True,
+            vector_format=vector_format,
+            analyzer=analyzer,
+            late_interaction=late_interaction,
+        ) as memory,
         repeatable(),
         progress_bar("importing", sum(file.steps for file in sources)) as advance,
     ):

@@ -65,6 +65,7 @@ class File:
         create: bool = False,
         vector_format: str | None = None,
         analyzer: str | None = None,
+        late_interaction: str | None = None,
     ) -> RoleplayMemory:
         """Opens the file.
 
@@ -73,6 +74,7 @@ class File:
             create: Whether a file that is not there is made; reading a mistyped name must not make one.
             vector_format: How a new file keeps vectors; None for float32.
             analyzer: Name of what makes of texts their terms; None for the file's own.
+            late_interaction: Where the vectors of tokens come from; None for the file's own.
 
         Raises:
             StorageError: If the file is not there and `create` is False.
@@ -80,7 +82,11 @@ class File:
         if not create:
             self.check_exists()
         return RoleplayMemory(
-            self.db, embedder=self.embedder(dim), vector_format=vector_format, analyzer=analyzer
+            self.db,
+            embedder=self.embedder(dim),
+            vector_format=vector_format,
+            analyzer=analyzer,
+            late_interaction=late_interaction,
         )
 
     def embedder(self, dim: int | None = None) -> Embedder:

@@ -104,8 +104,9 @@ def encoder(
 ) -> None:
     """Train a transformer with pooled and token vectors; a run that was stopped goes on where it was."""
     try:
+        from romaine.train.encoder.encoder_run import EncoderRun
         from romaine.train.encoder.results import write_encoder
-        from romaine.train.encoder.session import EncoderRun, train_encoder
+        from romaine.train.encoder.session import train_encoder
         from romaine.train.recipe_file import read_encoder_recipe
     except ModuleNotFoundError as error:
         from romaine.errors import MissingExtraError
@@ -133,8 +134,8 @@ def distill(
     """Train a student of fewer layers from a teacher; a run that was stopped goes on where it was."""
     try:
         from romaine.train.encoder.distil_session import train_distilled
+        from romaine.train.encoder.encoder_run import EncoderRun
         from romaine.train.encoder.results import write_encoder
-        from romaine.train.encoder.session import EncoderRun
         from romaine.train.recipe_file import read_distil_recipe
     except ModuleNotFoundError as error:
         from romaine.errors import MissingExtraError
@@ -149,6 +150,37 @@ def distill(
         threads=threads,
     )
     _print_encoder(write_encoder(run, train_distilled(run, say=_say)), out)
+
+
+@app.command("ranker")
+def ranker(
+    recipe: RecipeName,
+    data: DataFolders,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the ranker and its report.")],
+    model: Annotated[
+        str,
+        typer.Option("--model", help="What embeds; it must not have been trained on the questions."),
+    ],
+) -> None:
+    """Train trees that correct the usual ranking; they must win on a kind of chat that they never saw."""
+    try:
+        from romaine.train.ranker import train_ranker
+        from romaine.train.recipe_file import read_ranker_recipe
+    except ModuleNotFoundError as error:
+        from romaine.errors import MissingExtraError
+
+        raise MissingExtraError("romaine train", "train") from error
+    from romaine.embedder import Embedder
+
+    result = train_ranker(read_ranker_recipe(recipe), data, embedder=Embedder(model).warm_up(), out=out)
+    for name, left_out in result.gate.items():
+        found = ", ".join(
+            f"recall@{k} {left_out.usual[k]:.3f} -> {left_out.learned[k]:.3f}" for k in left_out.usual
+        )
+        print_text(f"{name}, left out: {found}{'' if left_out.wins else ', not won'}")
+    if not result.passes:
+        print_text("the weights set by hand stay: not every domain is won", to_stderr=True)
+        raise typer.Exit(1)
 
 
 def _say(line: str) -> None:

@@ -169,7 +169,7 @@ def gather(conversations: list[Conversation], embedder: Embedder) -> Trials:
                     asked_about.append(about)
                     evidence.append(explanation.evidence.to_array())
                     recall.append(len(wanted.intersection(found)) / len(wanted) if wanted else 0.0)
-                    gaps = [explanation.evidence.score - hit.score for hit in explanation.hits]
+                    gaps = [explanation.hits[0].score - hit.score for hit in explanation.hits]
                     behind.append(gaps + [np.nan] * (_K - len(gaps)))
                     right.append([source in wanted for source in found] + [False] * (_K - len(gaps)))
     return Trials(

@@ -20,7 +20,7 @@ from romaine.choice import Choice
 from romaine.errors import OptionError
 from romaine.evaluate.evidence import SUFFIXES, read_evidence
 from romaine.evaluate.outcomes import CUTOFFS as CUTOFFS
-from romaine.evaluate.outcomes import MOST, Figures, Outcome, by_category
+from romaine.evaluate.outcomes import MOST, Outcome, RecallFigures, by_category
 from romaine.formats.locomo import Conversation, read_conversations
 from romaine.memory.hits import Explanation
 from romaine.memory.language import DEFAULT
@@ -48,7 +48,7 @@ class Mode(Choice):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemoryReport(Figures):
+class MemoryReport(RecallFigures):
     """What was measured, means over all questions.
 
     Attributes:
@@ -66,7 +66,7 @@ class MemoryReport(Figures):
     dim: int
     mode: Mode
     conversations: int
-    categories: dict[str, Figures]
+    categories: dict[str, RecallFigures]
     queries_per_second: float
     index_bytes: int
 
@@ -150,7 +150,7 @@ def evaluate_memory(
         dim=embedder.dim,
         mode=mode,
         conversations=len(conversations),
-        **vars(Figures.of(outcomes)),
+        **vars(RecallFigures.of(outcomes)),
         categories=by_category(outcomes),
         queries_per_second=len(outcomes) / sum(outcome.seconds for outcome in outcomes),
         index_bytes=index_bytes,

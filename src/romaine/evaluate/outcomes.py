@@ -41,7 +41,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
+class RecallFigures:
     """Means over questions.
 
     Attributes:
@@ -61,7 +61,7 @@ class Figures:
     mrr_at_10: float
 
     @classmethod
-    def of(cls, outcomes: Sequence[Outcome]) -> Figures:
+    def of(cls, outcomes: Sequence[Outcome]) -> RecallFigures:
         """The means over some outcomes, at least one."""
         return cls(
             questions=len(outcomes),
@@ -84,13 +84,13 @@ class Figures:
         }
 
 
-def by_category(outcomes: Sequence[Outcome]) -> dict[str, Figures]:
+def by_category(outcomes: Sequence[Outcome]) -> dict[str, RecallFigures]:
     """The figures of each category, in the order of their names; nothing where there are not two."""
     names = {outcome.category for outcome in outcomes}
     if len(names) < 2:
         return {}
     return {
-        name or "none": Figures.of([outcome for outcome in outcomes if outcome.category == name])
+        name or "none": RecallFigures.of([outcome for outcome in outcomes if outcome.category == name])
         for name in sorted(names, key=lambda name: name or "")
     }
 

@@ -11,6 +11,7 @@ from romaine.memory.health import Health
 from romaine.memory.hits import Explanation, Rejected
 from romaine.memory.language import Analyzer, DefaultAnalyzer
 from romaine.memory.large_indexing import index_large
+from romaine.memory.learned import LearnedRanker, Trees
 from romaine.memory.lifecycle import DecayResult, Lifecycle
 from romaine.memory.listing import HeldScope, Stats
 from romaine.memory.memory import RoleplayMemory
@@ -38,6 +39,7 @@ __all__ = [
     "HeldScope",
     "Hit",
     "Kind",
+    "LearnedRanker",
     "Lifecycle",
     "Memory",
     "MemoryEmbedder",
@@ -58,6 +60,7 @@ __all__ = [
     "Spread",
     "Stats",
     "Storage",
+    "Trees",
     "Turn",
     "TurnsAdded",
     "WeightedRanker",

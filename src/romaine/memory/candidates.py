@@ -129,6 +129,7 @@ class Candidates:
         best_possible: Sum of the idf of the query's terms: the scale of `lexical`.
         known_share: Share of that which belongs to terms the scope knows, 0 to 1.
         unknown_name: Whether the query holds a name that occurs nowhere in the scope.
+        lengths: How many terms each has, int32 (c,); None if nobody counted.
     """
 
     rows: NDArray[np.intp]
@@ -144,6 +145,7 @@ class Candidates:
     best_possible: float
     known_share: float
     unknown_name: bool
+    lengths: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from romaine.errors import OptionError, RankingError
 from romaine.memory.candidates import Candidates
 from romaine.memory.checks import check_count
+from romaine.memory.learned import LEARNED_RANKER, LearnedRanker
 from romaine.memory.locks import aside
 from romaine.memory.query import Query
-from romaine.memory.ranking import DEFAULT_RANKER, Ranker, Ranking, Reranker, Signals, WeightedRanker
+from romaine.memory.ranking import Ranker, Ranking, Reranker, Signals, WeightedRanker
 from romaine.memory.records import Memory
 
 RERANK = "rerank"
@@ -36,7 +37,7 @@ class Judges:
         OptionError: If one has not the method it needs, or `first` is no whole number from 1.
     """
 
-    ranker: Ranker = DEFAULT_RANKER
+    ranker: Ranker = LEARNED_RANKER
     reranker: Reranker | None = None
     first: int = 20
 
@@ -57,7 +58,7 @@ class Judges:
         Raises:
             RankingError: If it fails, or its answer cannot be used.
         """
-        if type(self.ranker) is WeightedRanker:  # ours: nothing to check
+        if type(self.ranker) in (WeightedRanker, LearnedRanker):  # ours: nothing to check
             return self.ranker.rank(query, candidates, signals)
         who = f"ranker {type(self.ranker).__name__}"
         try:

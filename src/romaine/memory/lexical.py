@@ -157,7 +157,7 @@ class LexicalIndex:
     """
 
     def __init__(self) -> None:
-        self._lengths = Column(np.int32)
+        self.lengths = Column(np.int32)  # how many terms each row has
         self._holders = Column(np.int32)  # number of the segment that holds the row
         self._documents = 0
         self._tokens = 0
@@ -168,14 +168,14 @@ class LexicalIndex:
         self._recent: Postings | None = _EMPTY
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return len(self.lengths)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the postings and columns."""
         recent = self._recent.nbytes if self._recent is not None else 0
         held = sum(segment.nbytes for segment in self._segments.values())
-        return held + recent + self._lengths.nbytes + self._holders.nbytes
+        return held + recent + self.lengths.nbytes + self._holders.nbytes
 
     # --- changing ------------------------------------------------------------------------------------------
 
@@ -183,7 +183,7 @@ class LexicalIndex:
         """Adds rows at the end."""
         start = len(self)
         lengths = np.fromiter(map(len, documents), dtype=np.int32, count=len(documents))
-        self._lengths.append(lengths)
+        self.lengths.append(lengths)
         self._holders.append(np.full(len(documents), _NOWHERE, dtype=np.int32))
         self._documents += len(documents)
         self._tokens += int(lengths.sum())
@@ -192,16 +192,16 @@ class LexicalIndex:
 
     def replace(self, row: int, document: TermIds) -> None:
         """Gives a row other terms."""
-        self._tokens += len(document) - int(self._lengths.values[row])
-        self._lengths.values[row] = len(document)
+        self._tokens += len(document) - int(self.lengths.values[row])
+        self.lengths.values[row] = len(document)
         self._let_go(np.array([row]))
         self._waiting[row] = document
 
     def remove(self, rows: NDArray[np.intp]) -> None:
         """Makes rows matchless; they keep their numbers and no longer count in any statistic. Each once."""
         self._documents -= len(rows)
-        self._tokens -= int(self._lengths.values[rows].sum())
-        self._lengths.values[rows] = 0
+        self._tokens -= int(self.lengths.values[rows].sum())
+        self.lengths.values[rows] = 0
         self._let_go(rows)
         for row in rows.tolist():
             self._waiting.pop(row, None)
@@ -215,7 +215,7 @@ class LexicalIndex:
         self._waiting = {int(numbers[row]): document for row, document in self._waiting.items()}
         self._outdated.clear()
         self._recent = None
-        self._lengths.keep(mask)
+        self.lengths.keep(mask)
         self._holders.keep(mask)
 
     def warm_up(self) -> None:
@@ -290,10 +290,10 @@ class LexicalIndex:
         if figures is None:
             documents, tokens = self._documents, self._tokens
             if among is not None:
-                documents, tokens = int(np.count_nonzero(among)), int(self._lengths.values[among].sum())
+                documents, tokens = int(np.count_nonzero(among)), int(self.lengths.values[among].sum())
             figures = WordFigures(documents, tokens, np.bincount(places, minlength=len(wanted)))
         idf = figures.idf
-        lengths = self._lengths.values[rows].astype(np.float32)
+        lengths = self.lengths.values[rows].astype(np.float32)
         saturation = K1 * (1 - B) + (K1 * B / figures.mean_length) * lengths
         shares = (idf * (K1 + 1)).astype(np.float32)[places] * counts / (counts + saturation)
         scores = np.bincount(rows, weights=shares, minlength=len(self)).astype(np.float32)

@@ -14,8 +14,9 @@ from romaine.memory.encoder import MemoryEmbedder
 from romaine.memory.health import Health
 from romaine.memory.judging import Judges
 from romaine.memory.language import Analyzer
+from romaine.memory.learned import LEARNED_RANKER
 from romaine.memory.lifecycle import Lifecycle
-from romaine.memory.ranking import DEFAULT_RANKER, Ranker, Reranker
+from romaine.memory.ranking import Ranker, Reranker
 from romaine.memory.reading import MemoryReading
 from romaine.memory.recall import Recaller
 from romaine.memory.records import Scope, check_scope
@@ -83,7 +84,7 @@ class RoleplayMemory(MemoryReading, MemoryWriting):
         read_only: bool = False,
     ) -> None:
         self.lifecycle = lifecycle or Lifecycle()
-        judges = Judges(ranker=DEFAULT_RANKER if ranker is None else ranker, reranker=reranker, first=rerank)
+        judges = Judges(ranker=LEARNED_RANKER if ranker is None else ranker, reranker=reranker, first=rerank)
         wanted = None if vector_format is None else VectorFormat.parse(vector_format)
         late = None if late_interaction is None else LateInteraction.parse(late_interaction)
         embedder = _bundled() if embedder is None else embedder

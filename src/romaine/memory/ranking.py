@@ -21,6 +21,9 @@ from romaine.memory.candidates import Candidates, Spread
 from romaine.memory.query import Query
 from romaine.memory.records import Memory
 
+NO_TURN = -1
+"""Stands for the position of what is no turn of a chat."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Signals:
@@ -36,6 +39,7 @@ class Signals:
             or none that tells some of the scope from others.
         late: How many standard deviations late interaction puts it above the mean of the candidates that were
             compared so, float64; None without.
+        positions: Where it stands in the chat, int64; `NO_TURN` if it is no turn of one; None if unknown.
     """
 
     speaker_named: NDArray[np.bool_]
@@ -45,6 +49,7 @@ class Signals:
     cold: NDArray[np.bool_]
     time: FloatArray | None = None
     late: NDArray[np.float64] | None = None
+    positions: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +75,9 @@ class Ranking:
 
     def parts_of(self, index: int) -> dict[str, float]:
         """The parts of one candidate's score that are not zero."""
-        return {name: float(part[index]) for name, part in self.parts.items() if part[index]}
+        of = getattr(self.parts, "of", None)  # of parts that are made only when they are looked at
+        parts = of(index) if of else {name: float(part[index]) for name, part in self.parts.items()}
+        return {name: part for name, part in parts.items() if part}
 
     def with_part(self, name: str, values: ArrayLike) -> Ranking:
         """The ranking with one part more, or more of one that is there.
@@ -210,7 +217,7 @@ class WeightedRanker:
 
 
 DEFAULT_RANKER = WeightedRanker()
-"""What ranks where the caller gives nothing else, and what calibrations judge by whatever ranks."""
+"""What ranks first where the caller gives nothing else, and what calibrations judge by whatever ranks."""
 
 
 def standardised(cosines: FloatArray, spread: Spread) -> NDArray[np.float64]:

@@ -192,9 +192,7 @@ class ScopeIndex:
         wanted = here if mask is None else here & mask
         visible = np.flatnonzero(wanted)
         whole = self.whole
-        matches = self._lexical.match(
-            query.terms, among=among, figures=None if whole is None else whole.words
-        )
+        matches = self._lexical.match(query.terms, among=among, figures=whole and whole.words)
         lexical = matches.scores if len(visible) == len(self) else matches.scores * wanted
         wordy = np.flatnonzero(lexical)
         rows = visible if whole is None else visible[whole.may_be_found[visible]]
@@ -219,6 +217,7 @@ class ScopeIndex:
             best_possible=matches.best_possible,
             known_share=matches.known_share,
             unknown_name=not all(self._knows(query, name, among) for name in query.names),
+            lengths=self._lexical.lengths.values[rows],
         )
 
     def _pool(

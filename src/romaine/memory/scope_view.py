@@ -45,7 +45,8 @@ ATTRIBUTES = np.dtype(
 _FEW = 64  # changed turns whose neighbours are looked up one by one, and more in a large scope
 _BEGINNING = -1  # before every version
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
-_TURN = _KIND_CODES[Kind.TURN]
+TURN = _KIND_CODES[Kind.TURN]
+"""Code of a turn in the attributes."""
 _CATEGORY_CODES = {category: code for code, category in enumerate(CATEGORIES)}
 
 
@@ -203,7 +204,7 @@ class ScopeView:
         rows = self.index.rows_of(row_ids)
         kinds, positions = (self.index.attributes[name][rows] for name in ("kind", "position"))
         self.index.remove(row_ids)
-        turns = positions[(kinds == _TURN) & (positions != NOWHERE)].tolist()
+        turns = positions[(kinds == TURN) & (positions != NOWHERE)].tolist()
         # whether it stood in the chat is not told by an attribute; a look too many does no harm
         return [(position, in_chat) for position in turns for in_chat in (True, False)]
 
@@ -247,7 +248,7 @@ class ScopeView:
         if order.is_whole:
             self.index.relink(*order.followers_of(entries.ids))
             return []
-        placed = entries.attributes["position"][entries.attributes["kind"] == _TURN]
+        placed = entries.attributes["position"][entries.attributes["kind"] == TURN]
         return [(position, segment.in_chat) for position in placed.tolist() if position != NOWHERE]
 
     def _close_gaps(self, snapshot: Snapshot, places: Sequence[PlaceInChat]) -> None:

@@ -23,13 +23,14 @@ from romaine.memory.hits import (
 )
 from romaine.memory.judging import Judges
 from romaine.memory.late import FIRST, Late, TokenSource, late, lines_of
+from romaine.memory.learned import LEARNED_RANKER
 from romaine.memory.locks import aside
 from romaine.memory.notes import normalised
 from romaine.memory.options import AUTO, Masks, RecallOptions, masks_of, without_hits
 from romaine.memory.query import Query, named_speakers
-from romaine.memory.ranking import DEFAULT_RANKER, Ranking, Signals
+from romaine.memory.ranking import DEFAULT_RANKER, NO_TURN, Ranking, Signals
 from romaine.memory.records import Hit, Kind, Memory
-from romaine.memory.scope_view import ScopeView
+from romaine.memory.scope_view import TURN, ScopeView
 from romaine.memory.storage import Snapshot
 from romaine.memory.stored import TURNS, Wanted
 from romaine.memory.times import TimeScores, time_scores
@@ -78,10 +79,11 @@ class Search:
         usual, ranking = self._rankings(candidates, masks.wanted, masks.known)
         evidence, calibration = evidence_of(candidates, usual), self._calibration
         self._sure = calibration.hit.judge(evidence)
+        judged = self._judged(usual, ranking)
         silent = options.min_score == AUTO and not calibration.speaks(evidence)
         if options.k and not silent:
             ranking = self._reranked(candidates, ranking)
-        hits = self._hits(candidates, ranking, usual, silent=silent)
+        hits = self._hits(candidates, ranking, judged, silent=silent)
         if options.explain:
             self._explain(masks)
         if options.order == "chronological":
@@ -148,7 +150,15 @@ class Search:
             signals = replace(signals, late=compared.standing(len(candidates), self._late_spread))
         elif self._judges.ranker is DEFAULT_RANKER or not len(candidates):
             return usual, usual
+        elif self._judges.ranker is LEARNED_RANKER:
+            return usual, LEARNED_RANKER.refine(self._query, candidates, signals, usual)
         return usual, self._judges.rank(self._query, candidates, signals)
+
+    def _judged(self, usual: Ranking, ranking: Ranking) -> Ranking:
+        """What tells how sure hits are: the default order, with the best where calibrations expect it."""
+        if self._judges.ranker is not LEARNED_RANKER or not len(usual.scores):
+            return usual
+        return replace(ranking, scores=ranking.scores + (usual.scores.max() - ranking.scores.max()))
 
     def _late(self, candidates: Candidates, usual: Ranking, may_lend: NDArray[np.bool_]) -> Late | None:
         """Late interaction with the first candidates; None where there is nothing to compare."""
@@ -170,13 +180,13 @@ class Search:
         shown = [memories[int(candidates.ids[i])] for i in there]
         return self._judges.rerank(self._query, ranking, np.array(there, dtype=np.intp), shown)
 
-    def _hits(self, candidates: Candidates, ranking: Ranking, usual: Ranking, *, silent: bool) -> list[Hit]:
+    def _hits(self, candidates: Candidates, ranking: Ranking, judged: Ranking, *, silent: bool) -> list[Hit]:
         """Reads as few rows as it takes: making memories of rows costs more than ranking them."""
         k = self._options.k
         spare = _SPARE if self._options.explain else _FEW_SPARE
         while True:
             self._rejected.clear()
-            found = self._read(candidates, ranking, usual, k + spare)
+            found = self._read(candidates, ranking, judged, k + spare)
             if silent:
                 self._reject(found, "threshold")
                 return []
@@ -188,7 +198,7 @@ class Search:
                 return hits
             spare = max(_SPARE, 2 * spare)
 
-    def _read(self, candidates: Candidates, ranking: Ranking, usual: Ranking, count: int) -> list[Found]:
+    def _read(self, candidates: Candidates, ranking: Ranking, judged: Ranking, count: int) -> list[Found]:
         """The best candidates with their memories, as the view sees them."""
         best = ranking.best(count)
         row_ids = candidates.ids[best].tolist()
@@ -199,7 +209,7 @@ class Search:
                 score=float(ranking.scores[i]),
                 parts=ranking.parts_of(i),
                 row=int(candidates.rows[i]),
-                confidence=self._sure(float(usual.scores[i])),
+                confidence=self._sure(float(judged.scores[i])),
             )
             for row_id, i in zip(row_ids, best.tolist(), strict=True)
             if row_id in memories
@@ -336,4 +346,5 @@ def signals_of(
         pinned=attributes["pinned"][rows],
         cold=attributes["cold"][rows],
         time=None if time is None else time.of(rows),
+        positions=np.where(attributes["kind"][rows] == TURN, attributes["position"][rows], NO_TURN),
     )

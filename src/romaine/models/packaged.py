@@ -20,7 +20,7 @@ from romaine.unfamiliar import MULTILINGUAL, MULTILINGUAL_EXTRA
 
 GROUP = "romaine.models"
 
-EXTRAS: Mapping[str, str] = MappingProxyType({MULTILINGUAL: MULTILINGUAL_EXTRA})
+EXTRAS: Mapping[str, str] = MappingProxyType({MULTILINGUAL: MULTILINGUAL_EXTRA, "oakleaf": "oakleaf"})
 """Models of this project with a distribution of their own, and the extra of `romaine` that installs each."""
 
 

@@ -172,8 +172,8 @@ class ServerSettings(BaseSettings):
             )
         if "null" in self.cors and self.keys is None:
             raise OptionError(
-                "cors=null lets in every page that puts itself in a sandbox, and no keys are set: make one with"
-                " `romaine keys make --keys FILE --user NAME` and pass --keys FILE"
+                "cors=null lets in every page that puts itself in a sandbox, and no keys are set: make one"
+                " with `romaine keys make --keys FILE --user NAME` and pass --keys FILE"
             )
         if len(self.sources) != len(self.models) or not self.models:
             raise OptionError(f"models={list(self.models)} must be names, each once, and one at least")

@@ -12,6 +12,7 @@ from romaine.errors import InputFileError
 from romaine.train.encoder.distil_recipe import DistilRecipe
 from romaine.train.encoder.recipe import EncoderRecipe
 from romaine.train.objectives import TASKS, Task
+from romaine.train.ranker_recipe import RankerRecipe
 from romaine.train.recipe import Recipe
 
 if sys.version_info >= (3, 11):
@@ -39,6 +40,11 @@ def read_encoder_recipe(path: str | Path) -> EncoderRecipe:
 def read_distil_recipe(path: str | Path) -> DistilRecipe:
     """Reads a recipe of `romaine train distill`; as `read_recipe` otherwise."""
     return deserialise(DistilRecipe, _toml(recipe_source(path), str(path)), where=str(path))
+
+
+def read_ranker_recipe(path: str | Path) -> RankerRecipe:
+    """Reads a recipe of `romaine train ranker`; as `read_recipe` otherwise."""
+    return deserialise(RankerRecipe, _toml(recipe_source(path), str(path)), where=str(path))
 
 
 def recipe_source(path: str | Path) -> str:

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 from typer.testing import CliRunner
 
 from romaine import Embedder
@@ -26,6 +25,6 @@ def test_a_run_ends_in_a_folder_that_opens(encoder_recipe: Path, chat_folder: Pa
     vectors = embedder.embed_documents(["Ann: I found the silver key", "the captain"])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     metrics = json.loads((out / "metrics.json").read_text("utf-8"))
-    assert [reading["step"] for reading in metrics["readings"]][0] == 0
+    assert metrics["readings"][0]["step"] == 0
     assert metrics["readings"][-1]["step"] >= 10
     assert metrics["data"]["evidence"]["licence"] == "CC0-1.0"

@@ -18,6 +18,11 @@ PARTS = {
     "recency": ("standing", "How recent"),
     "pinned": ("standing", "Pinned"),
     "cold": ("standing", "Faded"),
+    "neighbours": ("words", "The turns around it fit as well"),
+    "length": ("talk", "Says much or little"),
+    "query": ("talk", "The kind of message"),
+    "standing": ("other", "How it compares with the best"),
+    "rerank": ("other", "Looked at again"),
 }
 """Family, which has a colour, and words for each part of a score that is known; others are told by name."""
 

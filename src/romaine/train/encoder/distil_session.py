@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable
 from typing import Any
@@ -29,10 +28,11 @@ from romaine.train.encoder.distilling import (
     layer_vectors,
     matched,
 )
+from romaine.train.encoder.encoder_run import EncoderRun, EncoderTrained, machine
 from romaine.train.encoder.model import encode_pooled
+from romaine.train.encoder.prepare import start_folder
 from romaine.train.encoder.reading import EncoderReading, check_loss, check_sts
 from romaine.train.encoder.rounds import RoundTrainer
-from romaine.train.encoder.session import EncoderRun, EncoderTrained, start_folder
 from romaine.train.recipe import TeacherKind, TeacherSpec
 from romaine.train.records import read_examples, sample_examples
 from romaine.train.teacher import Side, load_teacher
@@ -83,13 +83,12 @@ def train_distilled(
         say=say,
     )
     progress = trainer.run(student)
-    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     return EncoderTrained(
         model=trainer.best,
         progress=progress,
         files=files,
         seconds=round(time.monotonic() - started, 1),
-        machine=machine,
+        machine=machine(),
     )
 
 

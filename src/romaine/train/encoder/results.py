@@ -21,9 +21,9 @@ from romaine.models.card import Measure, ModelCard
 from romaine.models.card_json import write_card
 from romaine.train.corpus import find_file
 from romaine.train.encoder.distil_recipe import DistilRecipe
+from romaine.train.encoder.encoder_run import EncoderRun, EncoderTrained
 from romaine.train.encoder.folder import write_plain
 from romaine.train.encoder.recipe import EncoderRecipe
-from romaine.train.encoder.session import EncoderRun, EncoderTrained
 from romaine.train.watch import duplicate_threshold
 
 _TORCH = "torch"

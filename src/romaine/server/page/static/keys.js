@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const isTyping = (element) => element.closest("input:not([type=range]):not([type=checkbox]), textarea, select") !== null;
+  const isTyping = (element) => element.closest("input:not([type=checkbox]), textarea, select") !== null;
   const current = () => document.activeElement?.closest(".memory[data-id]");
   const ACTIONS = { e: "do-edit", s: "do-supersede", w: "do-witnesses", r: "do-retract", f: "do-forget" };
 

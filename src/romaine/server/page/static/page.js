@@ -47,6 +47,9 @@ document.addEventListener("htmx:responseError", (event) => {
 document.addEventListener("htmx:sendError", () =>
   tell("The server does not answer. Nothing was changed; try again when it runs.", { isProblem: true }));
 
+// What the listeners above have told already
+const ajax = (method, path, options) => htmx.ajax(method, path, options).catch(() => {});
+
 // --- one memory --------------------------------------------------------------------------------------------
 
 let returnTo = null;
@@ -54,14 +57,14 @@ let returnTo = null;
 async function openMemory(id, then) {
   const drawer = byId("drawer");
   returnTo = id;
-  await htmx.ajax("GET", `/page/memory/${id}?${scopeQuery()}`, { target: "#drawer-body", swap: "innerHTML" });
+  await ajax("GET", `/page/memory/${id}?${scopeQuery()}`, { target: "#drawer-body", swap: "innerHTML" });
   if (!byId("drawer-body").querySelector(`[data-id="${id}"]`)) return;
   if (!drawer.open) drawer.showModal();
   if (then) byId(then)?.click();
 }
 
 function act(id, action) {
-  return htmx.ajax("POST", `/page/memory/${id}/${action}?${scopeQuery()}`, { target: "#toasts", swap: "afterbegin" });
+  return ajax("POST", `/page/memory/${id}/${action}?${scopeQuery()}`, { target: "#toasts", swap: "afterbegin" });
 }
 
 function focusMemory(id) {
@@ -94,7 +97,7 @@ document.body.addEventListener("memory-changed", async () => {
 
 const reloadView = () => {
   const view = byId("view").dataset.viewShown;
-  return htmx.ajax("GET", `/page/view?${scopeQuery()}&view=${view}`, { target: "#main", swap: "innerHTML show:none" });
+  return ajax("GET", `/page/view?${scopeQuery()}&view=${view}`, { target: "#main", swap: "innerHTML show:none" });
 };
 
 function undoLast() {
@@ -114,7 +117,7 @@ document.body.addEventListener("htmx:beforeSwap", (event) => {
 async function goTo(position) {
   showPane("main");
   if (byId("story")) return Story.go(position);
-  await htmx.ajax("GET", `/page/view?${scopeQuery()}&view=chat`, { target: "#main", swap: "innerHTML show:none" });
+  await ajax("GET", `/page/view?${scopeQuery()}&view=chat`, { target: "#main", swap: "innerHTML show:none" });
   history.pushState({}, "", `/?${scopeQuery()}&view=chat`);
   return Story.go(position);
 }

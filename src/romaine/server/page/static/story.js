@@ -5,6 +5,7 @@ const Story = (() => {
   const GUESS = 96; // pixels of a turn, until its window was seen
   const MOST = 100_000; // positions that are laid out at once; a browser has no longer page
   let story = null, first = 0, observer = null;
+  const TRIES = 100; // windows in which what was asked for is looked for
   const PASSING = 80; // milliseconds in view from which a window is read, and not only scrolled past
   const loading = new Map(); // window -> what stops it
   const waiting = new Map(); // window -> timer
@@ -103,11 +104,13 @@ const Story = (() => {
     if (!story?.isConnected) return false;
     const wanted = Math.max(0, Math.min(end(), position));
     if (wanted < first || wanted >= first + MOST) layOut(Math.floor(Math.max(0, wanted - MOST / 2) / size()) * size());
-    const box = windowOf(wanted);
-    box.scrollIntoView({ block: "center" });
-    await load(box);
-    const places = [...box.querySelectorAll(".memory")];
-    const found = places.find((each) => Number(each.dataset.at) >= wanted) ?? places.at(-1);
+    let found;
+    // what stood there may be gone: then what comes next, in another window perhaps
+    for (let box = windowOf(wanted), tries = 0; box && !found && tries < TRIES; box = box.nextElementSibling, tries += 1) {
+      box.scrollIntoView({ block: "center" });
+      await load(box);
+      found = [...box.querySelectorAll(".memory")].find((each) => Number(each.dataset.at) >= wanted);
+    }
     if (!found) return false;
     found.scrollIntoView({ block: "center" });
     found.focus({ preventScroll: true });

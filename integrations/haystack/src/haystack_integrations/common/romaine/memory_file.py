@@ -77,6 +77,7 @@ class RomaineMemoryFile:
         trust_remote_code: bool = False,
         vector_format: str | None = None,
         analyzer: str | None = None,
+        late_interaction: str | None = None,
         cache_bytes: int = 2 << 30,
         lock_timeout: float = 60.0,
         read_only: bool = False,
@@ -95,6 +96,8 @@ class RomaineMemoryFile:
         :param document_prompt: Prepended to what is stored; None for the model's own.
         :param vector_format: "float32", "float16" or "int8" for a new file; an old file keeps its own.
         :param analyzer: Name of what makes of texts the terms they are found by; None for the file's own.
+        :param late_interaction: Where vectors of tokens come from: "stored", "computed" or "off"; None for
+            the file's own, in a new file "stored" if the model gives such vectors.
         :param cache_bytes: How much the indexes of scopes may hold in memory together.
         :param lock_timeout: Seconds to wait for other processes.
         :param read_only: Never write; for files without write permission.
@@ -109,6 +112,7 @@ class RomaineMemoryFile:
         self.path = os.fspath(path)
         self.vector_format = vector_format
         self.analyzer = analyzer
+        self.late_interaction = late_interaction
         self.cache_bytes = cache_bytes
         self.lock_timeout = lock_timeout
         self.read_only = read_only
@@ -188,6 +192,7 @@ class RomaineMemoryFile:
             path=self.path,
             vector_format=self.vector_format,
             analyzer=self.analyzer,
+            late_interaction=self.late_interaction,
             cache_bytes=self.cache_bytes,
             lock_timeout=self.lock_timeout,
             read_only=self.read_only,
@@ -215,6 +220,7 @@ class RomaineMemoryFile:
             embedder=embedder.warm_up(),
             vector_format=self.vector_format,
             analyzer=self.analyzer,
+            late_interaction=self.late_interaction,
             cache_bytes=self.cache_bytes,
             lock_timeout=self.lock_timeout,
             read_only=self.read_only,
