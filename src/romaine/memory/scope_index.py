@@ -192,7 +192,9 @@ class ScopeIndex:
         wanted = here if mask is None else here & mask
         visible = np.flatnonzero(wanted)
         whole = self.whole
-        matches = self._lexical.match(query.terms, among=among, figures=whole and whole.words)
+        matches = self._lexical.match(
+            query.terms, among=among, figures=None if whole is None else whole.words
+        )
         lexical = matches.scores if len(visible) == len(self) else matches.scores * wanted
         wordy = np.flatnonzero(lexical)
         rows = visible if whole is None else visible[whole.may_be_found[visible]]
