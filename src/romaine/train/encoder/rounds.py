@@ -187,7 +187,8 @@ class RoundTrainer:
             callbacks=[Watcher(measured)],
         )
         trainer.train(resume_from_checkpoint=True if reached else None)
-        return begin + trainer.state.global_step
+        done: int = trainer.state.global_step
+        return begin + done
 
     def _arguments(self, item: Round, folder: Path) -> SentenceTransformerTrainingArguments:
         return SentenceTransformerTrainingArguments(
@@ -212,7 +213,7 @@ class RoundTrainer:
         )
 
 
-class Watcher(TrainerCallback):
+class Watcher(TrainerCallback):  # type: ignore[misc]  # what has no types counts as Any
     """Calls `measured` with steps and mean loss whenever the trainer logs, and once more at its end.
 
     Args:
