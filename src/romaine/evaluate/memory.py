@@ -91,7 +91,7 @@ Find = Callable[[str], Sequence[int]]
 
 
 @dataclass(frozen=True, eq=False)
-class Searched:
+class SearchedChat:
     """What is measured: a search of one conversation.
 
     Attributes:
@@ -264,13 +264,13 @@ class ConversationMemory:
 
 def _searched(
     conversation: Conversation, mode: Mode, embedder: Embedder, ranker: Ranker | None
-) -> AbstractContextManager[Searched]:
+) -> AbstractContextManager[SearchedChat]:
     if mode is Mode.HYBRID:
         return _hybrid(conversation, embedder, ranker)
     return nullcontext(_dense(conversation, embedder) if mode is Mode.DENSE else _words(conversation))
 
 
-def _words(conversation: Conversation) -> Searched:
+def _words(conversation: Conversation) -> SearchedChat:
     terms = [term_ids(document_text(turn.text, turn.speaker), DEFAULT) for turn in conversation.turns]
     index = LexicalIndex()
 
@@ -284,10 +284,10 @@ def _words(conversation: Conversation) -> Searched:
         found: list[int] = top_k(index.match(word_terms(content)).scores, MOST).tolist()
         return found
 
-    return Searched(find, see, lambda: index.nbytes)
+    return SearchedChat(find, see, lambda: index.nbytes)
 
 
-def _dense(conversation: Conversation, embedder: Embedder) -> Searched:
+def _dense(conversation: Conversation, embedder: Embedder) -> SearchedChat:
     vectors = embedder.embed_documents(
         [document_text(turn.text, turn.speaker) for turn in conversation.turns]
     )
@@ -301,10 +301,10 @@ def _dense(conversation: Conversation, embedder: Embedder) -> Searched:
         found: list[int] = top_k(seen @ embedder.embed_query(question), MOST).tolist()
         return found
 
-    return Searched(find, see, lambda: vectors.nbytes)
+    return SearchedChat(find, see, lambda: vectors.nbytes)
 
 
 @contextmanager
-def _hybrid(conversation: Conversation, embedder: Embedder, ranker: Ranker | None) -> Iterator[Searched]:
+def _hybrid(conversation: Conversation, embedder: Embedder, ranker: Ranker | None) -> Iterator[SearchedChat]:
     with ConversationMemory(conversation, embedder, ranker=ranker, turns=0) as memory:
-        yield Searched(lambda question: memory.find(question, MOST), memory.see, lambda: memory.nbytes)
+        yield SearchedChat(lambda question: memory.find(question, MOST), memory.see, lambda: memory.nbytes)
