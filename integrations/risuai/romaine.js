@@ -143,7 +143,7 @@ async function openChat() {
         const isHidden = index <= until || message.disabled === true;
         if (message.isComment || branched || isHidden || !message.data?.trim() || forgotten.includes(source_id)) return;
         const isUser = message.role === 'user';
-        const speaker = message.name || (isUser ? settings.name : (names[message.saying] ?? character.name));
+        const speaker = (message.name || (isUser ? settings.name : (names[message.saying] ?? character.name))).slice(0, 500);
         const told = { user: settings.name, char: character.name };
         const text = message.data.replace(/\{\{\s*(user|char)\s*\}\}/gi, (_, who) => told[who.toLowerCase()]);
         const turn = { source_id, text: text.slice(0, LONGEST).replace(/[\ud800-\udbff]$/, ''), speaker };

@@ -22,6 +22,7 @@ from romaine import errors
 from romaine.arrays import slice_dim
 from romaine.embedder import Embedder
 from romaine.precision import Precision, similarity
+from romaine.token_vectors import TokenVectors
 from romaine.truncation import TruncationWarning
 from romaine.unfamiliar import UnfamiliarTextWarning
 
@@ -39,6 +40,7 @@ __all__ = [
     "RoleplayMemory",
     "Scope",
     "SparseEncoder",
+    "TokenVectors",
     "TruncationWarning",
     "Turn",
     "UnfamiliarTextWarning",

@@ -73,7 +73,13 @@ class MemoryServer(RomaineServer):
 
     def __init__(self, folder: Path, *flags: str) -> None:
         super().__init__(folder, "--memory", str(folder / "memories.db"), *flags)
-        self.key = ""
+        self.folder, self.key = folder, ""
+
+    def lose(self) -> None:
+        """Ends it and throws its memory away."""
+        self.stop()
+        for file in self.folder.glob("memories.db*"):
+            file.unlink()
 
     def get(self, path: str, **query: object) -> dict[str, list[dict[str, object]]]:
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}

@@ -47,10 +47,8 @@ def version_of(folder: Path) -> str:
 def server_of(folder: Path, data: Path, *, model: str, memory: dict[str, Any]) -> Process:
     """Prepares a user's folder with our extension and settings, and its server, not started yet."""
     user = data / "default-user"
-    installed = user / "extensions" / "romaine"
-    if installed.exists():
-        shutil.rmtree(installed)
-    shutil.copytree(EXTENSION, installed)
+    shutil.rmtree(user, ignore_errors=True)  # an earlier run's
+    shutil.copytree(EXTENSION, user / "extensions" / "romaine")
     content = folder / "default" / "content" / "settings.json"
     settings = json.loads(content.read_text())
     settings |= {"firstRun": False, "main_api": "openai", "username": "Ana"}

@@ -51,7 +51,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     place = tmp_path_factory.mktemp("tavern")
     # what a newer release compiles at its first start is kept for the next run
     data = Path(os.environ.get("ROMAINE_TEST_SILLYTAVERN_DATA", place / "data"))
-    (data / "default-user").mkdir(parents=True, exist_ok=True)
     key = KeyFile(place / "keys.json").make("ana")
     memory = MemoryServer(place, "--cors", "localhost", "--keys", str(place / "keys.json"))
     memory.key = key
@@ -214,6 +213,10 @@ def test_chatting_goes_on_without_the_server_and_what_was_said_is_sent_later(app
     app.open()  # and no chat is opened any more
     world.memory.start()
     assert knows(world, 7, patience=120, **chat)[5] == "No boat leaves at night."
+    world.memory.lose()
+    world.memory.start()
+    app.open_character("Ferry")
+    assert knows(world, 7, **chat)[5] == "No boat leaves at night."
 
 
 def test_the_past_of_a_chat_is_imported_and_nothing_in_it_does_harm(app, world):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ import onnxruntime as ort
 import pytest
 import torch
 from onnx import numpy_helper
+from safetensors.torch import save_file
 
 from romaine import Embedder
 from romaine.arrays import Pooling, l2_normalize, layer_norm
 from romaine.errors import ModelFormatError, OptionError
 from romaine.export import ExportReport, Limits, Parity, export_model
 from romaine.export import export as exporting
+from romaine.export.export import HEAD_FILE
 from romaine.export.graph import EmbeddingGraph, trace
 from tests import model_folders
 
@@ -191,3 +194,23 @@ def test_full_size_nomic_at_4096_tokens(minilm_folder: Path, tmp_path: Path) -> 
     assert report.files[0].parity.longest == 4096
     assert report.files[0].parity.worst >= 0.9999
     assert Embedder(report.folder).max_tokens == 8192
+
+
+def test_a_token_head_gives_a_second_output_that_is_checked_too(
+    tmp_path: Path, modernbert_folder: Path
+) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(modernbert_folder, source)
+    width = Embedder(source, backend="torch").dim
+    head = torch.randn(8, width, generator=torch.Generator().manual_seed(0))
+    save_file({"weight": head}, source / HEAD_FILE)
+    report = export_model(source, tmp_path / "out", int8=True)
+    assert all(item.parity.tokens is not None for item in report.files)
+    assert report.files[0].parity.tokens == pytest.approx(1, abs=1e-5)
+    embedder = Embedder(tmp_path / "out")
+    assert embedder.token_dim == 8
+    [found] = embedder.embed_tokens(["a silver key"])
+    np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-5)
+    (source / HEAD_FILE).write_bytes(b"damaged")
+    with pytest.raises(ModelFormatError, match=HEAD_FILE):
+        export_model(source, tmp_path / "other")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from romaine import DocumentRanker, Embedder, RoleplayMemory, Scope, Turn
 from romaine.errors import OptionError, TextTypeError
-from romaine.memory import Passage
+from romaine.memory import Passage, WeightedRanker
 from romaine.memory.document_ranker import score_texts
 
 TEXTS = [
@@ -76,7 +76,8 @@ def test_passages_of_a_chat_are_ranked_as_a_recall_ranks_it(ranker: DocumentRank
         for (speaker, text), at, previous in zip(said, times, before, strict=False)
     ]
     scope = Scope(user="ana", chat="tavern")
-    with RoleplayMemory(":memory:") as memory:
+    # trees correct the order of turns of a chat, which documents are not
+    with RoleplayMemory(":memory:", ranker=WeightedRanker()) as memory:
         memory.add_turns(
             scope,
             [

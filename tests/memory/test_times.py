@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from romaine.memory import RoleplayMemory, Scope, Turn
+from romaine.memory import RoleplayMemory, Scope, Turn, scope_index
+from romaine.memory import index as vector_index
 from romaine.memory.language import SaidTime, said_times
 from romaine.memory.times import TimeScores, Window, span_of
+from romaine.memory.turn_order import NOWHERE
 
 NOW = datetime(2023, 8, 16, 15, 30, tzinfo=timezone.utc)  # a Wednesday
 
@@ -197,3 +199,27 @@ def test_a_question_without_a_time_scores_the_same_whenever_turns_were(words: li
             found.append([(h.memory.text, h.score, h.parts) for h in memory.recall(" ".join(words), SCOPE)])
     assert found[0] == found[1]
     assert not any("time" in parts for _, _, parts in found[0])
+
+
+def test_turns_of_a_time_come_into_question_in_a_large_scope(
+    memory: RoleplayMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (scope_index, vector_index):
+        monkeypatch.setattr(module, "EXACT_ROWS", 8)
+    monkeypatch.setattr(vector_index, "FIRST_POOL", 2)
+    monkeypatch.setattr(vector_index, "LARGEST_POOL", 2)
+    monkeypatch.setattr(scope_index, "LEXICAL_POOL", 2)
+    memory.add_turns(SCOPE, chat_of(40))
+    hits = memory.recall("Who told about the boat on July 20?", SCOPE, k=1)
+    assert hits[0].memory.text.endswith("Day12.")
+
+
+def test_a_time_is_no_evidence_against_what_has_none() -> None:
+    nowhere = np.full(3, NOWHERE)
+    scores = TimeScores(
+        said_times("What was at the beginning of the story?"),
+        created=np.zeros(3, np.int64),
+        positions=nowhere,
+        wanted=np.ones(3, np.bool_),
+    )
+    assert scores.rarity == 0

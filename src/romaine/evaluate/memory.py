@@ -91,7 +91,7 @@ Find = Callable[[str], Sequence[int]]
 
 
 @dataclass(frozen=True, eq=False)
-class SearchedChat:
+class MeasuredSearch:
     """What is measured: a search of one conversation.
 
     Attributes:
@@ -264,13 +264,13 @@ class ConversationMemory:
 
 def _searched(
     conversation: Conversation, mode: Mode, embedder: Embedder, ranker: Ranker | None
-) -> AbstractContextManager[SearchedChat]:
+) -> AbstractContextManager[MeasuredSearch]:
     if mode is Mode.HYBRID:
         return _hybrid(conversation, embedder, ranker)
     return nullcontext(_dense(conversation, embedder) if mode is Mode.DENSE else _words(conversation))
 
 
-def _words(conversation: Conversation) -> SearchedChat:
+def _words(conversation: Conversation) -> MeasuredSearch:
     terms = [term_ids(document_text(turn.text, turn.speaker), DEFAULT) for turn in conversation.turns]
     index = LexicalIndex()
 
@@ -284,10 +284,10 @@ def _words(conversation: Conversation) -> SearchedChat:
         found: list[int] = top_k(index.match(word_terms(content)).scores, MOST).tolist()
         return found
 
-    return SearchedChat(find, see, lambda: index.nbytes)
+    return MeasuredSearch(find, see, lambda: index.nbytes)
 
 
-def _dense(conversation: Conversation, embedder: Embedder) -> SearchedChat:
+def _dense(conversation: Conversation, embedder: Embedder) -> MeasuredSearch:
     vectors = embedder.embed_documents(
         [document_text(turn.text, turn.speaker) for turn in conversation.turns]
     )
@@ -301,10 +301,12 @@ def _dense(conversation: Conversation, embedder: Embedder) -> SearchedChat:
         found: list[int] = top_k(seen @ embedder.embed_query(question), MOST).tolist()
         return found
 
-    return SearchedChat(find, see, lambda: vectors.nbytes)
+    return MeasuredSearch(find, see, lambda: vectors.nbytes)
 
 
 @contextmanager
-def _hybrid(conversation: Conversation, embedder: Embedder, ranker: Ranker | None) -> Iterator[SearchedChat]:
+def _hybrid(
+    conversation: Conversation, embedder: Embedder, ranker: Ranker | None
+) -> Iterator[MeasuredSearch]:
     with ConversationMemory(conversation, embedder, ranker=ranker, turns=0) as memory:
-        yield SearchedChat(lambda question: memory.find(question, MOST), memory.see, lambda: memory.nbytes)
+        yield MeasuredSearch(lambda question: memory.find(question, MOST), memory.see, lambda: memory.nbytes)

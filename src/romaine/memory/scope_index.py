@@ -193,7 +193,7 @@ class ScopeIndex:
         visible = np.flatnonzero(wanted)
         whole = self.whole
         matches = self._lexical.match(query.terms, among=among, figures=whole.words if whole else None)
-        lexical = matches.scores if mask is None else matches.scores * wanted
+        lexical = matches.scores if len(visible) == len(self) else matches.scores * wanted
         wordy = np.flatnonzero(lexical)
         rows = visible if whole is None else visible[whole.may_be_found[visible]]
         if whole is None and len(visible) > EXACT_ROWS:

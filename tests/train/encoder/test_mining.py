@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from romaine.train.encoder.chat_files import Chat, Question, Turn
-from romaine.train.encoder.mining import Asked, ask_memory, document, triplets
+from romaine.train.encoder.chat_files import ChatTurn, EvidenceChat, EvidenceQuestion
+from romaine.train.encoder.mining import MinedQuestion, ask_memory, document, triplets
 
 WORDS = (
     "lighthouse",
@@ -17,14 +17,14 @@ WORDS = (
     "sister",
     "dragon",
 )
-CHAT = Chat(
-    tuple(Turn("Ann", f"I saw the {word} and the {WORDS[n - 1]}") for n, word in enumerate(WORDS)),
-    (Question("who saw the captain", (3,)), Question("where is xyzzy", (9,))),
+CHAT = EvidenceChat(
+    tuple(ChatTurn("Ann", f"I saw the {word} and the {WORDS[n - 1]}") for n, word in enumerate(WORDS)),
+    (EvidenceQuestion("who saw the captain", (3,)), EvidenceQuestion("where is xyzzy", (9,))),
 )
 
 
 def test_a_document_is_the_turn_after_the_one_before_within_its_room() -> None:
-    turns = [Turn("Ann", "a" * 100), Turn("Bob", "b" * 100)]
+    turns = [ChatTurn("Ann", "a" * 100), ChatTurn("Bob", "b" * 100)]
     assert document(turns, 0, 100) == "Ann: " + "a" * 100
     assert document(turns, 1, 100) == f"Ann: {'a' * 100}\nBob: {'b' * 100}"
     short = document(turns, 1, 20)
@@ -43,7 +43,7 @@ def test_the_memory_ranks_what_is_no_evidence_and_not_beside_it() -> None:
 
 
 def test_negatives_are_the_hardest_for_the_model_where_it_is_asked() -> None:
-    asked = [Asked(0, "q", 3, (0, 6, 7, 8, 9))]
+    asked = [MinedQuestion(0, "q", 3, (0, 6, 7, 8, 9))]
 
     def score(questions: list[str], texts: list[list[str]]) -> list[np.ndarray]:
         assert questions == ["q"]
@@ -59,5 +59,5 @@ def test_negatives_are_the_hardest_for_the_model_where_it_is_asked() -> None:
 
 def test_few_candidates_repeat() -> None:
     rng = np.random.default_rng(0)
-    [found] = triplets([Asked(0, "q", 3, (0,))], [CHAT], negatives=3, max_tokens=64, rng=rng)
+    [found] = triplets([MinedQuestion(0, "q", 3, (0,))], [CHAT], negatives=3, max_tokens=64, rng=rng)
     assert found.negatives == (document(CHAT.turns, 0, 64),) * 3

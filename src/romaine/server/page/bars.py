@@ -16,8 +16,14 @@ PARTS = {
     "answer": ("talk", "Follows a question"),
     "importance": ("standing", "Importance"),
     "recency": ("standing", "How recent"),
+    "time": ("standing", "From the time you named"),
     "pinned": ("standing", "Pinned"),
     "cold": ("standing", "Faded"),
+    "neighbours": ("words", "The turns around it fit as well"),
+    "length": ("talk", "Says much or little"),
+    "query": ("talk", "The kind of message"),
+    "standing": ("other", "How it compares with the best"),
+    "rerank": ("other", "Looked at again"),
 }
 """Family, which has a colour, and words for each part of a score that is known; others are told by name."""
 

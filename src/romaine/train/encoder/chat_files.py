@@ -24,7 +24,7 @@ _LEARNED = 20_000  # dialogues that rule-made questions learn words from
 
 
 @dataclass(frozen=True)
-class Turn:
+class ChatTurn:
     """Who said what."""
 
     speaker: str
@@ -37,7 +37,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Question:
+class EvidenceQuestion:
     """What is asked, and the turns that answer it, by their places in the chat."""
 
     text: str
@@ -45,21 +45,21 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Chat:
+class EvidenceChat:
     """A long chat and questions about it."""
 
-    turns: tuple[Turn, ...]
-    questions: tuple[Question, ...]
+    turns: tuple[ChatTurn, ...]
+    questions: tuple[EvidenceQuestion, ...]
 
-    def first(self, turns: int) -> Chat:
+    def first(self, turns: int) -> EvidenceChat:
         """Its beginning, with the questions that are answered there."""
         kept = tuple(q for q in self.questions if max(q.evidence) < turns)
-        return Chat(self.turns[:turns], kept)
+        return EvidenceChat(self.turns[:turns], kept)
 
 
 def read_chats(
     path: Path, data: ChatData, *, barred: Contamination, seed: int
-) -> tuple[list[Chat], list[Chat], dict[str, int]]:
+) -> tuple[list[EvidenceChat], list[EvidenceChat], dict[str, int]]:
     """Chats to train on, chats held out for dev questions, and counts.
 
     What stands in a measuring set is not asked, and the turns of the held-out chats are nowhere else.
@@ -79,11 +79,11 @@ def read_chats(
     return kept, held, {**counts, "held out": _asked(held), "kept": _asked(kept)}
 
 
-def _asked(chats: Iterable[Chat]) -> int:
+def _asked(chats: Iterable[EvidenceChat]) -> int:
     return sum(len(chat.questions) for chat in chats)
 
 
-def _clean(chat: Chat, barred: Contamination) -> Chat:
+def _clean(chat: EvidenceChat, barred: Contamination) -> EvidenceChat:
     """Without questions whose words, or whose evidence, stand in a measuring set."""
     questions = tuple(
         question
@@ -94,7 +94,7 @@ def _clean(chat: Chat, barred: Contamination) -> Chat:
     return replace(chat, questions=questions)
 
 
-def _limited(chats: list[Chat], limit: int, rng: np.random.Generator) -> list[Chat]:
+def _limited(chats: list[EvidenceChat], limit: int, rng: np.random.Generator) -> list[EvidenceChat]:
     """At most `limit` questions, evenly from all chats."""
     share = min(1.0, limit / max(_asked(chats), 1))
     limited = []
@@ -115,12 +115,12 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         raise InputFileError(f"{path} is not JSON lines ({error}); give one chat a line") from None
 
 
-def _evidence(path: Path, data: ChatData) -> Iterator[Chat]:
+def _evidence(path: Path, data: ChatData) -> Iterator[EvidenceChat]:
     for record in _lines(path):
         try:
             if data.sources and record["source"] not in data.sources:
                 continue
-            turns = tuple(Turn(str(who), " ".join(str(text).split())) for who, text in record["turns"])
+            turns = tuple(ChatTurn(str(who), " ".join(str(text).split())) for who, text in record["turns"])
             questions = []
             for asked in record["questions"]:
                 evidence = tuple(int(place) for place in asked["evidence"] if 0 <= place < len(turns))
@@ -130,8 +130,8 @@ def _evidence(path: Path, data: ChatData) -> Iterator[Chat]:
                     continue
                 evidence = tuple(i for i in evidence if len(turns[i].text.split()) >= data.least_words)
                 if evidence:
-                    questions.append(Question(" ".join(str(asked["query"]).split()), evidence))
-            yield Chat(turns, tuple(questions))
+                    questions.append(EvidenceQuestion(" ".join(str(asked["query"]).split()), evidence))
+            yield EvidenceChat(turns, tuple(questions))
         except (KeyError, TypeError, ValueError) as error:
             raise InputFileError(f"{path}: a line is no chat with questions ({error!r})") from None
 
@@ -146,7 +146,7 @@ def _dialogues(path: Path, data: ChatData) -> Iterator[list[tuple[str, str]]]:
             raise InputFileError(f"{path}: a line is no dialogue ({error!r})") from None
 
 
-def _glued(path: Path, data: ChatData, rng: np.random.Generator) -> Iterator[Chat]:
+def _glued(path: Path, data: ChatData, rng: np.random.Generator) -> Iterator[EvidenceChat]:
     found = [dialogue for dialogue in _dialogues(path, data) if len({who for who, _ in dialogue}) == 2]
     order = rng.permutation(len(found))
     maker = QuestionMaker(text for i in order[:_LEARNED] for _, text in found[i])
@@ -162,11 +162,11 @@ def _glued(path: Path, data: ChatData, rng: np.random.Generator) -> Iterator[Cha
 
 def _chat(
     group: Sequence[Sequence[tuple[str, str]]], kind: ChatKind, maker: QuestionMaker, rng: np.random.Generator
-) -> Chat:
+) -> EvidenceChat:
     """Dialogues of two people, all with the same two names, so that who speaks tells no turn."""
     names = [FIRST_NAMES[i] for i in rng.choice(len(FIRST_NAMES), 2, replace=False)]
-    turns: list[Turn] = []
-    questions: list[Question] = []
+    turns: list[ChatTurn] = []
+    questions: list[EvidenceQuestion] = []
     for dialogue in group:
         first = dialogue[0][0]
         swap = int(rng.random() < 0.5)
@@ -179,12 +179,12 @@ def _chat(
                 before = dialogue[number - 1][1] if number else None
                 asked = maker.ask(text, speaker=speaker, other=other, before=before, rng=rng)
                 if asked is not None:
-                    questions.append(Question(asked, (len(turns),)))
-            turns.append(Turn(speaker, text))
+                    questions.append(EvidenceQuestion(asked, (len(turns),)))
+            turns.append(ChatTurn(speaker, text))
         if kind is ChatKind.MESSAGES:
             questions += _messages(turns, begin)
             del turns[len(turns) - 1 :]  # the message itself is asked, not searched
-    return Chat(tuple(turns), tuple(questions))
+    return EvidenceChat(tuple(turns), tuple(questions))
 
 
 def _until_message(dialogue: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
@@ -193,9 +193,9 @@ def _until_message(dialogue: Sequence[tuple[str, str]]) -> Sequence[tuple[str, s
     return dialogue[: long[-1] + 1] if long else dialogue
 
 
-def _messages(turns: Sequence[Turn], begin: int) -> list[Question]:
+def _messages(turns: Sequence[ChatTurn], begin: int) -> list[EvidenceQuestion]:
     """The last words of a dialogue, and all turns well before them; mining finds which are alike."""
     last = len(turns) - 1
     evidence = tuple(i for i in range(begin, last - _APART) if len(turns[i].text.split()) >= _MESSAGE)
     is_long = len(turns[last].text.split()) >= _MESSAGE
-    return [Question(turns[last].text, evidence)] if evidence and is_long else []
+    return [EvidenceQuestion(turns[last].text, evidence)] if evidence and is_long else []

@@ -15,9 +15,9 @@ from torch import nn
 
 from romaine.arrays import FloatArray
 from romaine.evaluate.sts import ScoredPairs
-from romaine.train.encoder.chat_files import Chat
+from romaine.train.encoder.chat_files import EvidenceChat
 from romaine.train.encoder.losses import QuestionLoss
-from romaine.train.encoder.mining import Asked, Triplet, triplets
+from romaine.train.encoder.mining import MinedQuestion, Triplet, triplets
 from romaine.train.encoder.model import encode, freeze, maxsim
 from romaine.train.encoder.recipe import EncoderRecipe, Stage
 from romaine.train.encoder.rounds import Round, drawn
@@ -39,8 +39,8 @@ class Material:
         margins: The teacher of margins, or None.
     """
 
-    chats: dict[str, Sequence[Chat]]
-    asked: dict[str, Sequence[Asked]]
+    chats: dict[str, Sequence[EvidenceChat]]
+    asked: dict[str, Sequence[MinedQuestion]]
     scored: ScoredPairs | None
     kept: tuple[Sequence[str], FloatArray]
     weights: FloatArray

@@ -148,6 +148,8 @@ class AlignmentLoss(nn.Module):
         self._alignment, self._contrastive = alignment, contrastive
         self._dims = tuple(dims) or (targets.vectors.shape[1],)
         self._ranking = MultipleNegativesRankingLoss(model, scale=1 / temperature)
+        self.vectors: Tensor
+        self.layers: Tensor | None
         self.register_buffer("vectors", torch.from_numpy(targets.vectors), persistent=False)
         layers = None if targets.layers is None else torch.from_numpy(targets.layers)
         self.register_buffer("layers", layers, persistent=False)

@@ -43,6 +43,7 @@ class QuestionLoss(nn.Module):
         self._stage, self._dims, self._temperature = stage, tuple(dims), temperature
         self._ranking = MultipleNegativesRankingLoss(model, scale=1 / temperature)
         self._margins = MarginMSELoss(model, similarity_fct=_cosines)
+        self.weights: Tensor
         self.register_buffer("weights", weights, persistent=False)
 
     def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor | None = None) -> Tensor:
@@ -50,7 +51,7 @@ class QuestionLoss(nn.Module):
         features = [dict(column) for column in sentence_features]
         outputs = [self.model(column) for column in features]
         pooled = [output["sentence_embedding"] for output in outputs]
-        loss = pooled[0].new_zeros(())
+        loss: Tensor = pooled[0].new_zeros(())
         if self._stage.pooled:
             for dim in self._dims:
                 sliced = [nn.functional.normalize(vectors[:, :dim], dim=-1) for vectors in pooled]

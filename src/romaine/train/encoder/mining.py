@@ -10,7 +10,7 @@ import numpy as np
 from romaine.memory.memory import RoleplayMemory
 from romaine.memory.records import Role, Scope
 from romaine.memory.records import Turn as StoredTurn
-from romaine.train.encoder.chat_files import Chat, Turn
+from romaine.train.encoder.chat_files import ChatTurn, EvidenceChat
 
 _SCOPE = Scope(user="training", chat="chat")
 _DEPTH = 60  # turns the memory is asked for
@@ -24,7 +24,7 @@ Score = Callable[[Sequence[str], Sequence[Sequence[str]]], list[np.ndarray]]
 
 
 @dataclass(frozen=True)
-class Asked:
+class MinedQuestion:
     """One question of a chat, one turn that answers it, and turns that the memory ranks high and do not."""
 
     chat: int
@@ -42,7 +42,7 @@ class Triplet:
     negatives: tuple[str, ...]
 
 
-def document(turns: Sequence[Turn], place: int, max_tokens: int) -> str:
+def document(turns: Sequence[ChatTurn], place: int, max_tokens: int) -> str:
     """A turn after the one before it, each cut so that the second fits into `max_tokens`.
 
     The newline stands between them and nowhere else.
@@ -55,7 +55,7 @@ def document(turns: Sequence[Turn], place: int, max_tokens: int) -> str:
     return f"{before}\n{text[: room - len(before)]}"
 
 
-def ask_memory(chats: Sequence[Chat], seed: int) -> list[Asked]:
+def ask_memory(chats: Sequence[EvidenceChat], seed: int) -> list[MinedQuestion]:
     """Ranks each chat's turns for each of its questions as `RoleplayMemory` does with the bundled model.
 
     Of a question's evidence those turns are learned that the memory ranks first; a question none of whose
@@ -79,7 +79,7 @@ def ask_memory(chats: Sequence[Chat], seed: int) -> list[Asked]:
                 near = {place + by for place in evidence for by in range(-_NEAR, _NEAR + 1)}
                 candidates = tuple(place for place in ranked if place not in near)
                 asked += [
-                    Asked(number, question.text, place, candidates)
+                    MinedQuestion(number, question.text, place, candidates)
                     for place in [place for place in ranked if place in evidence][:_POSITIVES]
                     if candidates
                 ]
@@ -88,8 +88,8 @@ def ask_memory(chats: Sequence[Chat], seed: int) -> list[Asked]:
 
 
 def triplets(
-    asked: Sequence[Asked],
-    chats: Sequence[Chat],
+    asked: Sequence[MinedQuestion],
+    chats: Sequence[EvidenceChat],
     *,
     negatives: int,
     max_tokens: int,

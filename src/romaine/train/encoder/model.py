@@ -180,10 +180,9 @@ def maxsim(
         return np.zeros(len(documents), dtype=np.float32)
     lengths = np.array([len(found) for found in documents])
     best = np.full((len(ids), len(documents)), -1.0, dtype=np.float32)
-    filled = np.flatnonzero(lengths)
-    if len(filled):
+    filled = np.flatnonzero(lengths).tolist()
+    if filled:
         starts = np.concatenate([[0], np.cumsum(lengths[filled])[:-1]])
         cosines = vectors @ np.concatenate([documents[i] for i in filled]).T
         best[:, filled] = np.maximum.reduceat(cosines, starts, axis=1)
-    scores: FloatArray = (shares / total) @ best
-    return scores
+    return np.asarray((shares / np.float32(total)) @ best, dtype=np.float32)

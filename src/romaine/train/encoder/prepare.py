@@ -18,10 +18,10 @@ from romaine.evaluate.sts import ScoredPairs, read_scored_pairs
 from romaine.models.integrity import sha256_of
 from romaine.train.cleaning import Contamination, measuring_texts
 from romaine.train.corpus import find_file
-from romaine.train.encoder.chat_files import Chat, read_chats
+from romaine.train.encoder.chat_files import EvidenceChat, read_chats
 from romaine.train.encoder.curriculum import Material
 from romaine.train.encoder.encoder_run import EncoderRun
-from romaine.train.encoder.mining import Asked, ask_memory, document
+from romaine.train.encoder.mining import MinedQuestion, ask_memory, document
 from romaine.train.encoder.model import encode_pooled, fit_head, new_student, token_weights
 from romaine.train.encoder.recipe import EncoderRecipe
 from romaine.train.encoder.watch import EncoderObserver
@@ -67,8 +67,8 @@ def prepare(run: EncoderRun[EncoderRecipe], *, say: Callable[[str], None] = lamb
     run.out.mkdir(parents=True, exist_ok=True)
     sts_files = [find_file(recipe.watch.sts, run.data)] if recipe.watch.sts else []
     barred = Contamination(measuring_texts((*run.measuring, *sts_files)))
-    chats: dict[str, Sequence[Chat]] = {}
-    held: dict[str, Sequence[Chat]] = {}
+    chats: dict[str, Sequence[EvidenceChat]] = {}
+    held: dict[str, Sequence[EvidenceChat]] = {}
     files: dict[str, Any] = {}
     for name, data in recipe.data.items():
         path = find_file(data.file, run.data)
@@ -132,11 +132,11 @@ def start_folder(spec: TeacherSpec) -> Path:
     return resolve_model(model_of(spec), options=LoadOptions(backend="torch")).local.folder
 
 
-def _mined(chats: Sequence[Chat], file: Path, seed: int) -> list[Asked]:
+def _mined(chats: Sequence[EvidenceChat], file: Path, seed: int) -> list[MinedQuestion]:
     """The memory's ranking of all questions, kept in a file, as a resumed run asks the same."""
     if file.is_file():
         return [
-            Asked(chat, question, positive, tuple(candidates))
+            MinedQuestion(chat, question, positive, tuple(candidates))
             for chat, question, positive, candidates in json.loads(file.read_text("utf-8"))
         ]
     asked = ask_memory(chats, seed)
@@ -168,10 +168,12 @@ def _scored(
     )
 
 
-def _some_turns(chats: dict[str, Sequence[Chat]], seed: int, most: int) -> list[tuple[Chat, int]]:
+def _some_turns(
+    chats: dict[str, Sequence[EvidenceChat]], seed: int, most: int
+) -> list[tuple[EvidenceChat, int]]:
     """Turns of all data in equal shares, in a random order."""
     rng = np.random.default_rng((seed, 13))
-    found: list[tuple[Chat, int]] = []
+    found: list[tuple[EvidenceChat, int]] = []
     for part in chats.values():
         places = [(chat, place) for chat in part for place in range(len(chat.turns))]
         found += [places[i] for i in rng.permutation(len(places))[: most // len(chats)]]

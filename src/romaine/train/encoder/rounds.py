@@ -72,7 +72,7 @@ class Curriculum(Protocol):
         ...
 
 
-class Observer(Protocol):
+class RoundObserver(Protocol):
     """Measures a model; raises VectorError to stop a run."""
 
     def read(
@@ -111,7 +111,7 @@ class RoundTrainer:
     def __init__(
         self,
         curriculum: Curriculum,
-        observer: Observer,
+        observer: RoundObserver,
         *,
         fingerprint: str,
         every: int,

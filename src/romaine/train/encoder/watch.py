@@ -9,7 +9,7 @@ from sentence_transformers import SentenceTransformer
 
 from romaine.arrays import FloatArray, slice_dim, top_k
 from romaine.evaluate.sts import ScoredPairs, spearman
-from romaine.train.encoder.chat_files import Chat
+from romaine.train.encoder.chat_files import EvidenceChat
 from romaine.train.encoder.mining import document
 from romaine.train.encoder.model import encode, encode_pooled, maxsim
 from romaine.train.encoder.reading import EncoderReading, check_loss, check_sts
@@ -30,7 +30,7 @@ class EncoderObserver:
 
     def __init__(
         self,
-        chats: dict[str, Sequence[Chat]],
+        chats: dict[str, Sequence[EvidenceChat]],
         sts: ScoredPairs | None,
         *,
         watch: EncoderWatch,
@@ -67,7 +67,7 @@ class EncoderObserver:
             reading.late[name], reading.pooled[name] = float(late.mean()), float(pooled.mean())
         return reading
 
-    def _recalls(self, model: SentenceTransformer, chat: Chat) -> tuple[FloatArray, FloatArray]:
+    def _recalls(self, model: SentenceTransformer, chat: EvidenceChat) -> tuple[FloatArray, FloatArray]:
         """Recall of each question, by token vectors and by pooled ones."""
         places = range(len(chat.turns))
         turns = encode(model, [document(chat.turns, i, self._max_tokens) for i in places])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr
+from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, field_serializer, field_validator
 from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
@@ -34,7 +34,7 @@ class RomaineRerank(BaseNodePostprocessor):
 
     top_n: int | None = Field(default=None, ge=0, description="How many nodes are left; None for all.")
     embed_model: RomaineEmbedding = Field(
-        default_factory=RomaineEmbedding, description="Embeds query and nodes.", exclude=True
+        default_factory=RomaineEmbedding, description="Embeds query and nodes."
     )
     speaker_key: str | None = Field(default="speaker", description="Where metadata tell who said it.")
     time_key: str | None = Field(default="created_at", description="Where they tell when.")
@@ -42,6 +42,15 @@ class RomaineRerank(BaseNodePostprocessor):
         default="previous", description="Where they tell what was said right before."
     )
     _ranker: DocumentRanker = PrivateAttr()
+
+    @field_validator("embed_model", mode="before")
+    @classmethod
+    def _from_dict(cls, model: object) -> object:
+        return RomaineEmbedding.from_dict(model) if isinstance(model, dict) else model
+
+    @field_serializer("embed_model")
+    def _to_dict(self, model: RomaineEmbedding) -> dict[str, Any]:
+        return model.to_dict()
 
     def model_post_init(self, context: Any, /) -> None:
         """Makes the ranker; no model is loaded."""
@@ -60,7 +69,7 @@ class RomaineRerank(BaseNodePostprocessor):
             raise OptionError("no query: give query_bundle=... or query_str=... to rank nodes by")
         if not nodes:
             return []
-        payload = {
+        payload: dict[str, Any] = {
             EventPayload.NODES: nodes,
             EventPayload.MODEL_NAME: self.embed_model.model_name,
             EventPayload.QUERY_STR: query_bundle.query_str,
