@@ -155,8 +155,9 @@ def test_a_server_compares_tokens_as_memory_does(oak: Embedder, how: str, tmp_pa
                     # over other candidates they stand otherwise, but in the same order
                     assert sorted(shared, key=ours.get) == sorted(shared, key=theirs.get)
             server.add_turns(WORLD, [said("wolf and wolf", "3")])
-            (hit, *_) = server.recall("wolf and wolf", WORLD, k=1)
-            assert (hit.memory.text, hit.parts["late"] > 1) == ("wolf and wolf", True)
+            hits = server.recall("wolf and wolf", WORLD, k=50)
+            found = {hit.memory.text: hit.parts["late"] for hit in hits}
+            assert found["wolf and wolf"] == max(found.values()) > 1
 
 
 def counted(schema: Path) -> tuple[object, ...]:
