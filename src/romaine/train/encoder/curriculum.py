@@ -39,8 +39,8 @@ class Material:
         margins: The teacher of margins, or None.
     """
 
-    chats: dict[str, Sequence[EvidenceChat]]
-    asked: dict[str, Sequence[MinedQuestion]]
+    chats: Mapping[str, Sequence[EvidenceChat]]
+    asked: Mapping[str, Sequence[MinedQuestion]]
     scored: ScoredPairs | None
     kept: tuple[Sequence[str], FloatArray]
     weights: FloatArray
@@ -58,7 +58,7 @@ class EncoderCurriculum:
     def __init__(self, recipe: EncoderRecipe, material: Material) -> None:
         self._recipe, self._material = recipe, material
         self._stages: list[Stage] = []
-        rounds = []
+        rounds: list[Round] = []
         for stage in recipe.stages:
             for number in range(stage.rounds):
                 self._stages.append(stage)

@@ -49,7 +49,7 @@ class EncoderRun(Generic[R]):
     def command(self) -> str:
         """The command line that repeats the run, with placeholders for folders."""
         verb = "encoder" if isinstance(self.recipe, EncoderRecipe) else "distill"
-        words = ["romaine", "train", verb, self.recipe_name]
+        words: list[str] = ["romaine", "train", verb, self.recipe_name]
         for _ in self.data:
             words += ["--data", "DIR"]
         for path in self.measuring:
