@@ -45,6 +45,7 @@ class EmbeddingGraph(nn.Module):
         self.module = module
         self.pooling = pooling
         self.layer_norm = layer_norm
+        self.head: torch.Tensor | None
         self.register_buffer("head", None if head is None else head.T.contiguous())
 
     @property

@@ -39,7 +39,7 @@ class Material:
         margins: The teacher of margins, or None.
     """
 
-    chats: dict[str, Sequence[EvidenceChat]]
+    chats: Mapping[str, Sequence[EvidenceChat]]
     asked: Mapping[str, Sequence[MinedQuestion]]
     scored: ScoredPairs | None
     kept: tuple[Sequence[str], FloatArray]

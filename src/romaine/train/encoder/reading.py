@@ -40,7 +40,7 @@ class EncoderReading:
 
     def is_better(self, best: EncoderReading | None, *, floor: float) -> bool:
         """Whether this checkpoint is released instead of `best`: see `romaine.train.watch.is_better`."""
-        return is_better(self._plain(), best._plain() if best is not None else None, floor=floor)
+        return is_better(self._plain(), None if best is None else best._plain(), floor=floor)
 
     def _plain(self) -> Reading:
         recall = {"0": self.recall} if self.recall is not None else {}

@@ -187,8 +187,7 @@ class RoundTrainer:
             callbacks=[Watcher(measured)],
         )
         trainer.train(resume_from_checkpoint=True if reached else None)
-        done: int = trainer.state.global_step
-        return begin + done
+        return begin + int(trainer.state.global_step)
 
     def _arguments(self, item: Round, folder: Path) -> SentenceTransformerTrainingArguments:
         return SentenceTransformerTrainingArguments(
@@ -213,7 +212,7 @@ class RoundTrainer:
         )
 
 
-class Watcher(TrainerCallback):  # type: ignore[misc]  # what has no types counts as Any
+class Watcher(TrainerCallback):  # type: ignore[misc,unused-ignore]  # without transformers it is Any
     """Calls `measured` with steps and mean loss whenever the trainer logs, and once more at its end.
 
     Args:
