@@ -36,8 +36,6 @@ class EmbeddingGraph(nn.Module):
         head: Projects token states, float32 (token_dim, hidden size); None for a model without token vectors.
     """
 
-    head: torch.Tensor | None
-
     def __init__(
         self, module: nn.Module, *, pooling: Pooling, layer_norm: bool, head: torch.Tensor | None = None
     ) -> None:
