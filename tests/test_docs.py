@@ -16,6 +16,7 @@ PAGES = {"README.md": ROOT / "README.md"} | {
 }
 ELSEWHERE = {
     "docs/training.md": "tests/train/test_docs.py",  # needs larger files of the kinds it shows
+    "docs/training-encoders.md": "tests/train/encoder",  # the same kinds of files and stages, in small
     "docs/how-to/langchain.md": "integrations/langchain",
     "docs/how-to/llama-index.md": "integrations/llama-index",
     "docs/how-to/haystack.md": "integrations/haystack",

@@ -106,7 +106,7 @@ def _measured(
 ) -> ModelCard:
     """The card with Spearman of the int8 file at every dimension, and the duplicate threshold they give."""
     vectors = embedder.embed_documents([*pairs.left, *pairs.right])
-    measures = list(card.measured)
+    measures: list[Measure] = []
     threshold: float | None = None
     for dim in sorted(card.dims, reverse=True):
         left, right = np.split(slice_dim(vectors, dim), 2)
@@ -116,4 +116,4 @@ def _measured(
         value = round(spearman(cosines, pairs.scores), 4)
         measures.append(Measure(name=f"{name} Spearman, int8, {dim} dims", value=value, command=command))
     assert threshold is not None
-    return replace(card, measured=tuple(measures), duplicate_threshold=threshold)
+    return replace(card, measured=(*measures, *card.measured), duplicate_threshold=threshold)
