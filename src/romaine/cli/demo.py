@@ -37,7 +37,7 @@ def demo(
         str | None, typer.Option("--model", "-m", help="What embeds; else what knows the language.")
     ] = None,
     dim: options.Dim = 64,
-    k: Annotated[int, typer.Option("-k", min=1, help="Turns to show for each question.")] = 2,
+    k: Annotated[int, typer.Option("-k", min=1, help="Turns to show for each question.")] = 3,
 ) -> None:
     """Import a roleplay chat into a memory and recall the turns that answer questions."""
     from time import perf_counter
