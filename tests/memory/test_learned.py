@@ -9,8 +9,8 @@ from romaine import Embedder, RoleplayMemory, Scope, Turn
 from romaine.errors import ModelFormatError
 from romaine.memory import WeightedRanker
 from romaine.memory.features import FEATURES, FIRST, features_of
-from romaine.memory.learned import LEARNED_RANKER, LEAVES, NODES, PARTS, LearnedRanker, Trees
-from romaine.memory.ranking import DEFAULT_RANKER
+from romaine.memory.learned import FEWEST, LEARNED_RANKER, LEAVES, NODES, PARTS, LearnedRanker, Trees
+from romaine.memory.ranking import DEFAULT_RANKER, NO_TURN
 from tests.memory.test_ranking import QUERY, candidates, signals
 
 
@@ -117,23 +117,34 @@ def test_the_first_are_corrected_and_all_others_stay() -> None:
 
 
 def test_what_is_no_turn_gains_what_the_best_turns_gain() -> None:
-    found = candidates(4, context=[3, 2, 1, 0])
+    count = FEWEST + 1
+    found = candidates(count, context=np.linspace(3, -3, count, dtype=np.float32))
     trees = LearnedRanker(trees=random_trees())
-    positions = np.array([5, -1, 6, 7])
-    usual = DEFAULT_RANKER.rank(QUERY, found, signals(4))
-    gained = trees.rank(QUERY, found, signals(4, positions=positions)).scores - usual.scores
-    assert gained[1] == pytest.approx(gained[[0, 2, 3]].mean())
-    ranking = trees.rank(QUERY, found, signals(4, positions=positions))
+    positions = np.arange(count)
+    positions[1] = NO_TURN
+    usual = DEFAULT_RANKER.rank(QUERY, found, signals(count))
+    ranking = trees.rank(QUERY, found, signals(count, positions=positions))
+    gained = ranking.scores - usual.scores
+    best = [index for index in usual.best(count) if index != 1][:10]
+    assert gained[1] == pytest.approx(gained[best].mean())
+    assert gained.any()
     assert sum(ranking.parts_of(1).values()) == pytest.approx(ranking.scores[1])
     np.testing.assert_allclose(sum(ranking.parts.values()), ranking.scores, atol=1e-9)
-    for nothing in (np.full(4, -1), np.array([-1, 3, -1, -1]), None):
-        ranked = trees.rank(QUERY, found, signals(4, positions=nothing))
+
+
+def test_few_turns_are_left_to_the_weights() -> None:
+    found, few = candidates(FEWEST), np.arange(FEWEST)
+    few[3] = NO_TURN
+    usual = DEFAULT_RANKER.rank(QUERY, found, signals(FEWEST))
+    for positions in (few, np.full(FEWEST, NO_TURN), None):
+        ranked = LearnedRanker(trees=random_trees()).rank(QUERY, found, signals(FEWEST, positions=positions))
         np.testing.assert_array_equal(ranked.scores, usual.scores)
 
 
 def test_a_memory_ranks_by_them_unless_told_otherwise(gem: Embedder) -> None:
     scope = Scope(user="ana", chat="tale")
     lines = ["Where is the silver key?", "Under the step.", "The soup is leek.", "Who has the key?", "Tomas."]
+    lines += [f"We have walked {miles} miles." for miles in range(FEWEST)]
     turns = [Turn(line, speaker="Ana", role="user") for line in lines]
     scores = {}
     for name, ranker in (("learned", None), ("asked", LEARNED_RANKER), ("usual", WeightedRanker())):
@@ -144,6 +155,9 @@ def test_a_memory_ranks_by_them_unless_told_otherwise(gem: Embedder) -> None:
             for hit in hits:
                 assert sum(hit.parts.values()) == pytest.approx(hit.score)
             assert ("neighbours" in hits[0].parts) == (name != "usual")
+            few = Scope(user="ana", chat="few")
+            memory.add_turns(few, turns[: FEWEST - 1])
+            assert "neighbours" not in memory.recall("Where is the key?", few, k=1)[0].parts
     assert scores["learned"] == scores["asked"] != scores["usual"]
 
 

@@ -165,7 +165,7 @@ def test_says_how_much_of_a_query_is_known() -> None:
 def test_every_array_is_counted_in_its_size() -> None:
     index = LexicalIndex()
     index.add([as_terms([1, 2, 2]), as_terms([2])])
-    columns = index._lengths.nbytes + index._holders.nbytes
+    columns = index.lengths.nbytes + index._holders.nbytes
     assert index.nbytes == columns
     index.warm_up()
     # two terms, three starts, three postings
@@ -177,7 +177,7 @@ def test_every_array_is_counted_in_its_size() -> None:
     assert all(
         part.nbytes == sum(array.nbytes for array in vars(part).values()) for part in held if part is not None
     )
-    assert index.nbytes == index._lengths.nbytes + index._holders.nbytes + held[0].nbytes + held[1].nbytes
+    assert index.nbytes == index.lengths.nbytes + index._holders.nbytes + held[0].nbytes + held[1].nbytes
 
 
 def test_an_empty_index_matches_nothing() -> None:

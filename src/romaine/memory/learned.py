@@ -38,6 +38,9 @@ PARTS = tuple(dict.fromkeys(FEATURES.values()))
 _PART_OF = np.array([PARTS.index(part) for part in FEATURES.values()])
 _BEST_TURNS = 10
 
+FEWEST = 20
+"""Turns from which trees correct: they were grown on long chats, where features stand out from a crowd."""
+
 
 @dataclass(frozen=True, eq=False)
 class Trees:
@@ -178,7 +181,7 @@ class LearnedRanker:
         if signals.positions is not None:
             is_turn = signals.positions[first] != NO_TURN
         turns, others = first[is_turn], first[~is_turn]
-        if len(turns) < 2:
+        if len(turns) < FEWEST:
             return usual
         trees = self.trees or _bundled()
         leaves = trees.leaves(features_of(query, candidates, signals, usual, turns))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -35,7 +36,9 @@ def fill(storage: PostgresStorage) -> None:
                 [type(old)(gone, gone, old.space, old.born, None, turn("x", 5, scope))], [terms("x")]
             )
             change.delete([gone])
-        change.put_pending(change.pending(0, None), vectors_of(*rows))
+        kept = replace(vectors_of(*rows), tokens=[b"tokens"] * len(rows))
+        change.put_vectors(kept)
+        change.put_pending(change.pending(0, None), kept)
 
 
 def test_nothing_of_others_is_seen_without_any_condition(storage: PostgresStorage) -> None:
