@@ -44,6 +44,7 @@ class Growing:
         looked_at: Candidates of a question that are trained on.
         truncation: Ranks whose order counts.
         usual: How much of its score the usual ranker counts in the logit that trees add to.
+        forests: How often trees are grown, each time from other draws; what is added is their mean.
     """
 
     count: int = 100
@@ -55,6 +56,11 @@ class Growing:
     looked_at: int = 60
     truncation: int = 10
     usual: float = 0.5
+    forests: int = 1
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.forests < 1:
+            raise OptionError(f"count={self.count!r}, forests={self.forests!r}: both must be 1 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +71,18 @@ class RankerRecipe:
         domains: By name; three at least, as each is left out in turn.
         growing: How trees are grown.
         seed: Of the draws.
+        judged: From how many seeds, counted from `seed`, trees are grown for the gate; what they find is
+            averaged, as one alone may win or lose by chance.
     """
 
     domains: dict[str, Domain]
     growing: Growing = field(default_factory=Growing)
     seed: int = 0
+    judged: int = 1
 
     def __post_init__(self) -> None:
+        if self.judged < 1:
+            raise OptionError(f"judged={self.judged!r}: trees must be grown once at least")
         if len(self.domains) < 3:
             raise OptionError(
                 f"{len(self.domains)} domains: a ranker is judged on one that it has not seen, give 3"
