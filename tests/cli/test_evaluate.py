@@ -218,8 +218,8 @@ def test_late_interaction_is_asked_for_as_the_library_spells_it(
     assert usual == measured("--late-interaction", "stored") == measured("--late-interaction", "computed")
     assert usual != off
     for model, how, told in ((oak, "some", "'computed'"), ("little-gem", "stored", "none")):
-        wrong = CliRunner().invoke(
-            app, ["memory", *files, "--model", model, "--late-interaction", how]
-        ).exception
+        wrong = (
+            CliRunner().invoke(app, ["memory", *files, "--model", model, "--late-interaction", how]).exception
+        )
         assert isinstance(wrong, OptionError)
         assert told in str(wrong)

@@ -129,7 +129,8 @@ def evaluate_memory(
     Raises:
         FormatError: If a file cannot be read or holds no conversation.
         UnknownNameError: If `late_interaction` is no such name.
-        OptionError: If the model gives no vectors of tokens and `late_interaction` wants some, if no file is given, or no question with evidence is in any of them.
+        OptionError: If no file is given, no question with evidence is in any of them, or the model gives no
+            vectors of tokens and `late_interaction` wants some.
         DimensionError: If the model cannot give `dim`.
     """
     from romaine.embedder import Embedder

@@ -191,7 +191,7 @@ class LearnedRanker:
         if signals.positions is not None:
             is_turn = signals.positions[first] != NO_TURN
         turns, others = first[is_turn], first[~is_turn]
-        trees = self.trees or _bundled(with_late=signals.late_own is not None)
+        trees = self.trees or _bundled()
         if len(turns) < FEWEST or (trees.late and signals.late_own is None):
             return usual
         leaves = trees.leaves(features_of(query, candidates, signals, usual, turns))
@@ -255,9 +255,8 @@ class _Corrected(Mapping[str, NDArray[np.float64]]):
 
 
 @cache
-def _bundled(*, with_late: bool) -> Trees:
-    name = "ranker.npz" if with_late else "ranker.npz"
-    return Trees.from_bytes(resources.files("romaine.memory").joinpath(name).read_bytes())
+def _bundled() -> Trees:
+    return Trees.from_bytes(resources.files("romaine.memory").joinpath("ranker.npz").read_bytes())
 
 
 LEARNED_RANKER = LearnedRanker()

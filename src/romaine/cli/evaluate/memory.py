@@ -63,9 +63,7 @@ def memory(
         raise OptionError("give either files or --probes LANGUAGE")
     chats = conversations_of(files or _probe_chats(probes or ""), sources=sources or ())
     embedder = measured.embedder()
-    found = evaluate_memory(
-        chats, embedder=embedder, dim=dim, mode=chosen, late_interaction=late_interaction
-    )
+    found = evaluate_memory(chats, embedder=embedder, dim=dim, mode=chosen, late_interaction=late_interaction)
     figures: tuple[tuple[Cell, ...], ...] = (
         ("questions", found.questions),
         ("hit@1", found.hit_at_1),
