@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from romaine import Embedder
 from romaine.cli.train import app
 from romaine.errors import InputFileError, OptionError
 from romaine.evaluate.evidence import read_evidence
-from romaine.memory.features import FEATURES
+from romaine.memory.features import FEATURES, LATE_FEATURES
 from romaine.memory.learned import NODES, Trees
 from romaine.train.ranker import grow, judge, train_ranker
 from romaine.train.ranker_questions import RankedQuestions, ask_all
@@ -77,6 +78,26 @@ def test_trees_say_what_lightgbm_says() -> None:
     assert found.learned[10] > found.usual[10]
 
 
+def test_several_forests_say_their_mean() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(400, len(LATE_FEATURES))).astype(np.float32)
+    asked = RankedQuestions(
+        features=features,
+        scores=np.tile(np.linspace(0, -3, 20), 20),
+        right=features[:, -1] > 1,
+        counts=np.full(20, 20),
+        evidence=np.full(20, 3),
+    )
+    options = {"count": 5, "learning_rate": 0.3, "least": 5, "features": 0.3, "rows": 0.5}
+    alone = [grow({"a": asked}, {"a": 1.0}, Growing(**options), seed=seed) for seed in (2, 3)]  # type: ignore[arg-type]
+    both = grow({"a": asked}, {"a": 1.0}, Growing(**options, forests=2), seed=1)  # type: ignore[arg-type]
+    assert both.late
+    assert len(both.features) == 10
+    added = [trees.added(trees.leaves(features)) for trees in (*alone, both)]
+    assert not np.allclose(added[0], added[1])
+    np.testing.assert_allclose(added[2], (added[0] + added[1]) / 2, atol=1e-6)
+
+
 def test_recall_counts_as_the_measure_does() -> None:
     asked = RankedQuestions(
         features=np.zeros((7, len(FEATURES)), np.float32),
@@ -114,6 +135,16 @@ def test_a_ranker_that_wins_everywhere_is_written(folder: Path, gem: Embedder) -
         )
 
 
+def test_the_gate_is_a_mean_over_seeds(folder: Path, gem: Embedder) -> None:
+    chosen = replace(recipe(features=0.3, rows=0.5), seed=4)
+    apart = [
+        train_ranker(replace(chosen, seed=seed), [folder], embedder=gem, out=folder / "out").gate["a"].learned
+        for seed in (4, 5)
+    ]
+    found = train_ranker(replace(chosen, judged=2), [folder], embedder=gem, out=folder / "out").gate["a"]
+    assert found.learned[5] == pytest.approx(sum(each[5] for each in apart) / 2)
+
+
 def test_one_that_does_not_is_not(folder: Path) -> None:
     toml = folder / "recipe.toml"
     tables = [f'[domains.{name}]\nfile = "{name}.jsonl"\nlicence = "none"\n' for name in "abc"]
@@ -129,6 +160,11 @@ def test_one_that_does_not_is_not(folder: Path) -> None:
 def test_wrong_recipes_are_refused(folder: Path, gem: Embedder) -> None:
     with pytest.raises(OptionError, match="has not seen"):
         RankerRecipe(domains={"a": Domain(file="a", licence="none")})
+    with pytest.raises(OptionError, match="judged=0"):
+        replace(recipe(), judged=0)
+    for wrong in ({"count": 0}, {"forests": 0}):
+        with pytest.raises(OptionError, match="1 or more"):
+            Growing(**wrong)
     with pytest.raises(OptionError, match="every=0"):
         Domain(file="a", licence="none", every=0)
     missing = RankerRecipe(domains={n: Domain(file=f"{n}.jsonl", licence="none") for n in "abd"})
