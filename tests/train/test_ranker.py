@@ -78,24 +78,18 @@ def test_trees_say_what_lightgbm_says() -> None:
     assert found.learned[10] > found.usual[10]
 
 
-def test_several_forests_say_their_mean() -> None:
-    rng = np.random.default_rng(0)
-    features = rng.normal(size=(400, len(LATE_FEATURES))).astype(np.float32)
+def test_late_interaction_may_decide() -> None:
+    features = np.random.default_rng(0).normal(size=(400, len(LATE_FEATURES))).astype(np.float32)
     asked = RankedQuestions(
         features=features,
         scores=np.tile(np.linspace(0, -3, 20), 20),
-        right=features[:, -1] > 1,
+        right=features[:, list(LATE_FEATURES).index("late_own")] > 1,
         counts=np.full(20, 20),
         evidence=np.full(20, 3),
     )
-    options = {"count": 5, "learning_rate": 0.3, "least": 5, "features": 0.3, "rows": 0.5}
-    alone = [grow({"a": asked}, {"a": 1.0}, Growing(**options), seed=seed) for seed in (2, 3)]  # type: ignore[arg-type]
-    both = grow({"a": asked}, {"a": 1.0}, Growing(**options, forests=2), seed=1)  # type: ignore[arg-type]
-    assert both.late
-    assert len(both.features) == 10
-    added = [trees.added(trees.leaves(features)) for trees in (*alone, both)]
-    assert not np.allclose(added[0], added[1])
-    np.testing.assert_allclose(added[2], (added[0] + added[1]) / 2, atol=1e-6)
+    trees = grow({"a": asked}, {"a": 1.0}, recipe().growing, seed=1)
+    assert trees.late
+    assert judge(trees, asked).wins
 
 
 def test_recall_counts_as_the_measure_does() -> None:
@@ -162,9 +156,6 @@ def test_wrong_recipes_are_refused(folder: Path, gem: Embedder) -> None:
         RankerRecipe(domains={"a": Domain(file="a", licence="none")})
     with pytest.raises(OptionError, match="judged=0"):
         replace(recipe(), judged=0)
-    for wrong in ({"count": 0}, {"forests": 0}):
-        with pytest.raises(OptionError, match="1 or more"):
-            Growing(**wrong)
     with pytest.raises(OptionError, match="every=0"):
         Domain(file="a", licence="none", every=0)
     missing = RankerRecipe(domains={n: Domain(file=f"{n}.jsonl", licence="none") for n in "abd"})

@@ -165,7 +165,6 @@ def grow(
         group=np.concatenate([part.counts for part in parts.values()]),
         init_score=growing.usual * np.concatenate([part.scores for part in parts.values()]),
         feature_name=list(names),
-        free_raw_data=False,
     )
     options = {
         "objective": "lambdarank",
@@ -180,17 +179,14 @@ def grow(
         "bagging_freq": 1,
         "max_bin": 63,
         "monotone_constraints": [_BETTER.get(name, 0) for name in names],
+        "seed": seed,
         "deterministic": True,
         "force_col_wise": True,
         "num_threads": 1,
         "verbosity": -1,
     }
-    forests = (
-        lightgbm.train(options | {"seed": growing.forests * seed + n}, data, num_boost_round=growing.count)
-        for n in range(growing.forests)
-    )
-    grown = [tree for forest in forests for tree in forest.dump_model()["tree_info"]]
-    return _as_trees(grown, scale=1 / (growing.usual * growing.forests), late=late)
+    grown = lightgbm.train(options, data, num_boost_round=growing.count)
+    return _as_trees(grown.dump_model()["tree_info"], scale=1 / growing.usual, late=late)
 
 
 def _as_trees(grown: Sequence[Mapping[str, Any]], *, scale: float, late: bool) -> Trees:

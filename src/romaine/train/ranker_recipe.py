@@ -44,7 +44,6 @@ class Growing:
         looked_at: Candidates of a question that are trained on.
         truncation: Ranks whose order counts.
         usual: How much of its score the usual ranker counts in the logit that trees add to.
-        forests: How often trees are grown, each time from other draws; what is added is their mean.
     """
 
     count: int = 100
@@ -56,11 +55,6 @@ class Growing:
     looked_at: int = 60
     truncation: int = 10
     usual: float = 0.5
-    forests: int = 1
-
-    def __post_init__(self) -> None:
-        if self.count < 1 or self.forests < 1:
-            raise OptionError(f"count={self.count!r}, forests={self.forests!r}: both must be 1 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
