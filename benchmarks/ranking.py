@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from romaine import Embedder
+from romaine import Embedder, Turn
 from romaine.evaluate.memory import ConversationMemory, ask, conversations_of
 from romaine.evaluate.outcomes import MOST, Outcome, RecallFigures
 from romaine.memory import Candidates, LearnedRanker, Query, Ranker, Ranking, Signals, WeightedRanker, Weights
 from romaine.memory.learned import PARTS
+from romaine.memory.notes import normalised
 
 TAKEN = (("dense",), ("context",), ("dense", "context"), ("lexical",), ("window",), ("lexical", "window"))
 FACTS = (("speaker",), ("asks",), ("answers",), ("time",), ("recency",))
@@ -56,14 +58,29 @@ class Seeing:
         return self.ranker.rank(query, candidates, self.seen(signals))
 
 
-class Switched:
-    """Ranks as what is set, so that a memory is filled once for all."""
+class Every:
+    """Ranks in all ways at once, as what is found before costs the most, and keeps the order of each.
 
-    ranker: Ranker = WeightedRanker()
+    Args:
+        rankers: By name; the first one's ranking is what a recall gets.
+        turns: Of the conversation that is searched, without what is blank.
+    """
+
+    def __init__(self, rankers: dict[str, Ranker], turns: Sequence[tuple[int, Turn]]) -> None:
+        self._rankers = rankers
+        self._turns = [(number, (turn.speaker, normalised(turn.text))) for number, turn in turns]
+        self.found: dict[str, list[int]] = {}
 
     def rank(self, query: Query, candidates: Candidates, signals: Signals) -> Ranking:
-        """As the one that is set."""
-        return self.ranker.rank(query, candidates, signals)
+        """As the first of them."""
+        rankings = {name: ranker.rank(query, candidates, signals) for name, ranker in self._rankers.items()}
+        if signals.positions is not None:  # all turns there are by now, none of them left out
+            place = np.searchsorted(np.sort(signals.positions), signals.positions)
+            for name, ranking in rankings.items():
+                best = [self._turns[row] for row in place[ranking.best(4 * MOST)].tolist()]
+                first = {said: number for number, said in reversed(best)}  # of doubles the best stays
+                self.found[name] = list(dict.fromkeys(first[said] for _, said in best))[:MOST]
+        return next(iter(rankings.values()))
 
 
 def rankers(*, late: bool) -> dict[str, Ranker]:
@@ -108,18 +125,29 @@ def main() -> None:
     args = parser.parse_args()
     embedder = (Embedder(args.model) if args.model else Embedder()).warm_up()
     chats = conversations_of(args.files, sources=args.source)[args.first :: args.every]
-    switched, found = Switched(), dict[str, list[Outcome]]()
+    found: dict[str, list[Outcome]] = {}
     for chat in chats:
         asked = replace(chat, questions=chat.questions[:: args.questions])
-        with ConversationMemory(chat, embedder, ranker=switched) as memory:
-            for name, ranker in rankers(late=embedder.token_dim is not None).items():
-                switched.ranker = ranker
-                found.setdefault(name, []).extend(ask(asked, lambda question: memory.find(question, MOST)))
+        turns = [(number, turn) for number, turn in enumerate(chat.turns) if turn.text.strip()]
+        every = Every(rankers(late=embedder.token_dim is not None), turns)
+        answers: list[dict[str, list[int]]] = []
+        with ConversationMemory(chat, embedder, ranker=every, turns=0) as memory:
+
+            def find(question: str) -> list[int]:
+                every.found = {}  # noqa: B023 - asked at once
+                memory.find(question, 1)
+                answers.append(every.found)  # noqa: B023
+                return []
+
+            ask(asked, find, see=memory.see)
+        for name in answers[0] if answers else ():
+            given = iter(answers)
+            found.setdefault(name, []).extend(ask(asked, lambda _: next(given).get(name, [])))  # noqa: B023
     figures = {name: RecallFigures.of(outcomes) for name, outcomes in found.items()}
     if args.json:
         print(json.dumps({name: each.to_json() for name, each in figures.items()}))
         return
-    table = Table("ranker", "hit@1", "recall@5", "recall@10", "hit@10", "recall_all@10")
+    table = Table(Column("ranker", no_wrap=True), "hit@1", "recall@5", "recall@10", "hit@10", "recall_all@10")
     for name, each in figures.items():
         row = (each.hit_at_1, each.recall[5], each.recall[10], each.hit_at_10, each.all_at_10)
         table.add_row(name, *(f"{value:.3f}" for value in row))
