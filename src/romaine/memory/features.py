@@ -90,10 +90,13 @@ def features_of(
         _beside(behind, after),
         _mass(weight, order, positions, _NEAR),
         _mass(weight, order, positions, _AROUND),
-        np.full(len(first), query.analyzer.asks(query.text)),
-        np.full(len(first), len(query.terms)),
+        query.analyzer.asks(query.text),
+        len(query.terms),
     )
-    return np.column_stack(columns).astype(np.float32)
+    features = np.empty((len(columns), len(first)), dtype=np.float32)  # what reads them reads columns
+    for column, values in zip(features, columns, strict=True):
+        column[:] = values
+    return features.T
 
 
 def _positions(signals: Signals, first: NDArray[np.intp]) -> NDArray[np.int64]:

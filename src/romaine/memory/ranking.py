@@ -75,9 +75,16 @@ class Ranking:
 
     def parts_of(self, index: int) -> dict[str, float]:
         """The parts of one candidate's score that are not zero."""
+        return self.parts_of_each(np.array([index]))[0]
+
+    def parts_of_each(self, indices: NDArray[np.intp]) -> list[dict[str, float]]:
+        """The parts of some candidates' scores that are not zero, of each in the order of `indices` (n,)."""
         of = getattr(self.parts, "of", None)  # of parts that are made only when they are looked at
-        parts = of(index) if of else {name: float(part[index]) for name, part in self.parts.items()}
-        return {name: part for name, part in parts.items() if part}
+        parts = of(indices) if of else {name: part[indices] for name, part in self.parts.items()}
+        table = np.array([*parts.values()], dtype=np.float64).reshape(len(parts), len(indices))
+        return [
+            {name: part for name, part in zip(parts, values, strict=True) if part} for values in table.T.tolist()
+        ]
 
     def with_part(self, name: str, values: ArrayLike) -> Ranking:
         """The ranking with one part more, or more of one that is there.
