@@ -80,7 +80,7 @@ class Trees:
             features: Of `n` candidates, float32 (n, features).
         """
         of, limits = self._decisions  # type: ignore[attr-defined]
-        above = (features.T[of] > limits)[self._decision_of]  # type: ignore[attr-defined]
+        above = (features.T[of] > limits).take(self._decision_of, axis=0)  # type: ignore[attr-defined]
         root, left, right, *low = above  # (t, n) each
         second = _either(root, right, left)
         third = _either(root, _either(second, low[3], low[2]), _either(second, low[1], low[0]))
