@@ -82,9 +82,7 @@ class Ranking:
         of = getattr(self.parts, "of", None)  # of parts that are made only when they are looked at
         parts = of(indices) if of else {name: part[indices] for name, part in self.parts.items()}
         table = np.array([*parts.values()], dtype=np.float64).reshape(len(parts), len(indices))
-        return [
-            {name: part for name, part in zip(parts, values, strict=True) if part} for values in table.T.tolist()
-        ]
+        return [{name: x for name, x in zip(parts, each, strict=True) if x} for each in table.T.tolist()]
 
     def with_part(self, name: str, values: ArrayLike) -> Ranking:
         """The ranking with one part more, or more of one that is there.
