@@ -94,7 +94,7 @@ class Trees:
 
     def parts(self, leaves: NDArray[np.intp]) -> NDArray[np.float64]:
         """What they add to each part, float64 (n, parts), in the order of `PARTS`."""
-        parts: NDArray[np.float64] = self._by_leaf[leaves].sum(axis=0)  # type: ignore[attr-defined]
+        parts: NDArray[np.float64] = self._by_leaf.take(leaves, axis=0).sum(axis=0)  # type: ignore[attr-defined]
         return parts
 
     def _taken_apart(self) -> NDArray[np.float64]:

@@ -212,10 +212,13 @@ class WeightedRanker:
             facts["time"] = (weights.time, signals.time)
         if signals.late is not None:
             facts["late"] = (weights.late, signals.late)
-        parts = {name: np.multiply(fact, weight, dtype=np.float64) for name, (weight, fact) in facts.items()}
-        # In their order, so that whoever adds them up again gets the same number.
-        warm = parts["dense"].copy()
-        for part in list(parts.values())[1:]:
+        table = np.empty((len(facts), len(candidates)))
+        for row, (_, fact) in zip(table, facts.values(), strict=True):
+            row[:] = fact
+        table *= np.array([weight for weight, _ in facts.values()])[:, None]
+        parts = dict(zip(facts, table, strict=True))
+        warm = table[0].copy()
+        for part in table[1:]:  # in their order, so that whoever adds them up again gets the same number
             warm += part
         parts["cold"] = np.where(signals.cold, (weights.cold - 1) * np.abs(warm), 0.0)
         return Ranking(scores=warm + parts["cold"], parts=parts)
