@@ -152,9 +152,10 @@ def top_k(scores: ArrayLike, k: int) -> NDArray[np.intp]:
     if k < array.size:
         # Everything above the k-th largest score is in; of those equal to it, the first ones.
         threshold = np.partition(array, array.size - k)[array.size - k]
-        above = np.flatnonzero(array > threshold)
-        equal = np.flatnonzero(array == threshold)[: k - above.size]
-        candidates = np.sort(np.concatenate([above, equal]))
+        candidates = np.flatnonzero(array >= threshold)
+        if candidates.size > k:
+            equal = np.flatnonzero(array[candidates] == threshold)
+            candidates = np.delete(candidates, equal[k - candidates.size :])
     else:
         candidates = np.arange(array.size)
     return candidates[np.argsort(-array[candidates], kind="stable")]

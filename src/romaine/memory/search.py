@@ -208,11 +208,11 @@ class Search:
             Found(
                 memory=memories[row_id],
                 score=float(ranking.scores[i]),
-                parts=ranking.parts_of(i),
+                parts=parts,
                 row=int(candidates.rows[i]),
                 confidence=self._sure(float(judged.scores[i])),
             )
-            for row_id, i in zip(row_ids, best.tolist(), strict=True)
+            for row_id, i, parts in zip(row_ids, best.tolist(), ranking.parts_of_each(best), strict=True)
             if row_id in memories
         ]
 

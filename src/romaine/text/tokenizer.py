@@ -140,6 +140,8 @@ class Tokenizer:
         return self._rust.decode_batch([list(each) for each in ids], skip_special_tokens=True)
 
     def _encode_plain(self, texts: Sequence[str]) -> Ragged:
+        if len(texts) == 1:
+            return self._encode_group(texts)
         sizes = [len(text) for text in texts]
         groups = batches(sizes, batch_tokens=_GROUP_CHARACTERS, pads=False)
         return Ragged.concatenate([self._encode_group(texts[group[0] : group[-1] + 1]) for group in groups])
