@@ -33,6 +33,7 @@ LAYERS = (
         "checks",
         "deserialise",
         "options",
+        "processes",
         "progress",
         "side_by_side",
         "truncation",
