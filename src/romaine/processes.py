@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from romaine.checks import positive_int
 from romaine.errors import WorkerError
 from romaine.side_by_side import in_order
 
@@ -43,8 +44,12 @@ class Place:
 
 
 def cores_of_each(workers: int) -> int:
-    """How many threads each of some processes should run."""
-    return max(1, (os.cpu_count() or 1) // workers)
+    """How many threads each of some processes should run.
+
+    Raises:
+        OptionError: If there are not at least one.
+    """
+    return max(1, (os.cpu_count() or 1) // positive_int("workers", workers))
 
 
 def in_processes(
