@@ -90,9 +90,14 @@ def test_those_not_looked_at_stand_where_the_last_one_does() -> None:
     query = query_of(3)
     blobs = {row: pack(l2_normalize(np.random.default_rng(row).standard_normal((4, DIM)))) for row in (0, 1)}
     found = late(query, np.array([4, 1]), np.array([(0, -1, -1), (1, -1, -1)]), blobs)
-    standing = found.standing(6, found.spread)
-    assert standing.min() == standing[0] == standing[2] == standing[3] == standing[5]
-    assert sorted((standing[4], standing[1]))[0] == standing.min()
+    every = found.standing(6, found.spread)
+    assert every.shape == (3, 6)
+    for standing in every:
+        assert standing.min() == standing[0] == standing[2] == standing[3] == standing[5]
+        assert sorted((standing[4], standing[1]))[0] == standing.min()
+    standing, own, around = every
+    np.testing.assert_allclose(standing, (own + around) / 2, atol=1e-6)
+    assert (own <= around).all()
     assert standing[[4, 1]].mean() == pytest.approx(0, abs=1e-9)
 
 

@@ -44,6 +44,10 @@ and `around` say how much of what was found stands up to 3 and 10 turns away, ea
 The last two tell what kind of query it is.
 """
 
+LATE_FEATURES = FEATURES | {"late_own": "late", "late_around": "late"}
+"""The same where there is late interaction: with the tokens of each turn, and with those beside it, both in
+standard deviations above the mean of the hundred that were compared so."""
+
 _NEAR, _AROUND = 3, 10
 _STEPS = np.array([[-1], [1], [-_NEAR], [_NEAR + 1], [-_AROUND], [_AROUND + 1]])
 """How far from each the turns beside it stand, and where those near and around it begin and end."""
@@ -56,7 +60,7 @@ def features_of(
     ranking: Ranking,
     first: NDArray[np.intp],
 ) -> FloatArray:
-    """Describes some candidates by `FEATURES`.
+    """Describes some candidates by `FEATURES`, or by `LATE_FEATURES` if signals have late interaction.
 
     Args:
         query: What is looked for.
@@ -80,7 +84,7 @@ def features_of(
     until = np.append(0.0, np.cumsum(weight[order]))[places[2:]]
     named = signals.speaker_named
     lengths = np.zeros(len(first)) if candidates.lengths is None else candidates.lengths[first]
-    columns = (
+    columns = [
         standardised(candidates.dense[first], candidates.dense_spread),
         standardised(candidates.context[first], candidates.context_spread),
         candidates.lexical[first],
@@ -95,7 +99,9 @@ def features_of(
         until[3] - until[2] - weight,
         query.analyzer.asks(query.text),
         len(query.terms),
-    )
+    ]
+    if signals.late_own is not None and signals.late_around is not None:
+        columns += [signals.late_own[first], signals.late_around[first]]
     features = np.empty((len(columns), len(first)), dtype=np.float32)  # what reads them reads columns
     for column, values in zip(features, columns, strict=True):
         column[:] = values

@@ -61,13 +61,20 @@ class Late:
         return spread_of(self.values)
 
     def standing(self, count: int, spread: Spread) -> NDArray[np.float64]:
-        """How many standard deviations each of `count` candidates is above the mean, float64 (count,).
+        """How many standard deviations `values`, `own` and `around` are above the mean, float64 (3, count).
 
-        One that was not looked at stands where the last of those does that were.
+        A candidate that was not looked at stands where the last of those does that were.
+
+        Args:
+            count: How many candidates there are.
+            spread: Of `values`.
         """
-        away = (self.values.astype(np.float64) - spread.mean) / spread.deviation
-        standing = np.full(count, away.min(initial=np.inf) if len(away) else 0.0)
-        standing[self.indices] = away
+        figures = np.stack([self.values, self.own, self.around]).astype(np.float64)
+        away = (figures - spread.mean) / spread.deviation
+        standing = np.zeros((3, count))
+        if len(self.indices):
+            standing[:] = away.min(axis=1, keepdims=True)
+        standing[:, self.indices] = away
         return standing
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from romaine.arrays import FloatArray
 from romaine.errors import ModelFormatError
 from romaine.memory.candidates import Candidates
-from romaine.memory.features import FEATURES, FIRST, features_of
+from romaine.memory.features import FEATURES, FIRST, LATE_FEATURES, features_of
 from romaine.memory.query import Query
 from romaine.memory.ranking import DEFAULT_RANKER, NO_TURN, Ranking, Signals, WeightedRanker
 
@@ -32,10 +32,10 @@ DEPTH = 3
 
 NODES, LEAVES = 2**DEPTH - 1, 2**DEPTH
 
-PARTS = tuple(dict.fromkeys(FEATURES.values()))
+PARTS = tuple(dict.fromkeys(LATE_FEATURES.values()))
 """The parts that trees add to."""
 
-_PART_OF = np.array([PARTS.index(part) for part in FEATURES.values()])
+_PART_OF = np.array([PARTS.index(part) for part in LATE_FEATURES.values()])
 _BEST_TURNS = 10
 
 FEWEST = 20
@@ -50,18 +50,20 @@ class Trees:
         features: Which feature each decision looks at, intp (t, NODES).
         thresholds: What is above goes to the second child, float32 (t, NODES).
         values: Mean of what a tree adds at every node, leaves last, float64 (t, NODES + LEAVES).
+        late: Whether the features are `LATE_FEATURES`, so that there must be late interaction.
     """
 
     features: NDArray[np.intp]
     thresholds: FloatArray
     values: NDArray[np.float64]
+    late: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.features)
         shapes = (self.features.shape, self.thresholds.shape, self.values.shape)
         if shapes != ((count, NODES), (count, NODES), (count, NODES + LEAVES)):
             raise ModelFormatError(f"trees have shapes {shapes}; needed are {DEPTH} decisions in each tree")
-        known = (self.features >= 0) & (self.features < len(FEATURES))
+        known = (self.features >= 0) & (self.features < len(self.names))
         if not known.all() or not np.isfinite(self.values).all() or np.isnan(self.thresholds).any():
             raise ModelFormatError("trees hold numbers that are none, or features that there are not")
         by_leaf = self._taken_apart()
@@ -72,6 +74,11 @@ class Trees:
         (of, limits), same = np.unique(asked, axis=1, return_inverse=True)
         object.__setattr__(self, "_decisions", (of.astype(np.intp), limits.astype(np.float32)[:, None]))
         object.__setattr__(self, "_decision_of", same.reshape(NODES, count))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return tuple(LATE_FEATURES if self.late else FEATURES)
 
     def leaves(self, features: FloatArray) -> NDArray[np.intp]:
         """The leaf that each candidate comes to in each tree, counted through all trees, intp (t, n).
@@ -113,7 +120,7 @@ class Trees:
         stream = io.BytesIO()
         np.savez_compressed(
             stream,
-            names=np.array(list(FEATURES)),
+            names=np.array(self.names),
             features=self.features.astype(np.int8),
             thresholds=self.thresholds,
             values=self.values.astype(np.float32),
@@ -144,12 +151,14 @@ class Trees:
             raise ModelFormatError(
                 f"a ranker's file is damaged ({error}): install the package again"
             ) from None
-        if arrays["names"].tolist() != list(FEATURES):
+        late = arrays["names"].tolist() == list(LATE_FEATURES)
+        if not late and arrays["names"].tolist() != list(FEATURES):
             raise ModelFormatError("a ranker's file is for other features: train it with this release")
         return cls(
             features=arrays["features"].astype(np.intp),
             thresholds=arrays["thresholds"].astype(np.float32),
             values=arrays["values"].astype(np.float64),
+            late=late,
         )
 
 
@@ -159,7 +168,8 @@ class LearnedRanker:
 
     Attributes:
         usual: What ranks first.
-        trees: What corrects; None for those of the package.
+        trees: What corrects; None for those of the package. Trees that were grown with late interaction do
+            nothing to a ranking without.
     """
 
     usual: WeightedRanker = DEFAULT_RANKER
@@ -186,9 +196,9 @@ class LearnedRanker:
         if signals.positions is not None:
             is_turn = signals.positions[first] != NO_TURN
         turns, others = first[is_turn], first[~is_turn]
-        if len(turns) < FEWEST:
-            return usual
         trees = self.trees or _bundled()
+        if len(turns) < FEWEST or (trees.late and signals.late_own is None):
+            return usual
         leaves = trees.leaves(features_of(query, candidates, signals, usual, turns))
         added, scores = trees.added(leaves), usual.scores.copy()
         scores[turns] += added

@@ -39,6 +39,8 @@ class Signals:
             or none that tells some of the scope from others.
         late: How many standard deviations late interaction puts it above the mean of the candidates that were
             compared so, float64; None without.
+        late_own: The same by the tokens of the candidate itself, over the mean of `late`; None without.
+        late_around: The same by those of the candidate and of the turns beside it; None without.
         positions: Where it stands in the chat, int64; `NO_TURN` if it is no turn of one; None if unknown.
     """
 
@@ -49,6 +51,8 @@ class Signals:
     cold: NDArray[np.bool_]
     time: FloatArray | None = None
     late: NDArray[np.float64] | None = None
+    late_own: NDArray[np.float64] | None = None
+    late_around: NDArray[np.float64] | None = None
     positions: NDArray[np.int64] | None = None
 
 

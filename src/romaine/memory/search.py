@@ -147,7 +147,8 @@ class Search:
         compared = self._late(candidates, usual, may_lend)
         if compared is not None:
             self._late_spread = self._late_spread or compared.spread
-            signals = replace(signals, late=compared.standing(len(candidates), self._late_spread))
+            both, own, around = compared.standing(len(candidates), self._late_spread)
+            signals = replace(signals, late=both, late_own=own, late_around=around)
         elif self._judges.ranker is DEFAULT_RANKER or not len(candidates):
             return usual, usual
         elif self._judges.ranker is LEARNED_RANKER:
