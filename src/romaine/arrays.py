@@ -58,7 +58,11 @@ def l2_normalize(vectors: ArrayLike) -> FloatArray:
     Raises:
         VectorError: If `vectors` has no axis or holds NaN or infinite values.
     """
-    array = as_float_array(vectors)
+    return _unit(as_float_array(vectors))
+
+
+def _unit(array: FloatArray) -> FloatArray:
+    """`l2_normalize` of what is finite."""
     if not array.size:
         return array.copy()
     # Dividing by the largest component first keeps the squares of very large or small vectors in range.
@@ -90,7 +94,7 @@ def slice_dim(vectors: ArrayLike, dim: int) -> FloatArray:
         raise DimensionError(
             f"dim={dim!r} is not possible: these vectors have {full_dim} components; choose 1 to {full_dim}"
         )
-    return l2_normalize(array[..., :dim])
+    return _unit(array[..., :dim])
 
 
 def layer_norm(vectors: ArrayLike) -> FloatArray:
