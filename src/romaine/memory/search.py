@@ -168,7 +168,7 @@ class Search:
             return None
         first = usual.best(FIRST)
         lines = lines_of(index, candidates.rows[first], may_lend)
-        row_ids = np.unique(lines[lines >= 0]).tolist()
+        row_ids = sorted({*lines[lines >= 0].tolist()})
         packed = self._tokens.of_rows(self._snapshot, self._view.tokens, row_ids)
         return late(query, first, lines, packed)
 
