@@ -212,3 +212,20 @@ def test_chatting_goes_on_without_the_server_and_what_was_said_is_sent_later(app
     drown(app)
     app.say("When does the last boat leave?")
     assert told in world.backend.memories()
+
+
+def test_its_own_memory_can_ask_our_embedding_endpoint(app, world):
+    url = world.memory.address.replace("127.0.0.1", "romaine.localhost") + "/v1"
+    app.run(
+        """Object.assign(DBState.db, { hypaModel: 'custom', hypaCustomSettings: given });
+        const texts = ['The soup is leek again.', 'The key is under the third step.', 'It rains.'];
+        const memory = import('/src/ts/process/memory/hypamemory.ts');
+        globalThis.searching = memory.then(async ({ HypaProcesser }) => {
+            const processer = new HypaProcesser();
+            await processer.addText(texts);
+            globalThis.found = await processer.similaritySearch('Where is the key?');
+        });""",
+        {"url": url, "key": world.memory.key, "model": "little-gem"},
+    )
+    app.page.wait_for_function("() => globalThis.found")
+    assert app.run("return found[0];") == "The key is under the third step."
