@@ -68,7 +68,7 @@ class Risu:
         page.route(ELSEWHERE, lambda route: route.abort())
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(url, timeout=300_000, wait_until="commit")
+        page.goto(url, timeout=600_000, wait_until="commit")
         self.loaded()
 
     def run(self, script: str, argument: object = None) -> Any:
@@ -80,7 +80,7 @@ class Risu:
         self.page.wait_for_function(f"(given) => {{ {APP} {script} }}", arg=argument, polling=200)
 
     def loaded(self) -> None:
-        self.page.get_by_text(re.compile("Welcome to Risuai", re.IGNORECASE)).first.wait_for(timeout=300_000)
+        self.page.get_by_text(re.compile("Welcome to Risuai", re.IGNORECASE)).first.wait_for(timeout=600_000)
         self.page.evaluate(MODULES)
         self.page.wait_for_function("() => globalThis.app")
 
@@ -96,7 +96,7 @@ class Risu:
             return globalThis.stored?.includes(given);""",
             saved,
         )
-        self.page.reload(timeout=300_000, wait_until="commit")
+        self.page.reload(timeout=600_000, wait_until="commit")
         self.loaded()
 
     def set_up(self, model: str) -> None:
