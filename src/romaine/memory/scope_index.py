@@ -218,6 +218,7 @@ class ScopeIndex:
             known_share=matches.known_share,
             unknown_name=not all(self._knows(query, name, among) for name in query.names),
             lengths=self._lexical.lengths.values[rows],
+            searched=len(visible) if whole is None else whole.words.documents,
         )
 
     def _pool(
