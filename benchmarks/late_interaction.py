@@ -4,8 +4,8 @@
         [--locomo FILE...] [--evidence FILE...] [--chats 3] [--json]
 
 Bytes and the time of a write are of `--written` turns that the model embeds. Recalls are timed over as many
-turns as `--sizes` say; embedding those would take longer than all else and changes nothing for a recall, so
-they get drawn vectors, as many as such turns have tokens. Questions are embedded by the model, which is part
+turns as `--sizes` say; embedding those would take longer than all else, so their vectors are mixed from those
+of 500 turns that the model embedded. Questions are embedded by the model, which is part
 of what is timed. The ways answer every question one after another. A recall that computes is timed twice: at
 first, when nothing is at hand, and when the same is asked again.
 
@@ -25,6 +25,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -39,7 +40,7 @@ from texts import chat_turns  # noqa: E402
 
 from memory import SCOPE, questions_about, speak, timed  # noqa: E402
 from romaine import Embedder, RoleplayMemory, Turn  # noqa: E402
-from romaine.arrays import l2_normalize  # noqa: E402
+from romaine.arrays import slice_dim  # noqa: E402
 from romaine.evaluate.memory import CUTOFFS, ConversationMemory, Outcome, ask, conversations_of  # noqa: E402
 from romaine.formats.locomo import Conversation, Question, Session  # noqa: E402
 from romaine.memory import Candidates, Query, Ranking, Signals, WeightedRanker, Weights  # noqa: E402
@@ -48,41 +49,47 @@ from romaine.token_vectors import TokenVectors  # noqa: E402
 
 WAYS = ("off", "stored", "computed")
 TARGETS = {"recall p50 ms, stored": {5_000: 15.0, 100_000: 20.0}}
-_TOKENS_A_TURN = 35  # of chat turns of 140 characters, about
+_EMBEDDED = 500  # turns that others are mixed from
 
 
-class Drawn:
-    """An embedder that draws the vectors of what it keeps, and embeds what is asked."""
+class Mixed:
+    """An embedder that mixes the vectors of what it keeps from those of some turns, and embeds what is asked.
 
-    def __init__(self, embedder: Embedder) -> None:
+    A vector is that of one turn with a share of another's, the tokens are those of the first: vectors lie as
+    near each other as real ones, and no two are the same.
+    """
+
+    def __init__(self, embedder: Embedder, some: list[TokenVectors] | None = None) -> None:
         self._embedder = embedder
-        self.card, self.fingerprint = embedder.card, f"drawn of {embedder.fingerprint}"
+        self.card, self.fingerprint = embedder.card, f"mixed from {embedder.fingerprint}"
         self.dim, self.full_dim, self.token_dim = embedder.dim, embedder.full_dim, embedder.token_dim
         self.embed_queries, self.count_tokens = embedder.embed_queries, lambda texts: [1 for _ in texts]
         self._chance = np.random.default_rng(0)
+        self._some = some or embedder.with_dim(None).embed_tokens(chat_turns(_EMBEDDED))
+        self._pooled = np.stack([each.pooled for each in self._some])
 
-    def with_dim(self, dim: int | None) -> Drawn:
+    def with_dim(self, dim: int | None) -> Mixed:
         """The same at another dimension."""
-        return Drawn(self._embedder.with_dim(dim))
+        return Mixed(self._embedder.with_dim(dim), self._some)
 
     def embed_documents(self, texts: Iterable[str]) -> np.ndarray:
         """As many vectors as texts."""
-        return self._units(len(list(texts)), self.dim)
+        return slice_dim(self._mixed(len(list(texts)))[1], self.dim)
 
     def embed_tokens(
         self, texts: Sequence[str], *, query: bool = False, previous: Sequence[str | None] | None = None
     ) -> list[TokenVectors]:
-        """Those of a question by the model, others drawn."""
+        """Those of a question by the model, others mixed."""
         if query:
             return self._embedder.embed_tokens(texts, query=True, previous=previous)
-        ids, rarity = np.arange(_TOKENS_A_TURN), np.ones(_TOKENS_A_TURN, dtype=np.float32)
-        return [
-            TokenVectors(ids, self._units(len(ids), self.token_dim or 1), rarity, self._units(1, self.dim)[0])
-            for _ in texts
-        ]
+        first, mixed = self._mixed(len(texts))
+        vectors = slice_dim(mixed, self.dim)
+        return [replace(self._some[i], pooled=each) for i, each in zip(first.tolist(), vectors, strict=True)]
 
-    def _units(self, count: int, dim: int) -> np.ndarray:
-        return l2_normalize(self._chance.standard_normal((count, dim), dtype=np.float32))
+    def _mixed(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        first, second = self._chance.integers(len(self._some), size=(2, count))
+        share = self._chance.random((count, 1), dtype=np.float32)
+        return first, self._pooled[first] + share * self._pooled[second]
 
 
 def measure_writes(embedder: Embedder, count: int, folder: Path) -> dict[str, dict[str, float]]:
@@ -107,7 +114,7 @@ def measure_recalls(embedder: Embedder, size: int, queries: int, folder: Path) -
     """Milliseconds of a recall, each way, on a file of `size` turns."""
     texts = chat_turns(size)
     path = folder / f"recalled-{size}.db"
-    with RoleplayMemory(path, embedder=Drawn(embedder)) as memory:
+    with RoleplayMemory(path, embedder=Mixed(embedder)) as memory:
         memory.add_turns(SCOPE, speak(texts))
     asked = questions_about(texts, queries)
     times: dict[str, list[float]] = {name: [] for name in (*WAYS, "computed, again")}
@@ -116,8 +123,8 @@ def measure_recalls(embedder: Embedder, size: int, queries: int, folder: Path) -
     with RoleplayMemory(few, embedder=embedder, late_interaction="computed") as memory:
         memory.add_turns(SCOPE, speak(chat_turns(min(size, 400))))
     opened = {
-        "off": RoleplayMemory(path, embedder=Drawn(embedder), read_only=True, late_interaction="off"),
-        "stored": RoleplayMemory(path, embedder=Drawn(embedder), read_only=True),
+        "off": RoleplayMemory(path, embedder=Mixed(embedder), read_only=True, late_interaction="off"),
+        "stored": RoleplayMemory(path, embedder=Mixed(embedder), read_only=True),
         "computed": RoleplayMemory(few, embedder=embedder, read_only=True),
     }
     for memory in opened.values():

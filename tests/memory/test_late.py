@@ -18,7 +18,7 @@ from romaine.errors import OptionError, UnknownNameError
 from romaine.memory import Hit, RoleplayMemory, Scope, Turn, WeightedRanker, Weights, copy, reembed
 from romaine.memory.late import FIRST, late
 from romaine.memory.store import open_storage
-from romaine.memory.token_codec import pack, turned, unpack
+from romaine.memory.token_codec import joined, opened, pack, turned
 from romaine.token_vectors import TokenVectors
 from tests import postgres
 
@@ -53,7 +53,7 @@ def query_of(count: int, seed: int = 0, dim: int = DIM) -> TokenVectors:
 
 def by_hand(query: TokenVectors, blobs: list[bytes | None]) -> float | None:
     """The weighted mean of the highest cosines, token by token; None without any token."""
-    tokens = [unpack([blob], DIM)[0] for blob in blobs if blob]
+    tokens = [opened(joined([blob], DIM)[0], DIM) for blob in blobs if blob]
     if not tokens or not len(query.ids):
         return None
     unit = l2_normalize(np.concatenate(tokens))

@@ -15,7 +15,7 @@ from itertools import chain, count
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from romaine.arrays import FloatArray
 from romaine.memory.candidates import WordFigures
@@ -143,11 +143,13 @@ class Matches:
         scores: BM25 of every row in nats, float32 (rows,), 0 where no term occurs.
         best_possible: Sum of the idf of all terms of the query, known or not.
         known_share: Share of `best_possible` that belongs to terms which occur at all, 0 to 1.
+        frequencies: How many rows hold each term, int64 (terms,).
     """
 
     scores: FloatArray
     best_possible: float
     known_share: float
+    frequencies: NDArray[np.int64]
 
 
 class LexicalIndex:
@@ -284,31 +286,33 @@ class LexicalIndex:
             figures: Of all rows, where only some of them are here; None if they are.
         """
         wanted = list(terms)
-        places, rows, counts = self._postings(np.array(list(chain(*wanted)), dtype=np.uint32), among)
+        runs, rows, counts = self._postings(np.array(list(chain(*wanted)), dtype=np.uint32), among)
         if any(len(forms) > 1 for forms in wanted):
-            places, rows, counts = _of_words(wanted, places, rows, counts)
+            runs, rows, counts = _of_words(wanted, runs, rows, counts)
         if figures is None:
             documents, tokens = self._documents, self._tokens
             if among is not None:
                 documents, tokens = int(np.count_nonzero(among)), int(self.lengths.values[among].sum())
-            figures = WordFigures(documents, tokens, np.bincount(places, minlength=len(wanted)))
+            frequencies = np.bincount(runs.places, weights=runs.lengths, minlength=len(wanted))
+            figures = WordFigures(documents, tokens, frequencies.astype(np.int64))
         idf = figures.idf
-        lengths = self.lengths.values[rows].astype(np.float32)
-        saturation = K1 * (1 - B) + (K1 * B / figures.mean_length) * lengths
-        shares = (idf * (K1 + 1)).astype(np.float32)[places] * counts / (counts + saturation)
+        saturation = self.lengths.values.take(rows).astype(np.float32)
+        saturation *= K1 * B / figures.mean_length
+        saturation += K1 * (1 - B)
+        saturation += counts
+        shares = (idf * (K1 + 1)).astype(np.float32)[runs.places].repeat(runs.lengths)
+        shares *= counts
+        shares /= saturation
         scores = np.bincount(rows, weights=shares, minlength=len(self)).astype(np.float32)
         best_possible = float(idf.sum())
         known = float(idf[figures.frequencies > 0].sum())
-        return Matches(scores, best_possible, known / best_possible if best_possible else 0.0)
-
-    def knows(self, forms: Forms, *, among: NDArray[np.bool_] | None = None) -> bool:
-        """Tells whether any row holds a word, or any of those `among` which to look, bool (rows,)."""
-        return len(self._postings(np.array(forms, dtype=np.uint32), among)[0]) > 0
+        share = known / best_possible if best_possible else 0.0
+        return Matches(scores, best_possible, share, figures.frequencies)
 
     def _postings(
         self, terms: TermIds, among: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.intp], NDArray[np.int32], FloatArray]:
-        """Postings of `terms` (t,): place of the term in `terms`, row and count of each."""
+    ) -> tuple[_Runs, NDArray[np.intp], FloatArray]:
+        """Postings of `terms` (t,): which are whose, row and count of each."""
         self.warm_up()
         found = [
             (place, number, segment, span)
@@ -317,17 +321,16 @@ class LexicalIndex:
             if span.start < span.stop
         ]
         if not found:
-            return np.empty(0, np.intp), np.empty(0, np.int32), np.empty(0, np.float32)
-        lengths = [span.stop - span.start for *_, span in found]
-        places = np.repeat([place for place, *_ in found], lengths)
-        rows = np.concatenate([segment.rows[span] for *_, segment, span in found])
-        counts = np.concatenate([segment.counts[span] for *_, segment, span in found]).astype(np.float32)
+            return _Runs([], []), np.empty(0, np.intp), np.empty(0, np.float32)
+        runs = _Runs([place for place, *_ in found], [span.stop - span.start for *_, span in found])
+        rows = np.concatenate([segment.rows[span] for *_, segment, span in found], dtype=np.intp)
+        counts = np.concatenate([segment.counts[span] for *_, segment, span in found], dtype=np.float32)
         holds: NDArray[np.bool_] | None = None
         if self._outdated:
-            holds = self._holders.values[rows] == np.repeat([number for _, number, *_ in found], lengths)
+            holds = self._holders.values[rows] == np.repeat([number for _, number, *_ in found], runs.lengths)
         if among is not None:
             holds = among[rows] if holds is None else holds & among[rows]
-        return (places, rows, counts) if holds is None else (places[holds], rows[holds], counts[holds])
+        return (runs, rows, counts) if holds is None else (runs.only(holds), rows[holds], counts[holds])
 
     def _searched(self) -> Iterator[tuple[int, Postings]]:
         """All segments by number; rows that wait are held by none."""
@@ -336,14 +339,32 @@ class LexicalIndex:
             yield _NOWHERE, self._recent
 
 
+class _Runs:
+    """Which postings are of which term: runs of them, one after another.
+
+    Args:
+        places: Place of each run's term among those asked for, (r,).
+        lengths: How many postings it has, (r,).
+    """
+
+    def __init__(self, places: ArrayLike, lengths: ArrayLike) -> None:
+        self.places, self.lengths = np.asarray(places, np.intp), np.asarray(lengths, np.intp)
+
+    def only(self, holds: NDArray[np.bool_]) -> _Runs:
+        """Those of the postings where `holds` (p,) is True."""
+        starts = np.cumsum(self.lengths) - self.lengths
+        return _Runs(self.places, np.add.reduceat(holds, starts, dtype=np.intp))
+
+
 def _of_words(
-    words: Sequence[Forms], places: NDArray[np.intp], rows: NDArray[np.int32], counts: FloatArray
-) -> tuple[NDArray[np.intp], NDArray[np.int32], FloatArray]:
+    words: Sequence[Forms], runs: _Runs, rows: NDArray[np.intp], counts: FloatArray
+) -> tuple[_Runs, NDArray[np.intp], FloatArray]:
     """Postings of terms as those of words: a row that holds one in several forms counts the most frequent."""
     word_of = np.repeat(np.arange(len(words)), [len(forms) for forms in words])
-    places = word_of[places]
+    places = word_of[runs.places].repeat(runs.lengths)
     order = np.lexsort((-counts, rows, places))
     places, rows, counts = places[order], rows[order], counts[order]
     first = np.ones(len(rows), dtype=np.bool_)
     first[1:] = (np.diff(places) != 0) | (np.diff(rows) != 0)
-    return places[first], rows[first], counts[first]
+    lengths = np.bincount(places[first], minlength=len(words))
+    return _Runs(np.arange(len(words)), lengths), rows[first], counts[first]

@@ -104,7 +104,7 @@ def build_query(
         first = [] if tokens is None else [tokens.pooled]
         others = texts[len(first) :]
         rows = [*first, *(np.asarray(embed(others), dtype=np.float32) if others else ())]
-        vector = _blend(np.stack(rows))
+        vector = _blend(rows)
     return Query(
         text=latest,
         messages=tuple(given),
@@ -139,7 +139,7 @@ def query_vector(vector: ArrayLike, full_dim: int) -> FloatArray:
     return unit
 
 
-def _blend(vectors: FloatArray) -> FloatArray:
+def _blend(vectors: Sequence[FloatArray]) -> FloatArray:
     if len(vectors) == 1:
         return np.asarray(vectors[0], dtype=np.float32)
     return l2_normalize(LATEST_WEIGHT * vectors[0] + (1 - LATEST_WEIGHT) * vectors[1])

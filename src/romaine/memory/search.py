@@ -168,7 +168,7 @@ class Search:
             return None
         first = usual.best(FIRST)
         lines = lines_of(index, candidates.rows[first], may_lend)
-        row_ids = np.unique(lines[lines >= 0]).tolist()
+        row_ids = sorted({*lines[lines >= 0].tolist()})
         packed = self._tokens.of_rows(self._snapshot, self._view.tokens, row_ids)
         return late(query, first, lines, packed)
 
@@ -208,11 +208,11 @@ class Search:
             Found(
                 memory=memories[row_id],
                 score=float(ranking.scores[i]),
-                parts=ranking.parts_of(i),
+                parts=parts,
                 row=int(candidates.rows[i]),
                 confidence=self._sure(float(judged.scores[i])),
             )
-            for row_id, i in zip(row_ids, best.tolist(), strict=True)
+            for row_id, i, parts in zip(row_ids, best.tolist(), ranking.parts_of_each(best), strict=True)
             if row_id in memories
         ]
 
