@@ -6,7 +6,7 @@
 Bytes and the time of a write are of `--written` turns that the model embeds. Recalls are timed over as many
 turns as `--sizes` say, beside those of the core install's own model; embedding so many would take longer than
 all else, so their vectors are mixed from those of 500 turns that the model embedded. Questions are embedded
-by the model, which is part of what is timed. The ways answer every question one after another. A recall that
+by the model, which is part of what is timed. The ways answer all questions one after the other. A recall that
 computes is timed twice over 400 turns: at first, when nothing is at hand, and when the same is asked again.
 What is filled for that takes minutes and is used again where `--folder` says where to keep it.
 
@@ -54,6 +54,7 @@ TARGETS = {
     f"recall p50 ms, {CORE}": {5_000: 3.0, 100_000: 5.0},
     "recall p50 ms, stored": {5_000: 15.0, 100_000: 20.0},
 }
+_FIRST = 5  # questions before the clock is started
 _COMPUTED = 3  # questions that are asked where vectors are computed, which takes seconds
 _RANKS = (50, 95, 99)
 _WRITTEN_AT_ONCE = 5_000
@@ -136,26 +137,31 @@ def measure_recalls(embedder: Embedder, size: int, queries: int, folder: Path) -
     many = filled(folder / f"mixed-{size}.db", mixed, texts)
     # what is computed is of the model itself, so its file holds such vectors alone
     few = filled(folder / "computed.db", embedder, chat_turns(400), late_interaction="computed")
-    opened = {
-        CORE: RoleplayMemory(plain, embedder=core, read_only=True),
-        "off": RoleplayMemory(many, embedder=mixed, read_only=True, late_interaction="off"),
-        "stored": RoleplayMemory(many, embedder=mixed, read_only=True),
-        "computed": RoleplayMemory(few, embedder=embedder, read_only=True),
+    asked = questions_about(texts, queries)
+    times = {
+        CORE: answered(RoleplayMemory(plain, embedder=core, read_only=True), asked),
+        "off": answered(RoleplayMemory(many, embedder=mixed, read_only=True, late_interaction="off"), asked),
+        "stored": answered(RoleplayMemory(many, embedder=mixed, read_only=True), asked),
     }
-    times: dict[str, list[float]] = {name: [] for name in (CORE, *WAYS, AGAIN)}
-    for memory in opened.values():
-        memory.recall("", SCOPE)  # loads the index
-    for number, question in enumerate(questions_about(texts, queries)):
-        for way, memory in opened.items():
-            if way != "computed" or number < _COMPUTED:
-                for name in (way, AGAIN) if way == "computed" else (way,):
-                    times[name].append(timed(lambda: memory.recall(question, SCOPE))[0] * 1e3)  # noqa: B023
-    for memory in opened.values():
-        memory.close()
+    for name in ("computed", AGAIN):
+        times[name] = []
+    with RoleplayMemory(few, embedder=embedder, read_only=True) as memory:
+        memory.recall("", SCOPE)
+        for question in asked[:_COMPUTED]:
+            for name in ("computed", AGAIN):
+                times[name].append(timed(lambda: memory.recall(question, SCOPE))[0] * 1e3)  # noqa: B023
     return {
         name: {f"p{rank} ms": float(np.percentile(values, rank)) for rank in _RANKS}
         for name, values in times.items()
     }
+
+
+def answered(memory: RoleplayMemory, asked: Sequence[str]) -> list[float]:
+    """Milliseconds of each recall, once the index is loaded; closes the memory."""
+    with memory:
+        for question in ("", *asked[:_FIRST]):
+            memory.recall(question, SCOPE)
+        return [timed(lambda: memory.recall(question, SCOPE))[0] * 1e3 for question in asked]  # noqa: B023
 
 
 def encoding_ms(embedder: Embedder, asked: Sequence[str]) -> float:
