@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from romaine.evaluate.separation import (
     separation_of_turns,
 )
 from romaine.evaluate.sts import ScoredPairs
-from romaine.formats.locomo import read_conversations
+from romaine.formats.locomo import Question, read_conversations
 from romaine.memory.abstention import calibration_for
 
 scores = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=1, max_size=12)
@@ -62,6 +63,17 @@ def test_cosines_of_questions_and_turns(files: list[Path]) -> None:
     assert found.threshold in found.matching
     assert found.below is not None
     assert found.below[0] <= 0.5 < found.below[1]
+
+
+def test_a_message_of_the_chat_is_compared_with_what_was_said_before(files: list[Path]) -> None:
+    chat = read_conversations(files[0])[0]
+    first, second = chat.turns[:2]
+    message = Question(text=second.text, evidence=(str(first.source_id),), before=second.source_id)
+    others = [question for question in chat.questions if question.before is None]
+    found = separation_of_turns([replace(chat, questions=(message, *others))], Embedder(dim=64))
+    plain = separation_of_turns([replace(chat, questions=tuple(others))], Embedder(dim=64))
+    assert len(found.matching) == len(plain.matching) + 1
+    assert len(found.other) == len(plain.other)
 
 
 def test_questions_are_put_to_their_own_and_to_other_chats(files: list[Path]) -> None:

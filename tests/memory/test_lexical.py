@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from romaine.memory import lexical
-from romaine.memory.lexical import K1, B, LexicalIndex, Postings, holding
+from romaine.memory.lexical import K1, B, LexicalIndex, holding
+from romaine.memory.postings import Postings
 from romaine.memory.terms import TermIds
 
 documents = st.lists(st.lists(st.integers(0, 12), max_size=6), max_size=12)

@@ -6,7 +6,7 @@ import pytest
 from romaine.arrays import FloatArray
 from romaine.errors import OptionError, TextTypeError, VectorError
 from romaine.memory.language import DEFAULT
-from romaine.memory.query import LATEST_WEIGHT, Query, named_speakers, query_vector
+from romaine.memory.query import LATEST_WEIGHT, QUESTION_WEIGHT, Query, named_speakers, query_vector
 from romaine.memory.query import build_query as build
 from romaine.memory.terms import Forms, term_ids
 
@@ -58,6 +58,43 @@ def test_no_more_is_embedded_than_is_needed() -> None:
 def test_words_come_from_the_latest_unless_it_has_none() -> None:
     assert build_query(["The key is gone.", "Is it silver?"], embed).terms == (term("silver"),)
     assert term("key") in build_query(["The key is gone.", "Where is it?"], embed).terms
+
+
+@pytest.mark.parametrize(
+    ("message", "asks"),
+    [
+        ("Hi! Long day. Where is the silver key? Anyway, the soup is good.", "Where is the silver key?"),
+        (
+            "I am back. Who took the boat?\nAnd when did Bruno leave?",
+            "Who took the boat? And when did Bruno leave?",
+        ),
+        ("\u4f60\u597d\u3002\u94a5\u5319\u5728\u54ea\u91cc\uff1f", "\u94a5\u5319\u5728\u54ea\u91cc\uff1f"),
+    ],
+)
+def test_what_a_message_asks_has_half_of_its_vector(message: str, asks: str) -> None:
+    given = {message: [1.0, 0.0], asks: [0.0, 1.0]}
+    query = build_query(message, lambda texts: np.array([given[text] for text in texts], dtype=np.float32))
+    np.testing.assert_allclose(query.vector[1] / query.vector[0], QUESTION_WEIGHT / (1 - QUESTION_WEIGHT))
+    assert query.text == message
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Where is the silver key?",
+        "The key is gone. The boat is gone.",
+        "Where is the key? Who took the boat?",
+        "The key is gone. How are you?",
+        "...",
+        "",
+    ],
+)
+def test_a_message_that_asks_nothing_or_nothing_else_is_one_vector(message: str) -> None:
+    query = build_query(message, lambda texts: np.array([[0.6, 0.8]] * len(texts), dtype=np.float32))
+    asked: list[list[str]] = []
+    build_query(message, lambda texts: asked.append(texts) or embed(texts))
+    assert asked == [[message]]
+    np.testing.assert_allclose(query.vector, [0.6, 0.8])
 
 
 def test_names_are_noticed() -> None:

@@ -1,14 +1,15 @@
 """Fits when a memory should say nothing, and measures how well that works.
 
 Questions whose answer is in a chat are its own; questions whose answer is not are those about the other
-chats. All figures are leave-one-conversation-out: a conversation is judged by what was fitted without it and
-its questions.
+chats. Where chats share people, as episodes of a series do, names would tell nothing, so half of these
+ask about somebody who is in none of them. All figures are leave-one-conversation-out (or a tenth of them,
+if there are many): a conversation is judged by what was fitted without it and its questions.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.errors import OptionError
-from romaine.evaluate.memory import ConversationMemory, conversations_of
+from romaine.evaluate.memory import ConversationMemory, Source, conversations_of
 from romaine.formats.locomo import Conversation
-from romaine.memory.abstention import FEATURES, Calibration, HitCalibration
+from romaine.memory.abstention import FEATURES, Calibration, HitCalibration, calibration_for
+from romaine.memory.language import DEFAULT
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 _K = 5
 _RIDGE = 1e-3
 _NEWTON_STEPS = 30
+_OTHERS = 4  # questions about other conversations that are put to one, for each of its own
+_PARTS = 10  # conversations are left out one by one, or in so many parts
+_STRANGE = 0.5  # share of these that ask about people who are in none of the conversations
+_STRANGERS = ("Ottoline", "Cosmo", "Philippa", "Ignatius", "Wilhelmina", "Barnaby", "Rosamund", "Thaddeus")
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +77,8 @@ class CalibrationReport:
         silent: Share of the unanswerable for which nothing is returned, leave-one-conversation-out.
         recall: Recall@5 of the answerable without abstaining.
         lost: How much of that abstaining costs, leave-one-conversation-out.
+        shipped_silent: The same with the calibration that the model has now.
+        shipped_lost: How much of the recall that costs.
         hit_error: How far the confidence of hits is from the share of them that are evidence, on average over
             ten bins of it (the expected calibration error of Naeini et al. 2015), leave-one-conversation-out.
     """
@@ -80,6 +89,8 @@ class CalibrationReport:
     silent: float
     recall: float
     lost: float
+    shipped_silent: float
+    shipped_lost: float
     hit_error: float
 
     def to_json(self) -> dict[str, Any]:
@@ -91,6 +102,7 @@ class CalibrationReport:
             "silent": self.silent,
             "recall@5": self.recall,
             "lost": self.lost,
+            "shipped": {"silent": self.shipped_silent, "lost": self.shipped_lost},
             "hit_error": self.hit_error,
             "calibration": _logistic_json(fitted)
             | {
@@ -101,7 +113,7 @@ class CalibrationReport:
 
 
 def calibrate(
-    files: Iterable[str | os.PathLike[str]],
+    files: Iterable[Source],
     *,
     embedder: Embedder,
     loss: float = 0.02,
@@ -110,8 +122,8 @@ def calibrate(
     """Fits a calibration for a model and judges it on conversations left out.
 
     Args:
-        files: LoCoMo or REALTALK files with at least three conversations together.
-        embedder: The model.
+        files: What `conversations_of` reads, with at least three conversations together.
+        embedder: The model. One that was trained on these questions would promise too much.
         loss: How much recall@5 of the answerable questions may be lost where it is fitted.
         features: Those of `FEATURES` to use; the weight of the others is 0.
 
@@ -130,10 +142,11 @@ def calibrate(
     silent = lost = 0.0
     sure: list[NDArray[np.float64]] = []
     right: list[NDArray[np.bool_]] = []
-    for left_out in range(len(conversations)):
-        involved = (trials.asked_in == left_out) | (trials.asked_about == left_out)
+    asked_in, asked_about = trials.asked_in % _PARTS, trials.asked_about % _PARTS
+    for left_out in range(min(len(conversations), _PARTS)):
+        involved = (asked_in == left_out) | (asked_about == left_out)
         calibration = fit(trials.where(~involved), loss=loss, used=used)
-        judged = trials.where(trials.asked_in == left_out)
+        judged = trials.where(asked_in == left_out)
         quiet = confidences(calibration, judged) < calibration.threshold
         silent += float((quiet & ~judged.answerable).sum())
         lost += float(judged.recall[quiet].sum())
@@ -142,6 +155,8 @@ def calibrate(
         right.append(judged.found[there])
     answerable = int(trials.answerable.sum())
     unanswerable = len(trials.recall) - answerable
+    shipped = shipped_calibration(embedder)
+    quiet = confidences(shipped, trials) < shipped.threshold
     return CalibrationReport(
         calibration=fit(trials, loss=loss, used=used),
         answerable=answerable,
@@ -149,29 +164,36 @@ def calibrate(
         silent=silent / unanswerable,
         recall=float(trials.recall.sum()) / answerable,
         lost=lost / answerable,
+        shipped_silent=float((quiet & ~trials.answerable).sum()) / unanswerable,
+        shipped_lost=float(trials.recall[quiet].sum()) / answerable,
         hit_error=_calibration_error(np.concatenate(sure), np.concatenate(right)),
     )
 
 
+def shipped_calibration(embedder: Embedder) -> Calibration:
+    """What a memory that opens with this embedder and every default judges by."""
+    return calibration_for(embedder.card.id, late=embedder.token_dim is not None)
+
+
 def gather(conversations: list[Conversation], embedder: Embedder) -> Trials:
-    """Puts every question to every conversation."""
+    """Puts every question to its conversation, and to others, `_OTHERS` for each of its own."""
     asked_in, asked_about, evidence, recall, behind, right = [], [], [], [], [], []
+    said = [{turn.source_id: turn.text for turn in conversation.turns} for conversation in conversations]
     for here, conversation in enumerate(conversations):
         with ConversationMemory(conversation, embedder) as memory:
-            for about, other in enumerate(conversations):
-                for question in other.questions:
-                    explanation = memory.explain(question.text, _K)
-                    if explanation.evidence is None:
-                        continue
-                    found = [hit.memory.source_id for hit in explanation.hits]
-                    wanted = {*question.evidence} if here == about else set()
-                    asked_in.append(here)
-                    asked_about.append(about)
-                    evidence.append(explanation.evidence.to_array())
-                    recall.append(len(wanted.intersection(found)) / len(wanted) if wanted else 0.0)
-                    gaps = [explanation.hits[0].score - hit.score for hit in explanation.hits]
-                    behind.append(gaps + [np.nan] * (_K - len(gaps)))
-                    right.append([source in wanted for source in found] + [False] * (_K - len(gaps)))
+            for about, text, answers in _asked_in(here, conversations, said):
+                explanation = memory.explain(text, _K)
+                if explanation.evidence is None:
+                    continue
+                found = [hit.memory.source_id for hit in explanation.hits]
+                wanted = {*answers}
+                asked_in.append(here)
+                asked_about.append(about)
+                evidence.append(explanation.evidence.to_array())
+                recall.append(len(wanted.intersection(found)) / len(wanted) if wanted else 0.0)
+                gaps = [explanation.hits[0].score - hit.score for hit in explanation.hits]
+                behind.append(gaps + [np.nan] * (_K - len(gaps)))
+                right.append([source in wanted for source in found] + [False] * (_K - len(gaps)))
     return Trials(
         asked_in=np.array(asked_in),
         asked_about=np.array(asked_about),
@@ -180,6 +202,37 @@ def gather(conversations: list[Conversation], embedder: Embedder) -> Trials:
         behind=np.array(behind),
         found=np.array(right),
     )
+
+
+def _asked_in(
+    here: int, conversations: list[Conversation], said: list[dict[str | None, str]]
+) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+    """What is asked in a conversation: number of the one it is about, question, what answers it here."""
+    here_said = {turn.text for turn in conversations[here].turns}
+    own = [question for question in conversations[here].questions if question.before is None]
+    for question in own:
+        yield here, question.text, question.evidence
+    others = [
+        (about, question.text)
+        for about, conversation in enumerate(conversations)
+        if about != here
+        for question in conversation.questions
+        # a message of the chat finds itself, and of a scene and its season both hold the answer
+        if question.before is None and not here_said.issuperset(said[about][i] for i in question.evidence)
+    ]
+    chance = np.random.default_rng(here)
+    drawn = np.sort(chance.permutation(len(others))[: _OTHERS * len(own)])
+    spoken = " ".join(name for conversation in conversations for name in conversation.speakers)
+    speakers = {word for word in _WORD.findall(spoken) if not all(w.is_stop for w in DEFAULT.words(word))}
+    for about, text in map(others.__getitem__, drawn.tolist()):
+        yield about, _about_strangers(text, speakers) if chance.random() < _STRANGE else text, ()
+
+
+def _about_strangers(text: str, speakers: set[str]) -> str:
+    """A question that names other people in place of speakers."""
+    named = sorted(speakers.intersection(_WORD.findall(text)))
+    names = dict(zip(named, _STRANGERS, strict=False))
+    return _WORD.sub(lambda word: names.get(word[0], word[0]), text)
 
 
 def fit(trials: Trials, *, loss: float, used: NDArray[np.bool_]) -> Calibration:

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.errors import OptionError
-from romaine.evaluate.calibration import confidences, gather
+from romaine.evaluate.calibration import confidences, gather, shipped_calibration
 from romaine.evaluate.sts import ALIKE, UNLIKE, best_threshold
 from romaine.formats.locomo import Conversation
-from romaine.memory.abstention import calibration_for
 from romaine.memory.terms import document_text
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def separation_of_questions(conversations: Sequence[Conversation], embedder: Emb
         OptionError: If there are not two conversations, or questions of one only.
     """
     trials = gather(list(conversations), embedder)
-    calibration = calibration_for(embedder.card.id)
+    calibration = shipped_calibration(embedder)
     sureness = confidences(calibration, trials)
     return Separation(
         title="Questions put to a chat",
@@ -106,7 +105,8 @@ def separation_of_questions(conversations: Sequence[Conversation], embedder: Emb
 def separation_of_turns(conversations: Sequence[Conversation], embedder: Embedder) -> Separation:
     """Cosines of questions and the turns of their chat, as a vector store compares them.
 
-    The threshold is the cosine that best parts the turns that answer a question from all others.
+    Of a question that is a message of the chat those with the turns before it. The threshold is the cosine
+    that best parts the turns that answer a question from all others.
 
     Raises:
         OptionError: If no turn answers a question, or all do.
@@ -117,10 +117,12 @@ def separation_of_turns(conversations: Sequence[Conversation], embedder: Embedde
         turns = embedder.embed_documents([document_text(t.text, t.speaker) for t in conversation.turns])
         cosines = embedder.embed_queries([question.text for question in conversation.questions]) @ turns.T
         answers = np.zeros(cosines.shape, dtype=np.bool_)
+        there = np.ones_like(answers)
         for row, question in enumerate(conversation.questions):
             answers[row, [number[source_id] for source_id in question.evidence]] = True
-        matching.append(cosines[answers])
-        other.append(cosines[~answers])
+            there[row, number.get(question.before, len(number)) :] = False
+        matching.append(cosines[answers & there])
+        other.append(cosines[~answers & there])
     best = best_threshold(np.concatenate(matching), np.concatenate(other))
     return Separation(
         title="Questions and turns",

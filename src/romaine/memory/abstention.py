@@ -1,6 +1,6 @@
 """When nothing fits, say nothing: `min_score="auto"`.
 
-A logistic model over five figures of a ranking tells how likely the question has an answer in the scope at
+A logistic model over a few figures of a ranking tells how likely the question has an answer in the scope at
 all. Its parameters are data, fitted per model by `romaine.evaluate.calibration.calibrate` and kept in
 `calibrations.json`.
 """
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.memory.candidates import Candidates
+from romaine.memory.query import Query
 from romaine.memory.ranking import Ranking
 
 GENERIC = "generic"
@@ -34,6 +35,12 @@ class Evidence:
         score: The highest score of the ranking.
         known_share: Share of the query's idf in words that the scope knows, 0 to 1.
         unknown_name: 1 if the query names somebody or something the scope does not know, else 0.
+        named: 1 if the query names who said one of the candidates, -1 if it names others alone, else 0.
+        stands_out: How far the highest BM25 is above the tenth, over the sum of the query's idf.
+        asked: The sum of the query's idf in nats: one that asks for more scores more.
+        size: The natural logarithm of how many memories were searched: of more the best is better by chance.
+        late: The highest late interaction of the query with a turn of the first candidates, -1 to 1; 0
+            without late interaction.
     """
 
     cosine: float
@@ -41,26 +48,52 @@ class Evidence:
     score: float
     known_share: float
     unknown_name: float
+    named: float = 0.0
+    stands_out: float = 0.0
+    asked: float = 0.0
+    size: float = 0.0
+    late: float = 0.0
 
     def to_array(self) -> NDArray[np.float64]:
-        """The five figures in the order of the attributes, float64 (5,)."""
+        """The figures in the order of the attributes, float64 (10,)."""
         return np.array([*vars(self).values()])
 
 
 FEATURES = tuple(field.name for field in fields(Evidence))
 
 
-def evidence_of(candidates: Candidates, ranking: Ranking) -> Evidence | None:
-    """Sums a ranking up, or returns None if there are no candidates at all."""
+_CROWD = 10
+"""The rank of the candidate that the best one by words stands out against."""
+
+
+def evidence_of(
+    query: Query, candidates: Candidates, ranking: Ranking, *, late: float = 0.0
+) -> Evidence | None:
+    """Sums a ranking up, or returns None if there are no candidates at all.
+
+    Args:
+        query: What is looked for.
+        candidates: What was found.
+        ranking: By the usual ranker.
+        late: See `Evidence`.
+    """
     if not len(candidates):
         return None
     scale = candidates.best_possible or 1.0
+    crowd = min(_CROWD, len(candidates))
+    words = np.partition(candidates.lexical, -crowd)[-crowd:]
+    names_speaker = bool(ranking.parts["speaker"].any())
     return Evidence(
         cosine=float(candidates.dense.max()),
-        word_share=float(candidates.lexical.max()) / scale,
+        word_share=float(words.max()) / scale,
         score=float(ranking.scores.max()),
         known_share=candidates.known_share,
         unknown_name=float(candidates.unknown_name),
+        named=1.0 if names_speaker else -float(bool(query.names)),
+        stands_out=float(words.max() - words[0]) / scale,
+        asked=candidates.best_possible,
+        size=math.log(max(candidates.searched or 0, len(candidates))),
+        late=late,
     )
 
 
@@ -124,14 +157,16 @@ def _logistic(logit: float) -> float:
     return 1 / (1 + math.exp(-max(-60.0, min(60.0, logit))))
 
 
-def calibration_for(model_id: str) -> Calibration:
+def calibration_for(model_id: str, *, late: bool = False) -> Calibration:
     """Returns the calibration of a model, the generic one if it has none.
 
     Args:
         model_id: `ModelCard.id`.
+        late: Whether there is late interaction; one that was fitted with it is no use without.
     """
     known = _calibrations()
-    return known.get(model_id, known[GENERIC])
+    own = known.get(model_id, known[GENERIC])
+    return own if late or not own.weights[FEATURES.index("late")] else known[GENERIC]
 
 
 @cache
@@ -140,11 +175,11 @@ def _calibrations() -> dict[str, Calibration]:
     return {
         model: Calibration(
             intercept=entry["intercept"],
-            weights=tuple(entry["weights"][name] for name in FEATURES),
+            weights=tuple(entry["weights"].get(name, 0.0) for name in FEATURES),
             threshold=entry["threshold"],
             hit=HitCalibration(
                 intercept=entry["hit"]["intercept"],
-                weights=tuple(entry["hit"]["weights"][name] for name in FEATURES),
+                weights=tuple(entry["hit"]["weights"].get(name, 0.0) for name in FEATURES),
                 behind=entry["hit"]["behind"],
             ),
         )

@@ -130,6 +130,7 @@ class Candidates:
         known_share: Share of that which belongs to terms the scope knows, 0 to 1.
         unknown_name: Whether the query holds a name that occurs nowhere in the scope.
         lengths: How many terms each has, int32 (c,); None if nobody counted.
+        searched: How many memories they are the best of; None for themselves alone.
     """
 
     rows: NDArray[np.intp]
@@ -146,6 +147,7 @@ class Candidates:
     known_share: float
     unknown_name: bool
     lengths: NDArray[np.int32] | None = None
+    searched: int | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -197,7 +197,7 @@ def score_texts(
     """
     if not len(texts):
         return np.zeros(0)
-    asked = build_query(query, lambda _: query_vector[None], DEFAULT)
+    asked = build_query(query, lambda _: query_vector[None], DEFAULT, vector=query_vector)
     return _ranking(asked, list(map(Passage, texts)), Embedded(vectors, vectors), Judges()).scores
 
 

@@ -190,14 +190,16 @@ def _largest(values: FloatArray, count: int) -> NDArray[np.intp]:
     """Indices of the `count` largest values, in no particular order."""
     if count >= len(values):
         return np.arange(len(values))
+    among = None
     if len(values) > _LOOKED_AT * _EVERY * count:
         # one in so many tells where about twice as many begin, among which the largest are
         sample = values[::_EVERY]
-        rank = len(sample) - 2 * count // _EVERY
+        rank = len(sample) - 1 - 2 * count // _EVERY
         above = np.flatnonzero(values >= np.partition(sample, rank)[rank])
         if len(above) >= count:
-            return above[_largest(values[above], count)]
-    return np.argpartition(values, len(values) - count)[-count:]
+            among, values = above, values[above]
+    largest = np.argpartition(values, len(values) - count)[-count:]
+    return largest if among is None else among[largest]
 
 
 def _products(vectors: Vectors, query: FloatArray) -> FloatArray:

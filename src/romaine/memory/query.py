@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 LATEST_WEIGHT = 0.7
 """Share of the latest message alone in the vector of several; the rest is "previous, newline, latest"."""
 
+QUESTION_WEIGHT = 0.5
+"""Share of what a message asks in its vector, where it says other things as well; the rest is the whole."""
+
+_SENTENCE_END = re.compile(r"(?<=[.!?\u2026])\s+|(?<=[\u3002\uff01\uff1f])\s*|\n+")
 _MESSAGES_READ = 2  # older ones have been answered, and drown what is asked now
 
 
@@ -77,7 +82,8 @@ def build_query(
     A short latest message often leaves out what it is about ("Where is it?"), which the one before says. So
     both are also embedded together, and the two vectors are averaged with most weight on the latest alone.
     Words are looked for from the latest message; if it holds none but stop words, from the one before as
-    well.
+    well. If the latest asks something among other sentences, what it asks is embedded once more and has half
+    of its vector: greetings and news around a question would drown it.
 
     Args:
         query: One text, or messages with the latest last.
@@ -93,7 +99,8 @@ def build_query(
     given = messages_of(query)
     messages = given[-_MESSAGES_READ:]
     latest = messages[-1]
-    texts = [latest] if len(messages) == 1 else [latest, "\n".join(messages)]
+    question = _question_in(latest, analyzer) if vector is None else None
+    texts = [latest, *([question] if question else ()), *(["\n".join(messages)] if len(messages) > 1 else ())]
     words = analyzer.words(latest)
     if all(word.is_stop for word in words):
         words = analyzer.words("\n".join(messages))
@@ -104,7 +111,11 @@ def build_query(
         first = [] if tokens is None else [tokens.pooled]
         others = texts[len(first) :]
         rows = [*first, *(np.asarray(embed(others), dtype=np.float32) if others else ())]
-        vector = _blend(rows)
+        vector = np.asarray(rows[0], dtype=np.float32)
+        if question:
+            vector = l2_normalize((1 - QUESTION_WEIGHT) * vector + QUESTION_WEIGHT * rows[1])
+        if len(messages) > 1:
+            vector = l2_normalize(LATEST_WEIGHT * vector + (1 - LATEST_WEIGHT) * rows[-1])
     return Query(
         text=latest,
         messages=tuple(given),
@@ -139,10 +150,17 @@ def query_vector(vector: ArrayLike, full_dim: int) -> FloatArray:
     return unit
 
 
-def _blend(vectors: Sequence[FloatArray]) -> FloatArray:
-    if len(vectors) == 1:
-        return np.asarray(vectors[0], dtype=np.float32)
-    return l2_normalize(LATEST_WEIGHT * vectors[0] + (1 - LATEST_WEIGHT) * vectors[1])
+def _question_in(message: str, analyzer: Analyzer) -> str | None:
+    """The sentences of a message that ask about something, None if there are none or no others."""
+    sentences = [sentence for sentence in _SENTENCE_END.split(message) if sentence.strip()]
+    if len(sentences) == 1:
+        return None
+    asking = [
+        sentence
+        for sentence in sentences
+        if analyzer.asks(sentence) and not all(word.is_stop for word in analyzer.words(sentence))
+    ]
+    return " ".join(asking) if 0 < len(asking) < len(sentences) else None
 
 
 def named_speakers(text: str, speakers: Iterable[str], analyzer: Analyzer) -> frozenset[str]:

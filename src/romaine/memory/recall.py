@@ -161,7 +161,7 @@ class Recaller:
             full,
             IndexCache(self._cache_bytes),
             IndexCache(_LARGE_BYTES),
-            calibration_for(getattr(card, "id", GENERIC)),
+            calibration_for(getattr(card, "id", GENERIC), late=how is not LateInteraction.OFF),
             None if how is LateInteraction.OFF else TokenSource(cast("TokenEmbedder", full), how),
         )
 

@@ -218,6 +218,7 @@ class ScopeIndex:
             known_share=matches.known_share,
             unknown_name=any(not matches.frequencies[query.terms.index(name)] for name in query.names),
             lengths=self._lexical.lengths.values[rows],
+            searched=len(visible) if whole is None else whole.words.documents,
         )
 
     def _pool(

@@ -58,6 +58,7 @@ class Search:
         self._judges = judges
         self._tokens = tokens
         self._late_spread: Spread | None = None
+        self._late_best = 0.0
         self._view = view
         self._snapshot = snapshot
         self._query = query
@@ -77,10 +78,10 @@ class Search:
             self._query, mask=masks.wanted, known=masks.known, k=k, dim=options.dim, time=self._time
         )
         usual, ranking = self._rankings(candidates, masks.wanted, masks.known)
-        evidence, calibration = evidence_of(candidates, usual), self._calibration
-        self._sure = calibration.hit.judge(evidence)
+        evidence = evidence_of(self._query, candidates, usual, late=self._late_best)
+        self._sure = self._calibration.hit.judge(evidence)
         judged = self._judged(usual, ranking)
-        silent = options.min_score == AUTO and not calibration.speaks(evidence)
+        silent = options.min_score == AUTO and not self._calibration.speaks(evidence)
         if options.k and not silent:
             ranking = self._reranked(candidates, ranking)
         hits = self._hits(candidates, ranking, judged, silent=silent)
@@ -92,8 +93,8 @@ class Search:
         return Explanation(
             hits=tuple(hits),
             rejected=tuple(rejected),
-            confidence=calibration.confidence(evidence),
-            threshold=calibration.threshold,
+            confidence=self._calibration.confidence(evidence),
+            threshold=self._calibration.threshold,
             evidence=evidence,
             damaged=len(self._view.damaged),
         )
@@ -170,7 +171,9 @@ class Search:
         lines = lines_of(index, candidates.rows[first], may_lend)
         row_ids = sorted({*lines[lines >= 0].tolist()})
         packed = self._tokens.of_rows(self._snapshot, self._view.tokens, row_ids)
-        return late(query, first, lines, packed)
+        compared = late(query, first, lines, packed)
+        self._late_best = float(compared.own.max())
+        return compared
 
     def _reranked(self, candidates: Candidates, ranking: Ranking) -> Ranking:
         if self._judges.reranker is None:
@@ -219,8 +222,6 @@ class Search:
     @property
     def _seen(self) -> View:
         return self._view.view
-
-    # --- choosing ------------------------------------------------------------------------------------------
 
     def _choose(self, found: list[Found]) -> list[Hit]:
         options = self._options
@@ -306,8 +307,6 @@ class Search:
         if isinstance(as_of, datetime):
             return memory.created_at <= as_of
         return as_of is None or memory.position is None or memory.position <= as_of
-
-    # --- explaining ----------------------------------------------------------------------------------------
 
     def _reject(self, found: Sequence[Found], reason: str) -> None:
         self._rejected += [

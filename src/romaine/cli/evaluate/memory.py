@@ -144,24 +144,34 @@ def abstention(
     files: Files,
     measured: Measured,
     answer: Answer,
+    sources: Sources = None,
     loss: Annotated[
         float, typer.Option(help="How much recall@5 of answerable questions silence may cost.")
     ] = 0.02,
 ) -> None:
     """Calibrate a model: min_score="auto", when the answer is not in the chat, and the confidence of hits.
 
-    Asks the questions of each conversation of every other one. Figures are leave-one-conversation-out.
+    Asks the questions of each conversation of the others; half of these name somebody who is in none of them.
+    Figures are leave-one-conversation-out, but for those of the calibration that the model is shipped with.
     """
     answer.prepare()
     from romaine.evaluate.calibration import calibrate
+    from romaine.evaluate.memory import conversations_of
     from romaine.evaluate.report import Report, Table
 
     embedder = measured.embedder().warm_up()
-    found = calibrate(files, embedder=embedder, loss=loss)
+    chats = conversations_of(files, sources=sources or ())
+    found = calibrate(chats, embedder=embedder, loss=loss)
     rows = (
         ("silent on", f"{found.silent:.1%}", f"of {found.unanswerable:,} questions without an answer here"),
         ("recall@5", f"{found.recall:.3f}", f"of {found.answerable:,} others, never silent"),
         ("lost by silence", f"{found.lost:.3f}", "of that"),
+        (
+            "as shipped: silent on",
+            f"{found.shipped_silent:.1%}",
+            "with the model's present calibration",
+        ),
+        ("as shipped: lost", f"{found.shipped_lost:.3f}", "of recall@5"),
         ("confidence of hits", f"{found.hit_error:.3f}", "away from the share that is right, on average"),
     )
     answer.give(
