@@ -1,9 +1,10 @@
-"""What more cores gain: threads of `embed_documents`, and `romaine embed` with and without `--workers`.
+"""What more cores gain: threads and workers of `embed_documents`, `romaine embed` with `--workers`.
 
     python benchmarks/bulk.py [--texts 100000] [--cores 2] [--onnx MODEL] [--rounds 5]
 
 Runs of one and of several cores alternate, on texts of their own in each round, and medians are compared.
-Start-up is taken off: each command also embeds one text, and only what it takes longer for all counts.
+Start-up is taken off: each way also embeds a tenth of the texts, by which all its processes have started,
+and only what it takes longer for all counts. `start` is the rest: seconds that do not grow with the texts.
 `others` is how many cores the other programs of the machine kept busy meanwhile:
 where it is not near 0, the ratios are not to be trusted.
 """
@@ -27,6 +28,9 @@ from texts import chat_turns
 
 from romaine import Embedder
 
+Found = dict[str, tuple[float, float, float]]
+"""Texts a second, seconds to start and cores taken by others, for each way."""
+
 
 def seconds_of(run: Callable[[], object]) -> tuple[float, float]:
     """Wall time, and cores that others kept busy meanwhile."""
@@ -38,69 +42,67 @@ def seconds_of(run: Callable[[], object]) -> tuple[float, float]:
     return wall, max(0.0, busy - own) / wall
 
 
-def compare(
-    ways: dict[str, Callable[[int], object]], count: int, rounds: int
-) -> dict[str, tuple[float, float]]:
-    """Texts a second and cores taken by others, for each way; the first round warms up."""
-    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-    for number in range(rounds + 1):
+def compare(ways: dict[str, Callable[[int, int], object]], count: int, rounds: int) -> Found:
+    """Medians over rounds of each way with the texts of the round's number and how many of them."""
+    few = count // 10
+    seen: dict[str, list[tuple[float, float, float]]] = {name: [] for name in ways}
+    for number in range(rounds):
         for name, run in ways.items():
-            wall, others = seconds_of(lambda run=run, number=number: run(number))
-            rates[name].append((count / wall, others))
+            short, _ = seconds_of(lambda run=run, number=number: run(number, few))
+            wall, others = seconds_of(lambda run=run, number=number: run(number, count))
+            rate = (count - few) / max(wall - short, 1e-9)
+            seen[name].append((rate, wall - count / rate, others))
     return {
-        name: (statistics.median(rate for rate, _ in each[1:]), statistics.mean(o for _, o in each[1:]))
-        for name, each in rates.items()
+        name: tuple(statistics.median(column) for column in zip(*each, strict=True))
+        for name, each in seen.items()
     }
 
 
-def threads(count: int, cores: int, rounds: int) -> dict[str, tuple[float, float]]:
-    texts = [chat_turns(count, seed=number) for number in range(rounds + 1)]
+def lists(count: int, cores: int, rounds: int) -> Found:
+    """Threads and workers of `embed_documents`."""
+    texts = [chat_turns(count, seed=number) for number in range(rounds)]
     embedders = {1: Embedder(threads=1).warm_up(), cores: Embedder(threads=cores).warm_up()}
-    assert (
-        embedders[1].embed_documents(texts[0]).tobytes()
-        == embedders[cores].embed_documents(texts[0]).tobytes()
-    )
+    want = embedders[1].embed_documents(texts[0][:20_000]).tobytes()
+    assert want == embedders[cores].embed_documents(texts[0][:20_000]).tobytes()
+    assert want == embedders[1].embed_documents(texts[0][:20_000], workers=cores).tobytes()
+
+    def run(threads: int, **how: int) -> Callable[[int, int], object]:
+        return lambda number, some: embedders[threads].embed_documents(texts[number][:some], **how)
+
     return compare(
         {
-            f"embed_documents, threads={each}": lambda number, one=embedder: one.embed_documents(
-                texts[number]
-            )
-            for each, embedder in embedders.items()
+            "embed_documents, one core": run(1),
+            f"embed_documents, threads={cores}": run(cores),
+            f"embed_documents, workers={cores}": run(1, workers=cores),
         },
         count,
         rounds,
     )
 
 
-def commands(
-    folder: Path, suffix: str, count: int, cores: int, rounds: int, model: list[str]
-) -> dict[str, tuple[float, float]]:
-    (folder / "one.txt").write_text("the key\n")
-    for number in range(rounds + 1):
-        turns = (turn.replace("\n", " ") for turn in chat_turns(count, seed=number))
-        (folder / f"{number}.txt").write_text("".join(turn + "\n" for turn in turns), encoding="utf-8")
+def commands(folder: Path, suffix: str, count: int, cores: int, rounds: int, model: list[str]) -> Found:
+    """`romaine embed` in one process and in several."""
+    for number in range(rounds):
+        turns = [turn.replace("\n", " ") + "\n" for turn in chat_turns(count, seed=number)]
+        for some in (count, count // 10):
+            (folder / f"{number}-{some}.txt").write_text("".join(turns[:some]), encoding="utf-8")
 
-    def embed(name: str, options: list[str]) -> None:
+    def run(*options: str) -> Callable[[int, int], object]:
         out = ["--out", str(folder / f"out{suffix}"), "--overwrite", *model, *options]
-        command = [sys.executable, "-m", "romaine", "embed", str(folder / name), *out]
-        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "romaine", "embed"]
+        return lambda number, some: subprocess.run(
+            [*command, str(folder / f"{number}-{some}.txt"), *out], check=True, stderr=subprocess.DEVNULL
+        )
 
-    ways = {
-        f"romaine embed, {suffix}, one core": ["--threads", "1"],
-        f"romaine embed, {suffix}, threads": ["--threads", str(cores)],
-        f"romaine embed, {suffix}, --workers {cores}": ["--workers", str(cores)],
-    }
-    found = {}
-    for name, (rate, others) in compare(
-        {name: lambda number, how=how: embed(f"{number}.txt", how) for name, how in ways.items()},
+    return compare(
+        {
+            f"romaine embed, {suffix}, one core": run("--threads", "1"),
+            f"romaine embed, {suffix}, threads": run("--threads", str(cores)),
+            f"romaine embed, {suffix}, --workers {cores}": run("--workers", str(cores)),
+        },
         count,
         rounds,
-    ).items():
-        start = statistics.median(
-            seconds_of(lambda how=ways[name]: embed("one.txt", how))[0] for _ in range(3)
-        )
-        found[name] = count / (count / rate - start), others
-    return found
+    )
 
 
 def main() -> None:
@@ -112,22 +114,25 @@ def main() -> None:
     parser.add_argument("--onnx-texts", type=int, default=1000)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", help="part of a name: lists, .npy, .parquet or .jsonl", default="")
     options = parser.parse_args()
     os.environ.pop("OMP_NUM_THREADS", None)
-    table = Table("", "texts/s", "of one core", "others", title=f"{options.cores} cores")
+    table = Table("", "texts/s", "of one core", "start", "others", title=f"{options.cores} cores")
 
-    def show(found: dict[str, tuple[float, float]]) -> None:
+    def show(found: Found) -> None:
         one = next(iter(found.values()))[0]
-        for name, (rate, others) in found.items():
-            table.add_row(name, f"{rate:,.0f}", f"{rate / one:.2f}x", f"{others:.2f}")
+        for name, (rate, start, others) in found.items():
+            table.add_row(name, f"{rate:,.0f}", f"{rate / one:.2f}x", f"{start:.1f} s", f"{others:.2f}")
         table.add_section()
 
-    show(threads(options.texts, options.cores, options.rounds))
+    if options.only in "lists":
+        show(lists(options.texts, options.cores, options.rounds))
     with tempfile.TemporaryDirectory() as folder:
         for suffix in (".npy", ".parquet", ".jsonl"):
             # numbers as text take so long to write that fewer tell as much
-            count = options.texts // 10 if suffix == ".jsonl" else options.texts
-            show(commands(Path(folder), suffix, count, options.cores, options.rounds, []))
+            count = options.texts // 5 if suffix == ".jsonl" else options.texts
+            if options.only in suffix:
+                show(commands(Path(folder), suffix, count, options.cores, options.rounds, []))
         if options.onnx:
             model = ["--model", options.onnx]
             show(commands(Path(folder), ".npy", options.onnx_texts, options.cores, options.rounds, model))

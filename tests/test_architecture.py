@@ -24,7 +24,7 @@ LAYERS = (
     ("memory",),
     ("embedder",),
     ("token_vectors",),
-    ("lazy_model", "pipeline", "embedder_options"),
+    ("lazy_model", "pipeline", "embedder_options", "shares"),
     ("backends",),
     ("models", "text", "precision"),
     (
@@ -33,6 +33,7 @@ LAYERS = (
         "checks",
         "deserialise",
         "options",
+        "processes",
         "progress",
         "side_by_side",
         "truncation",

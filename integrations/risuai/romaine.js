@@ -39,7 +39,6 @@ const chats = new Map(); // by key: scope, origin, present, sent (marks by id, o
 const settings = { ...DEFAULTS, ...(await kept('settings')) };
 let recalled = null;
 let status = 'Nothing was sent yet.';
-let way = null; // how the server is reached: what RisuAI's version lets through
 let sending = null;
 let timer = 0;
 
@@ -54,31 +53,43 @@ async function keep(name, record) {
 
 // --- the server --------------------------------------------------------------------------------------------
 
-/** The ways out, the present one first. The old one is told not to go by RisuAI's own proxy. */
+/** The ways out. RisuAI's own proxy is none: it would not reach this machine, and the chat is not for it. */
 const WAYS = [
     async (url, { method, headers, body }) => {
         const answer = await Risuai.nativeFetch(url, { method, headers, body: body && JSON.stringify(body) });
         return { status: answer.status, data: await answer.json() };
     },
-    async (url, options) => {
-        const answer = await Risuai.risuFetch(url, { ...options, plainFetchForce: true });
-        if (!answer || typeof answer.data === 'string') throw new Away(answer?.data ?? 'no answer');
-        return answer;
-    },
+    plainly,
+    // a page that RisuAI did not get from a server of its own refuses this machine by these names, not by others
+    (url, options) => plainly(url.replace(/^(https?:\/\/)(localhost|127\.0\.0\.1)(?=[:/])/i, '$1romaine.localhost'), options),
 ];
+let way = null; // how the server is reached
+let ways = WAYS; // those to try: once one has led there, it alone
 
-/** Finds a way before anything of a chat is sent: a proxy in between would not reach this machine. */
+async function plainly(url, options) {
+    const answer = await Risuai.risuFetch(url, { ...options, plainFetchForce: true });
+    if (!answer || typeof answer.data === 'string') throw new Away(answer?.data ?? 'no answer');
+    return answer;
+}
+
+/** Finds a way before anything of a chat is sent, which one that leads by a proxy does not get. */
 async function reach(address) {
-    const said = [];
-    for (const each of WAYS) {
-        try {
-            const { data } = await inTime(each(`${address}/health`, { method: 'GET', headers: {} }));
-            if (data?.status === 'ok') return each;
-        } catch (error) {
-            said.push(error.message);
-        }
-    }
-    throw new Away(`No answer from ${address}. ${said.at(-1) ?? ''}`);
+    const attempt = async (each) => {
+        const { data } = await inTime(each(`${address}/health`, { method: 'GET', headers: {} }));
+        if (data?.status !== 'ok') throw new Away('Something else answers there.');
+        return each;
+    };
+    // all at once, for one that RisuAI's version does not know how to answer is silent
+    const found = await Promise.any(ways.map(attempt)).catch(({ errors }) => {
+        throw new Away(`No answer from ${address}. ${errors.at(-1).message}`);
+    });
+    ways = [found];
+    return found;
+}
+
+function forgetWay() {
+    way = null;
+    ways = WAYS;
 }
 
 function inTime(promise, patience = PATIENCE) {
@@ -158,8 +169,8 @@ async function openChat() {
 /** Names of a group's members by id. RisuAI asks the user once whether the plugin may see them. */
 async function membersOf(character) {
     if (character.type !== 'group') return {};
-    membersOf.known ??= (await Risuai.getDatabase(['characters']).catch(() => null))?.characters ?? [];
-    return Object.fromEntries(membersOf.known.map((each) => [each.chaId, each.name]));
+    membersOf.known ??= Risuai.getDatabase(['characters']).catch(() => null); // a promise: one question, however long it stands
+    return Object.fromEntries(((await membersOf.known)?.characters ?? []).map((each) => [each.chaId, each.name]));
 }
 
 function namesPresent(group, names) {
@@ -338,6 +349,8 @@ const FIELDS = [
     ['role', ['system', 'user', 'assistant'], 'Role'],
     ['template', 'textarea', 'Template ({{memories}} stands for what was recalled)'],
 ];
+const LEAF = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="20" height="20" fill="none" stroke="currentColor"
+    stroke-width="2" stroke-linecap="round"><path d="M4 21C5 15 9 12 15 10M6 16C3 8 9 4 20 4C21 14 15 19 8 17"/></svg>`;
 const STYLE = `
     body { margin: 0; font: 15px/1.5 system-ui, sans-serif; color: #e8e8e8; background: #1c1e22; }
     main { max-width: 720px; margin: 0 auto; padding: 16px; }
@@ -349,6 +362,7 @@ const STYLE = `
     button { padding: 6px 12px; color: inherit; background: #37506b; border: 1px solid #7d93ab; border-radius: 4px; font: inherit; }
     li { margin: 8px 0; padding: 8px; border: 1px solid #5b6068; border-radius: 6px; list-style: none; }
     ol { padding: 0; } .text { white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: plaintext; max-height: 12em; overflow: auto; }
+    #status { position: sticky; top: 0; margin: 0; padding: 8px 0; background: inherit; } main { background: inherit; }
     .less { color: #b9bec6; font-size: 0.9em; }`;
 let isShown = false;
 
@@ -380,6 +394,7 @@ async function openPanel() {
         if (here.checked) later(0);
     });
     const test = button('Test', async () => {
+        forgetWay();
         status = 'Asking…';
         show();
         const user = scopeOf({}, {}).user;
@@ -417,7 +432,7 @@ function field(name, kind, label) {
     made.addEventListener('change', async () => {
         if (kind === 'number' && (!made.value || !made.checkValidity())) made.value = settings[name];
         settings[name] = kind === 'number' ? Number(made.value) : made[value];
-        way = null;
+        forgetWay();
         await keep('settings', settings);
         later();
     });
@@ -474,8 +489,8 @@ function hitShown(hit) {
 for (const chat of (await kept('waiting')) ?? []) chats.set(chat.key, { ...chat, sent: await kept(`sent ${chat.key}`) });
 document.documentElement.lang = 'en';
 document.title = 'Romaine memory';
-await Risuai.registerSetting('Romaine memory', openPanel);
-await Risuai.registerButton({ name: 'Memory', icon: '🌱', iconType: 'html', location: 'chat' }, openPanel);
+await Risuai.registerSetting('Romaine memory', openPanel, LEAF, 'html');
+await Risuai.registerButton({ name: 'Memory', icon: LEAF, iconType: 'html', location: 'chat' }, openPanel);
 await Risuai.addRisuReplacer('beforeRequest', beforeRequest);
 await Risuai.addRisuReplacer('afterRequest', afterRequest);
 const clock = setInterval(() => later(0), LOOK);

@@ -58,11 +58,13 @@ def l2_normalize(vectors: ArrayLike) -> FloatArray:
     Raises:
         VectorError: If `vectors` has no axis or holds NaN or infinite values.
     """
-    array = as_float_array(vectors)
-    if not array.size:
-        return array.copy()
+    array = np.asarray(vectors, dtype=np.float32)
+    if not array.size or not array.ndim:
+        return as_float_array(array).copy()
     # Dividing by the largest component first keeps the squares of very large or small vectors in range.
-    peak = np.abs(array).max(axis=-1, keepdims=True)
+    peak = np.maximum(array.max(axis=-1, keepdims=True), -array.min(axis=-1, keepdims=True))
+    if not np.isfinite(peak).all():  # it is where all components are: max and min propagate NaN
+        as_float_array(array)
     scaled: FloatArray = np.divide(array, np.where(peak > 0, peak, 1), dtype=np.float32)
     norms = np.sqrt(np.einsum("...i,...i->...", scaled, scaled))[..., None]
     return np.divide(scaled, np.where(norms > 0, norms, 1), out=scaled)
@@ -84,8 +86,10 @@ def slice_dim(vectors: ArrayLike, dim: int) -> FloatArray:
         DimensionError: If `dim` is not an int from 1 to full_dim.
         VectorError: If `vectors` has no axis or holds NaN or infinite values.
     """
-    array = as_float_array(vectors)
-    full_dim = array.shape[-1]
+    array = np.asarray(vectors, dtype=np.float32)
+    if type(dim) is int and array.shape[-1:] == (dim,):
+        return l2_normalize(array)
+    full_dim = as_float_array(array).shape[-1]
     if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)) or not 1 <= dim <= full_dim:
         raise DimensionError(
             f"dim={dim!r} is not possible: these vectors have {full_dim} components; choose 1 to {full_dim}"
@@ -152,9 +156,10 @@ def top_k(scores: ArrayLike, k: int) -> NDArray[np.intp]:
     if k < array.size:
         # Everything above the k-th largest score is in; of those equal to it, the first ones.
         threshold = np.partition(array, array.size - k)[array.size - k]
-        above = np.flatnonzero(array > threshold)
-        equal = np.flatnonzero(array == threshold)[: k - above.size]
-        candidates = np.sort(np.concatenate([above, equal]))
+        candidates = np.flatnonzero(array >= threshold)
+        if candidates.size > k:
+            equal = np.flatnonzero(array[candidates] == threshold)
+            candidates = np.delete(candidates, equal[k - candidates.size :])
     else:
         candidates = np.arange(array.size)
     return candidates[np.argsort(-array[candidates], kind="stable")]

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from romaine.options import explains, taken
 from romaine.pipeline import Pipeline
 from romaine.precision import Precision, encode
 from romaine.progress import progress_bar
+from romaine.side_by_side import in_thread
 from romaine.truncation import Truncations
 from romaine.unfamiliar import Familiarity, is_unfamiliar, sample_of
 
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from romaine.backends.registry import OpenModel
     from romaine.models.card import ModelCard
     from romaine.token_vectors import TokenVectors
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 DEFAULT_MODEL = "little-gem"
 
@@ -100,11 +98,10 @@ class Embedder:
         allow_pickle: bool = False,
         trust_remote_code: bool = False,
     ) -> None:
-        options = taken(EmbedderOptions, locals())
+        self._options = options = taken(EmbedderOptions, locals())
         self.model = model
         self.precision = Precision.parse(precision)
         self.show_progress = show_progress
-        self._options = options
         self._pipeline = Pipeline.of(options)
         self._truncations = Truncations()
         self._familiarity = Familiarity()
@@ -232,11 +229,12 @@ class Embedder:
 
     # --- embedding -----------------------------------------------------------------------------------------
 
-    def embed_documents(self, texts: Iterable[str]) -> NDArray[Any]:
+    def embed_documents(self, texts: Iterable[str], *, workers: int = 1) -> NDArray[Any]:
         """Embeds texts that are to be found.
 
         Args:
             texts: Any number of texts. Lone surrogates and control characters are allowed.
+            workers: Processes, each with the model in memory, that this call starts; 1 for none but this.
 
         Returns:
             float32 (n, dim) unit vectors in the order given, or what `precision` says. A text without tokens
@@ -245,9 +243,10 @@ class Embedder:
         Raises:
             TextTypeError: If `texts` is not an iterable of str.
             TextTooLongError: If `truncate="error"` and a text exceeds the window.
+            WorkerError: If a worker ends before its work does.
             ModelError: As `warm_up`.
         """
-        return self._embed(text_list(texts), self._role_prompts()[1])
+        return self._embed(text_list(texts), self._role_prompts()[1], workers=workers)
 
     def embed_queries(self, texts: Iterable[str]) -> NDArray[Any]:
         """Embeds texts that search. As `embed_documents`, with the query prompt."""
@@ -287,15 +286,15 @@ class Embedder:
 
     async def aembed_documents(self, texts: Iterable[str]) -> NDArray[Any]:
         """`embed_documents` in a worker thread; the event loop stays free."""
-        return await _in_thread(self.embed_documents, texts)
+        return await in_thread(self.embed_documents, texts)
 
     async def aembed_queries(self, texts: Iterable[str]) -> NDArray[Any]:
         """`embed_queries` in a worker thread."""
-        return await _in_thread(self.embed_queries, texts)
+        return await in_thread(self.embed_queries, texts)
 
     async def aembed_query(self, text: str) -> NDArray[Any]:
         """`embed_query` in a worker thread."""
-        return await _in_thread(self.embed_query, text)
+        return await in_thread(self.embed_query, text)
 
     def count_tokens(self, texts: Iterable[str]) -> list[int]:
         """Tokens of each text, special tokens counted, without prompts and without truncation."""
@@ -318,31 +317,34 @@ class Embedder:
         query, document = self._options.query_prompt, self._options.document_prompt
         return own.query if query is None else query, own.document if document is None else document
 
-    def _embed(self, texts: list[str], prompt: str, *, quiet: bool = False) -> NDArray[Any]:
+    def _embed(self, texts: list[str], prompt: str, *, quiet: bool = False, workers: int = 1) -> NDArray[Any]:
         if (sample := self._familiarity.sample(texts)) and (count := self.opened.count_unfamiliar):
             self._familiarity.look(sample, count, model=self.card.id, stacklevel=3)
         if prompt:
             texts = [prompt + text for text in texts]
         with progress_bar("embedding", len(texts), show=self.show_progress and not quiet) as advance:
-            vectors = self._sliced(texts, advance)
-        if self.precision is not Precision.INT8:
-            return encode(vectors, self.precision)
-        return encode(vectors, self.precision, int8_limit=self.int8_limit)
+            vectors = self._sliced(texts, advance) if workers == 1 else self._shared(texts, advance, workers)
+        limit = self.int8_limit if self.precision is Precision.INT8 else None
+        return encode(vectors, self.precision, int8_limit=limit)
 
     def _sliced(self, texts: Sequence[str], advance: Callable[[int], None] = lambda _: None) -> FloatArray:
-        dim = self.dim
-        vectors = np.zeros((len(texts), dim), dtype=np.float32)
+        vectors = np.empty((len(texts), dim := self.dim), dtype=np.float32)
         for chunk in self._pipeline.run(self._backend, texts, normalise_layer=self.card.layer_norm, dim=dim):
             vectors[chunk.start : chunk.start + len(chunk.vectors)] = chunk.vectors
-            if chunk.truncated:
-                self._truncations.report(
-                    chunk.truncated, max_tokens=self.max_tokens, model=self.card.id, stacklevel=4
-                )
+            self._report(chunk.truncated)
             advance(len(chunk.vectors))
         return vectors
 
+    def _shared(self, texts: Sequence[str], advance: Callable[[int], None], workers: int) -> FloatArray:
+        from romaine.processes import cores_of_each
+        from romaine.shares import Shares
 
-async def _in_thread(function: Callable[[T], R], argument: T) -> R:
-    import asyncio  # a sixth of what importing romaine would cost, and most programs never come here
+        one = self.on_threads(cores_of_each(workers))
+        shares = Shares(sliced=one._sliced, truncations=one._truncations)
+        vectors, cut = shares.run(texts, self.dim, workers=workers, advance=advance)
+        self._report(cut)
+        return vectors
 
-    return await asyncio.to_thread(function, argument)
+    def _report(self, cut: int) -> None:
+        if cut:
+            self._truncations.report(cut, max_tokens=self.max_tokens, model=self.card.id, stacklevel=5)

@@ -49,7 +49,7 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryServer]:
 class Risu:
     """RisuAI with our plugin, and one character's chats."""
 
-    def __init__(self, page, memory: MemoryServer, name: str, *, old: bool = False) -> None:
+    def __init__(self, page, memory: MemoryServer, name: str, *, old: str = "") -> None:
         self.page, self.memory, self.name = page, memory, name
         character = {"name": name, "chaId": name, "type": "character", "chatPage": 0}
         character["chats"] = [{"name": "Chat", "id": f"{name}-chat", "message": []}]
@@ -93,8 +93,8 @@ def page(browser, address):
     assert not errors
 
 
-@pytest.mark.parametrize("old", [False, True], ids=["today's fetch", "fetch of 2025"])
-def test_what_the_prompt_has_lost_comes_back_into_it(page, memory, pictures, old):
+@pytest.mark.parametrize("old", ["", "throws", "silent"], ids=["today", "December 2025", "January 2026"])
+def test_what_the_prompt_has_lost_comes_back_into_it(page, memory, old):
     risu = Risu(page, memory, f"Cassian{old}", old=old)
     risu.say("Where is the key?", "I hid the silver key under the third step of the old mill.")
     risu.drown()
@@ -102,7 +102,6 @@ def test_what_the_prompt_has_lost_comes_back_into_it(page, memory, pictures, old
     assert "under the third step" in risu.say("Where did you hide the silver key?")
     page.evaluate("() => world.buttons[0].act()")
     page.frame_locator("iframe").locator("li", has_text="third step").wait_for()
-    page.screenshot(path=pictures / "risuai-panel.png")
     assert risu.say("Let us walk on in silence.") == ""
 
 
@@ -152,12 +151,18 @@ def test_in_a_group_those_who_were_there_are_named(page, memory):
             const group = { type: 'group', characters: ['b', 'c'], characterActive: [true, false] };
             Object.assign(world.character, group);
             world.characters = [{ chaId: 'b', name: 'Bram' }, { chaId: 'c', name: 'Cleo' }];
+            world.allowed = new Promise((resolve) => (globalThis.allow = resolve));
+            world.buttons[0].act();
+            world.buttons[0].act();
         }"""
     )
+    page.wait_for_function("() => world.asked")
+    page.evaluate("() => allow()")
     risu.say("Between us, Bram: the mayor stole the bell.")
     eventually(lambda: len(memory.texts(chat="Inn-chat")) == 2)
     (first, _) = memory.get("/memories", chat="Inn-chat", kinds="turn")["memories"]
     assert sorted(first["known_by"]) == ["Ana", "Bram"]
+    assert page.evaluate("() => world.asked") == 1
 
 
 def test_chatting_goes_on_without_the_server_and_what_was_said_is_sent_later(page, memory):

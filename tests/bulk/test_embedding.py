@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -8,6 +12,7 @@ import pytest
 
 from romaine import Embedder
 from romaine.bulk import Record, embed_to_file
+from romaine.bulk.records import LineFile
 from romaine.errors import InputFileError, OptionError, UnknownNameError
 
 
@@ -112,10 +117,59 @@ def test_unknown_ending_and_role(embedder, tmp_path):
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_a_run_of_one_process_is_resumed_by_several(embedder, tmp_path):
-    out, whole = tmp_path / "out.npy", tmp_path / "whole.npy"
+@pytest.mark.parametrize("suffix", [".npy", ".jsonl", ".parquet"])
+def test_a_run_of_one_process_is_resumed_by_several(embedder, tmp_path, suffix):
+    out, whole = tmp_path / f"out{suffix}", tmp_path / f"whole{suffix}"
     embed_to_file(embedder, records(40), whole)
     with pytest.raises(KeyboardInterrupt):
         embed_to_file(embedder, interrupted(9), out)
     assert embed_to_file(embedder, records(40), out, resume=True, workers=2) == 40
     assert out.read_bytes() == whole.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([out.name, whole.name])
+
+
+def test_workers_that_are_killed_leave_no_hole(tmp_path):
+    """They put rows into the file themselves, some before those in front of them."""
+    (tmp_path / "in.txt").write_text("".join(f"turn number {n}\n" for n in range(60_000)))
+    command = [sys.executable, "-m", "romaine", "embed", "in.txt", "--dim", "64"]
+
+    def run(out, *more):
+        return subprocess.run(
+            [*command, "--out", out, *more], cwd=tmp_path, check=True, capture_output=True, text=True
+        )
+
+    several = subprocess.Popen(
+        [*command, "--out", "out.npy", "--workers", "3"], cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
+    part = tmp_path / "out.npy.part"
+    while several.poll() is None and not (part.exists() and rows_said(part)):
+        time.sleep(0.01)
+    several.kill()
+    assert several.wait() == -signal.SIGKILL
+    assert 0 < rows_said(part) < 60_000
+    run("out.npy", "--resume", "--workers", "2")
+    run("whole.npy")
+    assert (tmp_path / "out.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+def rows_said(path):
+    return len(np.load(path, mmap_mode="r")) if path.stat().st_size else 0
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_the_command_gives_the_same_file_with_workers(embedder, tmp_path):
+    lines = [
+        '{"text": "the key", "id": 7}',
+        "",
+        '"caf\u00e9"',
+        "  \u3000 ",
+        '  "a lantern"',
+        '{"text": "b", "id": 2}',
+    ]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines * 3))
+    with (tmp_path / "in.jsonl").open("rb") as file:
+        embed_to_file(embedder, LineFile(file, field="text"), tmp_path / "one.jsonl")
+    with (tmp_path / "in.jsonl").open("rb") as file:
+        embed_to_file(embedder, LineFile(file, field="text"), tmp_path / "two.jsonl", workers=2)
+    assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
+    assert len(rows(tmp_path / "one.jsonl")) == 12

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from romaine import Embedder
 from romaine.bulk import Record, embed_to_file
-from romaine.bulk.parquet import read_parquet
+from romaine.bulk.parquet import ParquetTexts, read_parquet, row_groups
 from romaine.errors import InputFileError
 
 
@@ -30,6 +31,15 @@ def test_it_reads_texts_and_ids(tmp_path: Path) -> None:
         ("y", ""),
         ("z", "d"),
     ]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_blocks_hold_the_same_and_not_the_rows_around_them(tmp_path: Path, rows: int) -> None:
+    path = written(tmp_path / "a.parquet", text=[f"text {n}" for n in range(7)])
+    blocks = list(ParquetTexts(path).blocks(rows))
+    assert [record for block in blocks for record in block.records()] == list(read_parquet(path))
+    assert [block.rows for block in blocks] == [len(block.records()) for block in blocks]
+    assert max(len(pickle.dumps(block)) for block in blocks) < 2000
 
 
 def test_rows_without_an_id_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +92,14 @@ def test_output_has_ids_and_lists_of_fixed_size(tmp_path: Path, precision: str, 
     assert table["id"].to_pylist() == [each.id for each in given]
     assert table.schema.field("embedding").type == pa.list_(kind, vectors.shape[1])
     np.testing.assert_array_equal(np.array(table["embedding"].to_pylist(), dtype=vectors.dtype), vectors)
+
+
+def test_small_steps_do_not_make_small_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("romaine.bulk.embedding._TEXTS_PER_STEP", 3)
+    monkeypatch.setattr("romaine.bulk.parquet._ROWS_OF_GROUP", 9)
+    given = [Record(text=f"turn {n}", id=n) for n in range(20)]
+    embed_to_file(Embedder(dim=64), given, tmp_path / "out.parquet")
+    assert [rows for rows, _ in row_groups(tmp_path / "out.parquet")] == [9, 9, 2]
 
 
 @pytest.mark.parametrize("ids", [[1, "a"], ["a", 1], [[1], [2]], [1 << 70, 2], [True, None], ["a", "\ud800"]])

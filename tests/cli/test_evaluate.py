@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from romaine.cli.evaluate import app
 from romaine.errors import InputFileError, MissingExtraError, OptionError
+from tests import late_models
 from tests.evaluate.conftest import locomo
 from tests.evaluate.retrieval.conftest import write_beir
 
@@ -199,3 +200,26 @@ def test_memory_takes_the_probes_in_place_of_files(files):
     for wrong in ([], [*files, "--probes", "ko"]):
         assert "either files or --probes" in str(CliRunner().invoke(app, ["memory", *wrong]).exception)
     assert "'en', 'de'" in str(CliRunner().invoke(app, ["memory", "--probes", "eo"]).exception)
+
+
+@pytest.mark.filterwarnings("ignore::romaine.truncation.TruncationWarning")
+def test_late_interaction_is_asked_for_as_the_library_spells_it(
+    files: list[str], minilm_folder: Path, tmp_path: Path
+) -> None:
+    oak = str(late_models.write_own(tmp_path / "little-oak", minilm_folder))
+
+    def measured(*options: str) -> dict[str, Any]:
+        asked = CliRunner().invoke(app, ["memory", *files, "--json", "--model", oak, *options])
+        assert asked.exit_code == 0, asked.exception
+        told = json.loads(asked.stdout)
+        return {name: value for name, value in told.items() if name not in ("queries/s", "index_bytes")}
+
+    usual, off = measured(), measured("--late-interaction", "off")
+    assert usual == measured("--late-interaction", "stored") == measured("--late-interaction", "computed")
+    assert usual != off
+    for model, how, told in ((oak, "some", "'computed'"), ("little-gem", "stored", "none")):
+        wrong = (
+            CliRunner().invoke(app, ["memory", *files, "--model", model, "--late-interaction", how]).exception
+        )
+        assert isinstance(wrong, OptionError)
+        assert told in str(wrong)

@@ -240,3 +240,20 @@ def test_impossible_dims_are_refused(dim: int) -> None:
         VectorIndex(full_dim=8, dim=dim)
     with pytest.raises(DimensionError, match=f"dim={dim}"):
         filled(nested_vectors(3, 8), 8).scan(np.ones(8, np.float32), dim=dim)
+
+
+@pytest.mark.parametrize("alike", [1, 300, 30_000])
+def test_the_largest_of_many_are_found_however_many_are_alike(alike: int) -> None:
+    values = np.random.default_rng(alike).permutation(30_000).astype(np.float32)
+    values[values < alike] = 0
+    values[values > 29_990 - alike] = 29_990
+    for count in (1, 7, 256):
+        found = values[index_module._largest(values, count)]
+        np.testing.assert_array_equal(np.sort(found), np.sort(values)[-count:])
+
+
+def test_a_query_without_words_is_answered_where_there_are_many() -> None:
+    vectors = nested_vectors(index_module.EXACT_ROWS + 3_000, 16)
+    rows = np.arange(len(vectors))
+    pool = filled(vectors, 8).pool(np.zeros(16, dtype=np.float32), rows, k=10)
+    assert len(set(pool.tolist())) == index_module.FIRST_POOL

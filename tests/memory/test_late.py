@@ -18,7 +18,7 @@ from romaine.errors import OptionError, UnknownNameError
 from romaine.memory import Hit, RoleplayMemory, Scope, Turn, WeightedRanker, Weights, copy, reembed
 from romaine.memory.late import FIRST, late
 from romaine.memory.store import open_storage
-from romaine.memory.token_codec import pack, turned, unpack
+from romaine.memory.token_codec import joined, opened, pack, turned
 from romaine.token_vectors import TokenVectors
 from tests import postgres
 
@@ -53,7 +53,7 @@ def query_of(count: int, seed: int = 0, dim: int = DIM) -> TokenVectors:
 
 def by_hand(query: TokenVectors, blobs: list[bytes | None]) -> float | None:
     """The weighted mean of the highest cosines, token by token; None without any token."""
-    tokens = [unpack([blob], DIM)[0] for blob in blobs if blob]
+    tokens = [opened(joined([blob], DIM)[0], DIM) for blob in blobs if blob]
     if not tokens or not len(query.ids):
         return None
     unit = l2_normalize(np.concatenate(tokens))
@@ -90,9 +90,14 @@ def test_those_not_looked_at_stand_where_the_last_one_does() -> None:
     query = query_of(3)
     blobs = {row: pack(l2_normalize(np.random.default_rng(row).standard_normal((4, DIM)))) for row in (0, 1)}
     found = late(query, np.array([4, 1]), np.array([(0, -1, -1), (1, -1, -1)]), blobs)
-    standing = found.standing(6, found.spread)
-    assert standing.min() == standing[0] == standing[2] == standing[3] == standing[5]
-    assert sorted((standing[4], standing[1]))[0] == standing.min()
+    every = found.standing(6, found.spread)
+    assert every.shape == (3, 6)
+    for standing in every:
+        assert standing.min() == standing[0] == standing[2] == standing[3] == standing[5]
+        assert sorted((standing[4], standing[1]))[0] == standing.min()
+    standing, own, around = every
+    np.testing.assert_allclose(standing, (own + around) / 2, atol=1e-6)
+    assert (own <= around).all()
     assert standing[[4, 1]].mean() == pytest.approx(0, abs=1e-9)
 
 

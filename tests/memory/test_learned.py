@@ -8,22 +8,23 @@ import pytest
 from romaine import Embedder, RoleplayMemory, Scope, Turn
 from romaine.errors import ModelFormatError
 from romaine.memory import WeightedRanker
-from romaine.memory.features import FEATURES, FIRST, features_of
+from romaine.memory.features import FEATURES, FIRST, LATE_FEATURES, features_of
 from romaine.memory.learned import FEWEST, LEARNED_RANKER, LEAVES, NODES, PARTS, LearnedRanker, Trees
 from romaine.memory.ranking import DEFAULT_RANKER, NO_TURN
 from tests.memory.test_ranking import QUERY, candidates, signals
 
 
-def random_trees(count: int = 20) -> Trees:
+def random_trees(count: int = 20, *, late: bool = False) -> Trees:
     rng = np.random.default_rng(3)
     values = np.zeros((count, NODES + LEAVES))
     values[:, NODES:] = rng.normal(size=(count, LEAVES))
     for node in reversed(range(NODES)):
         values[:, node] = values[:, [2 * node + 1, 2 * node + 2]].mean(axis=1)
     return Trees(
-        rng.integers(len(FEATURES), size=(count, NODES)),
+        rng.integers(len(LATE_FEATURES if late else FEATURES), size=(count, NODES)),
         rng.normal(size=(count, NODES)).astype(np.float32),
         values,
+        late,
     )
 
 
@@ -67,10 +68,12 @@ def test_a_part_is_what_its_features_say() -> None:
     assert np.count_nonzero(added) == 2
 
 
-def test_a_file_says_the_same_again() -> None:
-    trees = random_trees()
+@pytest.mark.parametrize("late", [False, True])
+def test_a_file_says_the_same_again(late: bool) -> None:
+    trees = random_trees(late=late)
     again = Trees.from_bytes(trees.to_bytes())
-    rows = np.random.default_rng(1).normal(size=(9, len(FEATURES))).astype(np.float32)
+    assert again.late is late
+    rows = np.random.default_rng(1).normal(size=(9, len(LATE_FEATURES))).astype(np.float32)
     np.testing.assert_allclose(added_by(again, rows), added_by(trees, rows), atol=1e-5)
 
 
@@ -139,6 +142,30 @@ def test_few_turns_are_left_to_the_weights() -> None:
     for positions in (few, np.full(FEWEST, NO_TURN), None):
         ranked = LearnedRanker(trees=random_trees()).rank(QUERY, found, signals(FEWEST, positions=positions))
         np.testing.assert_array_equal(ranked.scores, usual.scores)
+
+
+def test_trees_for_late_interaction_need_it() -> None:
+    count, trees = FEWEST + 10, random_trees(late=True)
+    found = candidates(count, context=np.linspace(3, -3, count, dtype=np.float32))
+    without = signals(count, positions=np.arange(count))
+    rng = np.random.default_rng(0)
+    own, around = rng.normal(size=(2, count))
+    known = replace(without, late=(own + around) / 2, late_own=own, late_around=around)
+    usual = DEFAULT_RANKER.rank(QUERY, found, known)
+    ranking = LearnedRanker(trees=trees).rank(QUERY, found, known)
+    first = usual.best(FIRST)
+    rows = features_of(QUERY, found, known, usual, first)
+    assert rows.shape == (count, len(LATE_FEATURES))
+    np.testing.assert_array_equal(rows[:, -2:], np.column_stack([own, around])[first].astype(np.float32))
+    np.testing.assert_allclose((ranking.scores - usual.scores)[first], added_by(trees, rows), atol=1e-9)
+    assert (ranking.parts["late"] != usual.parts["late"]).any()
+    np.testing.assert_array_equal(
+        LearnedRanker(trees=trees).rank(QUERY, found, without).scores,
+        DEFAULT_RANKER.rank(QUERY, found, without).scores,
+    )
+    # trees without look at the sum alone
+    plain = LearnedRanker(trees=random_trees()).rank(QUERY, found, known)
+    np.testing.assert_array_equal(plain.parts["late"], usual.parts["late"])
 
 
 def test_a_memory_ranks_by_them_unless_told_otherwise(gem: Embedder) -> None:

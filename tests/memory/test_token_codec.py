@@ -13,13 +13,19 @@ from romaine.memory.token_codec import (
     LateInteraction,
     check_tokens,
     chosen,
+    joined,
+    opened,
     pack,
     telling,
     turned,
-    unpack,
 )
 
 DIMS = (8, 33, 48, 64, 96, 128)
+
+
+def unpack(packed: list[bytes], dim: int) -> tuple[np.ndarray, np.ndarray]:
+    codes, counts = joined(packed, dim)
+    return opened(codes, dim), counts
 
 
 def drawn(count: int, dim: int, seed: int = 0) -> np.ndarray:
@@ -63,7 +69,7 @@ def test_many_memories_at_once_are_each_alone(sizes: list[int], dim: int) -> Non
 
 def test_what_is_no_number_of_vectors_is_damage() -> None:
     with pytest.raises(StorageCorruptError, match="do not have 32 bytes each, as 64 components need"):
-        unpack([b"\0" * 32, b"\0" * 33], 64)
+        joined([b"\0" * 32, b"\0" * 33], 64)
 
 
 def test_of_too_many_tokens_the_rarest_are_kept_in_order() -> None:

@@ -51,14 +51,15 @@ def test_each_dialect_has_its_own_shape_of_errors(client_of, keys, path):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.org", "evil.org:8000", "", "localhost.evil.org", "127.0.0.1.evil.org"]
+    "host", ["evil.org", "evil.org:8000", "", "localhost.evil.org", "evillocalhost", "127.0.0.1.evil.org"]
 )
 def test_a_name_that_is_not_ours_is_refused(client_of, host):
     assert client_of().get("/health", headers={"Host": host}).status_code == 400
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost:8000", "LOCALHOST", "127.0.0.1:1", "[::1]:8000", "10.1.2.3", "my.org"]
+    "host",
+    ["localhost:8000", "LOCALHOST", "a.localhost:1", "127.0.0.1:1", "[::1]:8000", "10.1.2.3", "my.org"],
 )
 def test_addresses_and_named_hosts_are_ours(client_of, host):
     assert client_of(hosts=["my.org"]).get("/health", headers={"Host": host}).status_code == 200

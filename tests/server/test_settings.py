@@ -68,3 +68,12 @@ def test_sandboxed_pages_need_keys():
 def test_models_have_names_of_their_own(models):
     with pytest.raises(OptionError, match="each once"):
         ServerSettings(models=models).check()
+
+
+def test_late_interaction_is_spelled_as_the_library_does(monkeypatch):
+    assert ServerSettings.of_flags([]).late_interaction is None
+    monkeypatch.setenv("ROMAINE_LATE_INTERACTION", "computed")
+    assert ServerSettings.of_flags([]).late_interaction == "computed"
+    assert ServerSettings.of_flags(["--late-interaction", "off"]).late_interaction == "off"
+    with pytest.raises(OptionError, match="late_interaction"):
+        ServerSettings.of_flags(["--late-interaction", "some"])

@@ -13,7 +13,7 @@ from tokenizers import AddedToken, models, normalizers, pre_tokenizers
 
 from romaine.errors import ModelFormatError
 from romaine.text.chunks import WORD_BEGINS, AsciiWordPiece, ChunkTokenizer, splits_at_spaces
-from romaine.text.tokenizer import Tokenizer
+from romaine.text.tokenizer import Tokenizer, _words_alone
 
 from .conftest import MINILM_TOKENIZER, bert
 
@@ -21,7 +21,7 @@ REAL = tokenizers.Tokenizer.from_file(MINILM_TOKENIZER)
 REAL.no_truncation()
 REAL.no_padding()
 FAST = Tokenizer.from_file(MINILM_TOKENIZER)
-PLAIN = AsciiWordPiece(REAL).ids
+PLAIN = AsciiWordPiece(REAL, _words_alone(REAL))
 
 SMALL = {
     "uncased": bert(),
@@ -216,12 +216,42 @@ def test_every_character_of_unicode() -> None:
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=30))
 def test_plain_chunks_need_no_more_than_word_piece(chunk: str) -> None:
     """Every printable character is there, and only the bracket that special tokens begin with is left out."""
-    assert PLAIN(chunk) == (None if "[" in chunk else really(REAL, chunk))
+    assert PLAIN.those_plain([chunk, "["]) == ([] if "[" in chunk else [chunk])
+    if "[" not in chunk:
+        assert PLAIN.encode([chunk]).to_lists() == [really(REAL, chunk)]
+
+
+plain_chunk = st.text(
+    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="["), min_size=1, max_size=30
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(plain_chunk | st.sampled_from(["#", "##", "##lo", "a", "x" * 101]), min_size=30, max_size=40))
+@pytest.mark.parametrize("rust", [REAL, SMALL["uncased"], SMALL["cased"]], ids=["real", "uncased", "cased"])
+def test_many_plain_chunks_at_once_give_the_same(rust: tokenizers.Tokenizer, chunks: list[str]) -> None:
+    plain = AsciiWordPiece(rust, _words_alone(rust))
+    assert plain.encode(chunks).to_lists() == [really(rust, chunk) for chunk in chunks]
+
+
+@pytest.mark.parametrize("prefix", ["#", "t", ""])
+def test_another_mark_of_pieces_gives_the_same(prefix: str) -> None:
+    pieces = ["[UNK]", "t", "te", "s", "#", "a", *(prefix + piece for piece in ("t", "s", "a", "#"))]
+    model = models.WordPiece(
+        {piece: number for number, piece in enumerate(dict.fromkeys(pieces))},
+        unk_token="[UNK]",
+        continuing_subword_prefix=prefix,
+    )
+    rust = tokenizers.Tokenizer(model)
+    rust.normalizer, rust.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    chunks = ["test", "tt", "#", "t#a", "sat", "atta", "quite"] * 5
+    plain = AsciiWordPiece(rust, _words_alone(rust))
+    assert plain.encode(chunks).to_lists() == [really(rust, chunk) for chunk in chunks]
 
 
 @pytest.mark.parametrize("chunk", ["é", "a\x00", "\x7f", "a\u0301", "[MASK]", "中"])
 def test_other_chunks_are_not_plain(chunk: str) -> None:
-    assert PLAIN(chunk) is None
+    assert PLAIN.those_plain([chunk, "key"]) == ["key"]
 
 
 @pytest.mark.parametrize(
@@ -277,7 +307,7 @@ def test_a_failure_leaves_no_chunk_without_tokens() -> None:
             raise error
         return [[7, 8]]
 
-    fast = ChunkTokenizer(encode, lambda chunk: None)
+    fast = ChunkTokenizer(encode)
     with pytest.raises(ModelFormatError):
         fast.encode(["key"])
     assert fast.encode(["key"]).to_lists() == [[7, 8]]

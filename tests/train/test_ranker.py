@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from romaine import Embedder
 from romaine.cli.train import app
 from romaine.errors import InputFileError, OptionError
 from romaine.evaluate.evidence import read_evidence
-from romaine.memory.features import FEATURES
+from romaine.memory.features import FEATURES, LATE_FEATURES
 from romaine.memory.learned import NODES, Trees
 from romaine.train.ranker import grow, judge, train_ranker
 from romaine.train.ranker_questions import RankedQuestions, ask_all
@@ -77,6 +78,20 @@ def test_trees_say_what_lightgbm_says() -> None:
     assert found.learned[10] > found.usual[10]
 
 
+def test_late_interaction_may_decide() -> None:
+    features = np.random.default_rng(0).normal(size=(400, len(LATE_FEATURES))).astype(np.float32)
+    asked = RankedQuestions(
+        features=features,
+        scores=np.tile(np.linspace(0, -3, 20), 20),
+        right=features[:, list(LATE_FEATURES).index("late_own")] > 1,
+        counts=np.full(20, 20),
+        evidence=np.full(20, 3),
+    )
+    trees = grow({"a": asked}, {"a": 1.0}, recipe().growing, seed=1)
+    assert trees.late
+    assert judge(trees, asked).wins
+
+
 def test_recall_counts_as_the_measure_does() -> None:
     asked = RankedQuestions(
         features=np.zeros((7, len(FEATURES)), np.float32),
@@ -114,6 +129,16 @@ def test_a_ranker_that_wins_everywhere_is_written(folder: Path, gem: Embedder) -
         )
 
 
+def test_the_gate_is_a_mean_over_seeds(folder: Path, gem: Embedder) -> None:
+    chosen = replace(recipe(features=0.3, rows=0.5), seed=4)
+    apart = [
+        train_ranker(replace(chosen, seed=seed), [folder], embedder=gem, out=folder / "out").gate["a"].learned
+        for seed in (4, 5)
+    ]
+    found = train_ranker(replace(chosen, judged=2), [folder], embedder=gem, out=folder / "out").gate["a"]
+    assert found.learned[5] == pytest.approx(sum(each[5] for each in apart) / 2)
+
+
 def test_one_that_does_not_is_not(folder: Path) -> None:
     toml = folder / "recipe.toml"
     tables = [f'[domains.{name}]\nfile = "{name}.jsonl"\nlicence = "none"\n' for name in "abc"]
@@ -129,6 +154,8 @@ def test_one_that_does_not_is_not(folder: Path) -> None:
 def test_wrong_recipes_are_refused(folder: Path, gem: Embedder) -> None:
     with pytest.raises(OptionError, match="has not seen"):
         RankerRecipe(domains={"a": Domain(file="a", licence="none")})
+    with pytest.raises(OptionError, match="judged=0"):
+        replace(recipe(), judged=0)
     with pytest.raises(OptionError, match="every=0"):
         Domain(file="a", licence="none", every=0)
     missing = RankerRecipe(domains={n: Domain(file=f"{n}.jsonl", licence="none") for n in "abd"})

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from romaine.bulk.files import open_part, rows_of_format
-from romaine.bulk.records import Record
+from romaine.bulk.records import Block, GivenRecords, Input, Record
 from romaine.checks import positive_int
 from romaine.embedder import Embedder
 from romaine.errors import InputFileError, OptionError, UnknownNameError
+from romaine.processes import Place, cores_of_each, in_processes
 
 _TEXTS_PER_STEP = 8192
-_TEXTS_PER_JOB = 2048
+_TEXTS_PER_JOB = 1024
 """Texts that a worker gets at a time."""
 
 _ROLES = ("document", "query")
@@ -46,36 +46,68 @@ class Steps:
         """The same on so many threads, unless the embedder was told how many."""
         return replace(self, embedder=self.embedder.on_threads(threads))
 
-    def __call__(self, batch: list[Record]) -> bytes:
-        """The output rows of some records."""
-        return self.rows(batch, self.vectors([record.text for record in batch]))
+    def __call__(self, block: Block) -> bytes:
+        """The output rows of a block."""
+        records = block.records()
+        return self.rows(records, self.vectors([record.text for record in records]))
 
     def vectors(self, texts: list[str]) -> NDArray[Any]:
         """The vectors of some texts."""
         embed = self.embedder.embed_queries if self.role == "query" else self.embedder.embed_documents
         return embed(texts)
 
-    def run(self, records: Iterable[Record], *, workers: int) -> Iterator[tuple[list[Record], bytes]]:
-        """Yields a few thousand records at a time and their output rows, in order."""
+    def run(
+        self,
+        records: Input | Iterable[Record],
+        *,
+        workers: int,
+        skip: int = 0,
+        place: Callable[[int], Place | None] = lambda _rows: None,
+    ) -> Iterator[tuple[int, bytes | None]]:
+        """Yields how many records each step has, and their output rows, in order.
+
+        Args:
+            records: The input.
+            workers: Processes that embed; 1 for none but this.
+            skip: Records at the beginning that are left out.
+            place: Called with the number of records of each step, in order: where a worker is to put their
+                rows, for which None is yielded then.
+
+        Raises:
+            InputFileError: If there are not as many records as are to be skipped.
+        """
+        source = records if isinstance(records, Input) else GivenRecords(records)
         size = _TEXTS_PER_STEP if workers == 1 else min(_TEXTS_PER_JOB, _TEXTS_PER_STEP)
-        batches = _batches(records, size)
+        blocks = _after(source.blocks(size), skip)
         if workers == 1:
-            yield from ((batch, self(batch)) for batch in batches)
-        else:
-            from romaine.bulk.workers import run_in_workers
+            yield from ((block.rows, self(block)) for block in blocks)
+            return
+        counts: list[int] = []
 
-            yield from run_in_workers(self, batches, workers=workers)
+        def jobs() -> Iterator[tuple[Block, Place | None]]:
+            for block in blocks:
+                counts.append(block.rows)
+                yield block, place(block.rows)
+
+        for rows in in_processes(self.on_threads(cores_of_each(workers)), jobs(), workers=workers):
+            yield counts.pop(0), rows
 
 
-def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
-    source = iter(records)
-    while batch := list(islice(source, size)):
-        yield batch
+def _after(blocks: Iterator[Block], skip: int) -> Iterator[Block]:
+    left = skip
+    for block in blocks:
+        if left < block.rows:
+            yield block.without(left)
+        left = max(0, left - block.rows)
+    if left:
+        raise InputFileError(
+            f"the input has {skip - left} texts, but {skip} are done already: it is another input"
+        )
 
 
 def embed_to_file(
     embedder: Embedder,
-    records: Iterable[Record],
+    records: Input | Iterable[Record],
     out: Path,
     *,
     role: str = "document",
@@ -123,19 +155,13 @@ def embed_to_file(
     _claim_part(part, note, settings, resume=resume, overwrite=overwrite)
     file = open_part(part, out.suffix, embedder.embed_documents([]))
     try:
-        source = iter(records)
-        skipped = sum(1 for _ in islice(source, file.rows))
-        if skipped < file.rows:
-            raise InputFileError(
-                f"the input has {skipped} texts, but {part} already holds {file.rows}: it is another input"
-            )
-        on_progress(skipped)
-        for batch, rows in steps.run(source, workers=workers):
-            file.append(rows, len(batch))
-            on_progress(len(batch))
+        on_progress(file.rows)
+        for count, rows in steps.run(records, workers=workers, skip=file.rows, place=file.place):
+            file.append(rows, count)
+            on_progress(count)
+        file.finish(out)
     finally:
         file.close()
-    file.finish(out)
     note.unlink()
     return file.rows
 

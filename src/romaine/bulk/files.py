@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from romaine.bulk.records import Record
 from romaine.errors import OptionError
+from romaine.processes import Place
 
 FORMATS = (".npy", ".jsonl", ".parquet")
 
@@ -26,16 +28,20 @@ class RowFile(Protocol):
 
     rows: int
 
-    def append(self, data: bytes, rows: int) -> None:
-        """Adds rows that the function of this format made."""
+    def place(self, rows: int) -> Place | None:
+        """Where another process may put the rows after those that have a place; None if nobody can know."""
+        ...
+
+    def append(self, data: bytes | None, rows: int) -> None:
+        """Adds rows that the function of this format made; None for those that are in their place."""
+        ...
+
+    def finish(self, out: Path) -> None:
+        """Gives the file its form and its name."""
         ...
 
     def close(self) -> None:
         """Ends this run, finished or not."""
-        ...
-
-    def finish(self, out: Path) -> None:
-        """Gives the closed file its form and its name."""
         ...
 
 
@@ -99,52 +105,84 @@ class JsonlFile:
             self.rows, keep = self.rows + 1, keep + len(line)
         self._file.truncate(keep)
 
-    def append(self, data: bytes, rows: int) -> None:
+    def place(self, rows: int) -> Place | None:
+        """Nowhere: how long lines are is known when they are there."""
+        del rows
+        return None
+
+    def append(self, data: bytes | None, rows: int) -> None:
         """Adds lines."""
-        self._file.write(data)
+        self._file.write(data or b"")
         self.rows += rows
+
+    def finish(self, out: Path) -> None:
+        """Names it."""
+        self._file.close()
+        self._path.replace(out)
 
     def close(self) -> None:
         """Closes it."""
         self._file.close()
 
-    def finish(self, out: Path) -> None:
-        """Names it."""
-        self._path.replace(out)
-
 
 class NpyFile:
-    """A .npy file whose header is written again when the number of rows is known."""
+    """A .npy file whose header always says how many of the rows that follow are there.
+
+    Processes put rows at their places, some before those in front of them; what is there without the header
+    saying so is made again.
+    """
 
     def __init__(self, path: Path, sample: NDArray[Any]) -> None:
         self._path, self._sample = path, sample
-        row_bytes = sample.shape[1] * sample.itemsize
-        self._file = path.open("r+b" if path.exists() else "w+b")
-        size = self._file.seek(0, os.SEEK_END)
-        self.rows = 0
-        begin = self._write_header()
-        self.rows = max(0, size - begin) // row_bytes
-        self._file.truncate(begin + self.rows * row_bytes)
-        self._file.seek(0, os.SEEK_END)
-
-    def append(self, data: bytes, rows: int) -> None:
-        """Adds numbers."""
-        self._file.write(data)
-        self.rows += rows
-
-    def close(self) -> None:
-        """Says in the header how many rows there are, and closes it."""
+        self._row_bytes: int = sample.shape[1] * sample.itemsize
+        # without a buffer: what other processes write must not be written over
+        self._file = path.open("r+b" if path.exists() else "w+b", buffering=0)
+        self.rows, size = _rows_said(self._file), self._file.seek(0, os.SEEK_END)
+        self._begin = self._write_header()
+        self.rows = min(self.rows, max(0, size - self._begin) // self._row_bytes)
         self._write_header()
-        self._file.close()
+        self._placed = self.rows
+        self._file.truncate(self._at(self.rows))
+
+    def place(self, rows: int) -> Place | None:
+        """After the places given before."""
+        self._placed += rows
+        return Place(path=self._path, begin=self._at(self._placed - rows))
+
+    def append(self, data: bytes | None, rows: int) -> None:
+        """Adds numbers."""
+        if data is not None:
+            Place(path=self._path, begin=self._at(self.rows)).write(data)
+        self.rows += rows
+        self._write_header()
 
     def finish(self, out: Path) -> None:
         """Names it."""
+        self._file.close()
         self._path.replace(out)
+
+    def close(self) -> None:
+        """Closes it."""
+        self._file.close()
+
+    def _at(self, row: int) -> int:
+        return self._begin + row * self._row_bytes
 
     def _write_header(self) -> int:
         """Returns its length, which stays the same: numpy leaves room for any number of rows."""
-        self._file.seek(0)
         facts = np.lib.format.header_data_from_array_1_0(self._sample)
         facts["shape"] = (self.rows, self._sample.shape[1])
-        np.lib.format.write_array_header_1_0(self._file, facts)
-        return self._file.tell()
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, facts)
+        self._file.seek(0)
+        self._file.write(header.getvalue())
+        return len(header.getvalue())
+
+
+def _rows_said(file: IO[bytes]) -> int:
+    try:
+        np.lib.format.read_magic(file)
+        shape, _, _ = np.lib.format.read_array_header_1_0(file)
+    except ValueError:  # a new file, or one whose run ended before it had a header
+        return 0
+    return int(shape[0])

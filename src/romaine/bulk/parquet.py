@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from numpy.typing import NDArray
 
-from romaine.bulk.records import Record
+from romaine.bulk.records import Block, Record
 from romaine.errors import InputFileError, MissingExtraError, one_line
+from romaine.processes import Place
 
 try:
     import pyarrow as pa
@@ -21,6 +22,7 @@ except ImportError:
     raise MissingExtraError("Parquet", "parquet") from None
 
 _ROWS_READ = 8192
+_ROWS_OF_GROUP = 8192
 _OTHER_IDS = (
     "Parquet needs ids that are all integers of 64 bits or all strings; the input has others. Write JSONL, or"
     " give all texts ids of one kind."
@@ -46,12 +48,45 @@ def read_parquet(
         InputFileError: If it is no Parquet file, has no such column of strings, or a row has no text or an id
             that is neither an int nor a str; with its number, counted from 0.
     """
+    for batch in _batches(source, field, rows=_ROWS_READ, groups=groups):
+        yield from records_of(batch, field, first_row=first, where=_name(source))
+        first += batch.num_rows
+
+
+class ParquetTexts:
+    """The column `field` of a Parquet file, and its column "id" if there is one. Errors as `read_parquet`."""
+
+    def __init__(self, path: Path, *, field: str = "text") -> None:
+        self._path, self._field = path, field
+
+    def blocks(self, rows: int) -> Iterator[Block]:
+        """As `romaine.bulk.records.Input.blocks`."""
+        first = 0
+        for batch in _batches(self._path, self._field, rows=rows):
+            # as bytes: a batch takes along to other processes all the rows that it was cut from
+            read = partial(_records_in, _stream_of(batch), self._field, first, str(self._path))
+            yield Block(rows=batch.num_rows, read=read)
+            first += batch.num_rows
+
+
+def _batches(
+    source: str | Path | IO[bytes], field: str, *, rows: int, groups: Sequence[int] | None = None
+) -> Iterator[Any]:
     with _our_errors(source), pq.ParquetFile(source) as file:
-        where, row = _name(source), first
-        columns = check_columns(file.schema_arrow, field, where=where)
-        for batch in file.iter_batches(_ROWS_READ, row_groups=groups, columns=columns):
-            yield from records_of(batch, field, first_row=row, where=where)
-            row += batch.num_rows
+        columns = check_columns(file.schema_arrow, field, where=_name(source))
+        yield from file.iter_batches(rows, row_groups=groups, columns=columns)
+
+
+def _records_in(stream: bytes, field: str, first: int, where: str) -> Iterator[Record]:
+    return records_of(ipc.open_stream(stream).read_all(), field, first_row=first, where=where)
+
+
+def _stream_of(table: Any) -> bytes:
+    """A table or batch as an Arrow stream."""
+    sink = pa.BufferOutputStream()
+    with ipc.new_stream(sink, table.schema) as writer:
+        writer.write(table)
+    return bytes(sink.getvalue())
 
 
 def row_groups(source: str | Path | IO[bytes]) -> list[tuple[int, int]]:
@@ -118,54 +153,56 @@ def table_of(ids: Sequence[Any], vectors: NDArray[Any]) -> Any:
 
 def parquet_rows(records: list[Record], vectors: NDArray[Any]) -> bytes:
     """Rows as one Arrow stream. Such streams can be appended to a file, which Parquet cannot."""
-    table = table_of([record.id for record in records], vectors)
-    sink = pa.BufferOutputStream()
-    with ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
+    return _stream_of(table_of([record.id for record in records], vectors))
 
 
 class ParquetRows:
-    """Arrow streams in a file, which becomes Parquet when all are there."""
+    """Arrow streams in a file to go on from, and the Parquet file that is made of them meanwhile."""
 
     def __init__(self, path: Path, sample: NDArray[Any]) -> None:
-        self._path, self._empty = path, table_of([], sample)
+        self._path, self._written = path, path.with_name(path.name + ".parquet")
+        self._groups = _RowGroups(self._written, table_of([], sample))
         self.rows = whole = 0
         self._file = path.open("a+b")
         self._file.seek(0)
         try:
             for table in _streams(self._file):
+                self._groups.add(table)
                 self.rows, whole = self.rows + table.num_rows, self._file.tell()
         except (pa.ArrowException, OSError):
             self._file.truncate(whole)  # the interrupted run was in the middle of it
 
-    def append(self, data: bytes, rows: int) -> None:
-        """Adds a stream."""
-        self._file.write(data)
-        self.rows += rows
+    def place(self, rows: int) -> Place | None:
+        """Nowhere: how long a stream is is known when it is there."""
+        del rows
+        return None
 
-    def close(self) -> None:
-        """Closes it."""
-        self._file.close()
-
-    def finish(self, out: Path) -> None:
-        """Writes `out`, a row group a stream.
+    def append(self, data: bytes | None, rows: int) -> None:
+        """Adds a stream.
 
         Raises:
-            InputFileError: If ids of one stream are of another kind than those of the others.
+            InputFileError: If its ids are of another kind than those of the others.
         """
-        written = out.with_name(out.name + ".part.parquet")
-        try:
-            with self._path.open("rb") as file:
-                _write(written, _streams(file), self._empty)
-            written.replace(out)
-        finally:
-            written.unlink(missing_ok=True)
+        self._groups.add(ipc.open_stream(data).read_all())
+        self._file.write(data or b"")
+        self.rows += rows
+
+    def finish(self, out: Path) -> None:
+        """Names the Parquet file."""
+        self._groups.finish()
+        self._file.close()
+        self._written.replace(out)
         self._path.unlink()
+
+    def close(self) -> None:
+        """Leaves nothing but the streams."""
+        self._file.close()
+        self._groups.close()
+        self._written.unlink(missing_ok=True)
 
 
 def write_parquet(file: IO[bytes], streams: Iterable[bytes], sample: NDArray[Any]) -> None:
-    """Writes what `parquet_rows` gave as one Parquet file, a row group each.
+    """Writes what `parquet_rows` gave as one Parquet file.
 
     Args:
         file: Where.
@@ -175,16 +212,45 @@ def write_parquet(file: IO[bytes], streams: Iterable[bytes], sample: NDArray[Any
     Raises:
         InputFileError: If ids of one stream are of another kind than those of the others.
     """
-    _write(file, (ipc.open_stream(stream).read_all() for stream in streams), table_of([], sample))
+    groups = _RowGroups(file, table_of([], sample))
+    try:
+        for stream in streams:
+            groups.add(ipc.open_stream(stream).read_all())
+        groups.finish()
+    finally:
+        groups.close()
 
 
-def _write(where: Any, tables: Iterator[Any], empty: Any) -> None:
-    first = next(tables, empty)
-    with pq.ParquetWriter(where, first.schema, use_dictionary=False) as writer:
-        for table in chain([first], tables):
-            if table.schema != first.schema:
-                raise InputFileError(_OTHER_IDS)
-            writer.write_table(table)
+class _RowGroups:
+    """A Parquet file of tables, a few thousand rows a group."""
+
+    def __init__(self, where: Path | IO[bytes], empty: Any) -> None:
+        self._where, self._empty = where, empty
+        self._waiting: list[Any] = []
+        self._writer: Any = None
+
+    def add(self, table: Any) -> None:
+        self._writer = self._writer or pq.ParquetWriter(self._where, table.schema, use_dictionary=False)
+        if table.schema != self._writer.schema:
+            raise InputFileError(_OTHER_IDS)
+        self._waiting.append(table)
+        if sum(each.num_rows for each in self._waiting) >= _ROWS_OF_GROUP:
+            self._write()
+
+    def finish(self) -> None:
+        if self._writer is None:
+            self.add(self._empty)
+        self._write()
+        self._writer.close()
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write(self) -> None:
+        if self._waiting:
+            self._writer.write_table(pa.concat_tables(self._waiting))
+            self._waiting = []
 
 
 def texts_of(table: Any, field: str) -> list[str]:

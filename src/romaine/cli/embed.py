@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import Enum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,7 +22,7 @@ from romaine.errors import InputFileError, OptionError
 from romaine.options import keywords, meanings
 
 if TYPE_CHECKING:
-    from romaine.bulk import Record
+    from romaine.bulk.records import Input
 
 
 class InputFormat(str, Enum):
@@ -125,17 +125,17 @@ def embed(
     if address is not None or gpus_per_worker:
         raise OptionError("--address and --gpus-per-worker are for --engine ray")
     target = None if out is None else Path(out)
-    with _records(source, input_format, field) as records:
+    with _input(source, input_format, field) as texts:
         if target is None:
             steps = Steps(embedder=embedder, role=role.value, rows=jsonl_rows)
-            for _, rows in steps.run(records, workers=workers or 1):
-                sys.stdout.buffer.write(rows)
+            for _, rows in steps.run(texts, workers=workers or 1):
+                sys.stdout.buffer.write(rows or b"")
             sys.stdout.buffer.flush()
             return
         with progress_bar("embedding", None) as advance:
             count = embed_to_file(
                 embedder,
-                records,
+                texts,
                 target,
                 role=role.value,
                 workers=workers or 1,
@@ -152,27 +152,19 @@ def _tell(embedder: Embedder, count: int, out: object) -> None:
 
 
 @contextmanager
-def _records(source: str, how: InputFormat, field: str) -> Iterator[Iterator[Record]]:
-    """Opens the input so that bytes that are not UTF-8 stay apart in the text instead of ending the run."""
-    from romaine.bulk import read_jsonl, read_lines
+def _input(source: str, how: InputFormat, field: str) -> Iterator[Input]:
+    from romaine.bulk.records import LineFile
 
     if how is InputFormat.AUTO:
         how = _BY_SUFFIX.get(Path(source).suffix, InputFormat.LINES)
     if source != "-" and not Path(source).is_file():
         raise InputFileError(f"{source} is not there or no file; give a file of texts, or - for stdin")
     if how is InputFormat.PARQUET:
-        from romaine.bulk.parquet import read_parquet
+        from romaine.bulk.parquet import ParquetTexts
 
         if source == "-":
             raise OptionError("--format parquet needs a file, not stdin: what is in it stands at its end")
-        yield read_parquet(source, field=field)
+        yield ParquetTexts(Path(source), field=field)
         return
-    with ExitStack() as stack:
-        if source == "-":
-            stream: IO[str] = sys.stdin
-            stream.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")  # type: ignore[attr-defined]
-        else:
-            stream = stack.enter_context(
-                Path(source).open(encoding="utf-8", errors="surrogateescape", newline="\n")
-            )
-        yield read_jsonl(stream, field=field) if how is InputFormat.JSONL else read_lines(stream)
+    with nullcontext(sys.stdin.buffer) if source == "-" else Path(source).open("rb") as file:
+        yield LineFile(file, field=field if how is InputFormat.JSONL else None)

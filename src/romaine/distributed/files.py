@@ -158,9 +158,9 @@ class PartitionActor:
 
         def rows() -> Iterator[bytes]:
             nonlocal count
-            for batch, made in steps.run(records, workers=1):
-                count += len(batch)
-                yield made
+            for texts, made in steps.run(records, workers=1):
+                count += texts
+                yield made or b""
 
         name = self._manifest.part(number)
         with self._manifest.new_file(name) as file:

@@ -112,6 +112,7 @@ def evaluate_memory(
     dim: int | None = None,
     mode: str | Mode = Mode.HYBRID,
     ranker: Ranker | None = None,
+    late_interaction: str | None = None,
 ) -> MemoryReport:
     """Asks every question of every conversation and counts what is found.
 
@@ -122,10 +123,14 @@ def evaluate_memory(
             embedder's own.
         mode: "hybrid", "dense" or "words".
         ranker: What decides the order of hybrid; None for the default one.
+        late_interaction: Where hybrid has the vectors of tokens from, as for `RoleplayMemory`; None for
+            "stored" if the model gives any.
 
     Raises:
         FormatError: If a file cannot be read or holds no conversation.
-        OptionError: If no file is given, or no question with evidence is in any of them.
+        UnknownNameError: If `late_interaction` is no such name.
+        OptionError: If no file is given, no question with evidence is in any of them, or the model gives no
+            vectors of tokens and `late_interaction` wants some.
         DimensionError: If the model cannot give `dim`.
     """
     from romaine.embedder import Embedder
@@ -142,7 +147,7 @@ def evaluate_memory(
     outcomes: list[Outcome] = []
     index_bytes = 0
     for conversation in conversations:
-        with _searched(conversation, mode, embedder, ranker) as searched:
+        with _searched(conversation, mode, embedder, ranker, late_interaction) as searched:
             outcomes += ask(conversation, searched.find, see=searched.see)
             index_bytes += searched.nbytes()
     return MemoryReport(
@@ -218,6 +223,7 @@ class ConversationMemory:
         embedder: Its `dim` is that of the funnel's first stage.
         ranker: What decides the order; None for the default one.
         turns: How many of them it begins with; all if None.
+        late_interaction: As for `RoleplayMemory`.
     """
 
     def __init__(
@@ -227,8 +233,11 @@ class ConversationMemory:
         *,
         ranker: Ranker | None = None,
         turns: int | None = None,
+        late_interaction: str | None = None,
     ) -> None:
-        self._memory = RoleplayMemory(":memory:", embedder=embedder, ranker=ranker)
+        self._memory = RoleplayMemory(
+            ":memory:", embedder=embedder, ranker=ranker, late_interaction=late_interaction
+        )
         self._turns = conversation.turns
         self._number = {turn.source_id: number for number, turn in enumerate(self._turns)}
         self._seen = 0
@@ -263,10 +272,14 @@ class ConversationMemory:
 
 
 def _searched(
-    conversation: Conversation, mode: Mode, embedder: Embedder, ranker: Ranker | None
+    conversation: Conversation,
+    mode: Mode,
+    embedder: Embedder,
+    ranker: Ranker | None,
+    late_interaction: str | None,
 ) -> AbstractContextManager[MeasuredSearch]:
     if mode is Mode.HYBRID:
-        return _hybrid(conversation, embedder, ranker)
+        return _hybrid(conversation, embedder, ranker, late_interaction)
     return nullcontext(_dense(conversation, embedder) if mode is Mode.DENSE else _words(conversation))
 
 
@@ -306,7 +319,9 @@ def _dense(conversation: Conversation, embedder: Embedder) -> MeasuredSearch:
 
 @contextmanager
 def _hybrid(
-    conversation: Conversation, embedder: Embedder, ranker: Ranker | None
+    conversation: Conversation, embedder: Embedder, ranker: Ranker | None, late_interaction: str | None
 ) -> Iterator[MeasuredSearch]:
-    with ConversationMemory(conversation, embedder, ranker=ranker, turns=0) as memory:
+    with ConversationMemory(
+        conversation, embedder, ranker=ranker, turns=0, late_interaction=late_interaction
+    ) as memory:
         yield MeasuredSearch(lambda question: memory.find(question, MOST), memory.see, lambda: memory.nbytes)

@@ -57,7 +57,7 @@ class Evidence:
 
     def to_array(self) -> NDArray[np.float64]:
         """The figures in the order of the attributes, float64 (10,)."""
-        return np.array([getattr(self, field.name) for field in fields(self)])
+        return np.array([*vars(self).values()])
 
 
 FEATURES = tuple(field.name for field in fields(Evidence))

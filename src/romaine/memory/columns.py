@@ -14,6 +14,9 @@ BLOCK_ROWS = 32_768
 """Up to this many vectors lie in one block, which is copied when it grows; later ones lie in others."""
 
 
+_PIECE_ROWS = 256
+
+
 class Column:
     """A numpy array that rows can be appended to in amortised constant time.
 
@@ -137,6 +140,13 @@ class Vectors:
         for block, inside, places in self._parts(at):
             taken[places] = block[inside]
         return taken
+
+    def pieces(self, at: NDArray[np.intp]) -> Iterator[tuple[FloatArray, NDArray[np.intp] | slice]]:
+        """The rows `at` (n,) with their places in `at`, copied so few at a time that they stay in a cache."""
+        for block, inside, places in self._parts(at):
+            for start in range(0, len(inside), _PIECE_ROWS):
+                some = slice(start, start + _PIECE_ROWS)
+                yield block[inside[some]], some if isinstance(places, slice) else places[some]
 
     def blocks(self) -> Iterator[tuple[slice, FloatArray]]:
         """The vectors block by block, each with the rows it stands for."""

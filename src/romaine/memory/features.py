@@ -6,8 +6,6 @@ from the best score, doublings of a length.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,7 +44,13 @@ and `around` say how much of what was found stands up to 3 and 10 turns away, ea
 The last two tell what kind of query it is.
 """
 
+LATE_FEATURES = FEATURES | {"late_own": "late", "late_around": "late"}
+"""The same where there is late interaction: with the tokens of each turn, and with those beside it, both in
+standard deviations above the mean of the hundred that were compared so."""
+
 _NEAR, _AROUND = 3, 10
+_STEPS = np.array([[-1], [1], [-_NEAR], [_NEAR + 1], [-_AROUND], [_AROUND + 1]])
+"""How far from each the turns beside it stand, and where those near and around it begin and end."""
 
 
 def features_of(
@@ -56,7 +60,7 @@ def features_of(
     ranking: Ranking,
     first: NDArray[np.intp],
 ) -> FloatArray:
-    """Describes some candidates by `FEATURES`.
+    """Describes some candidates by `FEATURES`, or by `LATE_FEATURES` if signals have late interaction.
 
     Args:
         query: What is looked for.
@@ -72,11 +76,15 @@ def features_of(
     behind = scores - scores.max()
     positions = _positions(signals, first)
     order = np.argsort(positions, kind="stable")
-    before, after = (_at(positions, order, positions + step) for step in (-1, 1))
+    line, sought = positions[order], positions + _STEPS
+    places = np.searchsorted(line, sought)
+    beside = np.minimum(places[:2], len(line) - 1)
+    beside_them = np.where(line[beside] == sought[:2], behind[order[beside]], behind.min())
     weight = np.exp(behind / 2)
+    until = np.append(0.0, np.cumsum(weight[order]))[places[2:]]
     named = signals.speaker_named
     lengths = np.zeros(len(first)) if candidates.lengths is None else candidates.lengths[first]
-    columns = (
+    columns = [
         standardised(candidates.dense[first], candidates.dense_spread),
         standardised(candidates.context[first], candidates.context_spread),
         candidates.lexical[first],
@@ -86,14 +94,18 @@ def features_of(
         candidates.answers[first],
         behind,
         np.log2(lengths + 1.0),
-        _beside(behind, before),
-        _beside(behind, after),
-        _mass(weight, order, positions, _NEAR),
-        _mass(weight, order, positions, _AROUND),
-        np.full(len(first), query.analyzer.asks(query.text)),
-        np.full(len(first), len(query.terms)),
-    )
-    return np.column_stack(columns).astype(np.float32)
+        *beside_them,
+        until[1] - until[0] - weight,
+        until[3] - until[2] - weight,
+        query.analyzer.asks(query.text),
+        len(query.terms),
+    ]
+    if signals.late_own is not None and signals.late_around is not None:
+        columns += [signals.late_own[first], signals.late_around[first]]
+    features = np.empty((len(columns), len(first)), dtype=np.float32)  # what reads them reads columns
+    for column, values in zip(features, columns, strict=True):
+        column[:] = values
+    return features.T
 
 
 def _positions(signals: Signals, first: NDArray[np.intp]) -> NDArray[np.int64]:
@@ -103,25 +115,3 @@ def _positions(signals: Signals, first: NDArray[np.intp]) -> NDArray[np.int64]:
         return alone
     positions = signals.positions[first]
     return np.where(positions == NO_TURN, alone, positions)
-
-
-def _at(positions: NDArray[np.int64], order: NDArray[np.intp], sought: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Who stands at each of some positions, -1 for nobody, intp (n,)."""
-    line = positions[order]
-    found = np.minimum(np.searchsorted(line, sought), len(line) - 1)
-    return np.where(line[found] == sought, order[found], -1)
-
-
-def _beside(said: NDArray[Any], at: NDArray[np.intp]) -> NDArray[Any]:
-    """What is said of the turn beside each, the least that is said of any where there is none, (n,)."""
-    return np.where(at < 0, said.min(), said[at])
-
-
-def _mass(
-    weight: NDArray[np.float64], order: NDArray[np.intp], positions: NDArray[np.int64], reach: int
-) -> NDArray[np.float64]:
-    """Sum of the weights of what stands no more than `reach` from each, less its own, float64 (n,)."""
-    line = positions[order]
-    until = np.append(0.0, np.cumsum(weight[order]))
-    begin, end = np.searchsorted(line, positions - reach), np.searchsorted(line, positions + reach, "right")
-    return np.asarray(until[end] - until[begin] - weight)

@@ -7,6 +7,8 @@ rows among its best few hundred. Those are scored again with all components.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,7 @@ EXACT_ROWS = 16_384
 _vecdot = getattr(np, "vecdot", None)  # since numpy 2.0; twice as fast as einsum where rows are in the cache
 _ASIDE_ROWS = 512  # products of so many rows take longer than giving a turn away and waiting for the next
 _UNSHARED = 8_192  # components that OpenBLAS multiplies without sharing them: fewer than 9,216
+_EVERY, _LOOKED_AT = 16, 4  # of so many values one is looked at first, where they are so often as many
 _GATHER_COST = 6  # collecting a row from anywhere costs as much as comparing this many in a row
 
 FIRST_POOL = 256
@@ -122,7 +125,11 @@ class VectorIndex:
         if len(rows) * _GATHER_COST >= len(self):
             cosines = _products(self._full, query)
             return cosines if len(rows) == len(self) else cosines[rows]
-        return dots(self.take(rows), query)
+        cosines = np.empty(len(rows), dtype=np.float32)
+        with aside() if len(rows) >= _ASIDE_ROWS else nullcontext():
+            for vectors, places in self._full.pieces(rows):
+                cosines[places] = _products_of_rows(vectors, query)
+        return cosines
 
     def take(self, rows: NDArray[np.intp]) -> FloatArray:
         """The vectors of rows (n,), copied: float32 (n, full_dim)."""
@@ -161,7 +168,11 @@ class VectorIndex:
         near = np.flatnonzero(similarities >= reach)
         if len(near) > LARGEST_POOL:
             near = near[_largest(similarities[near], max(LARGEST_POOL, size))]
-        return visible[near[_largest(self.cosines(query, visible[near]), size)]]
+        exact = np.full(len(visible), np.nan, dtype=np.float32)
+        exact[first] = cosines
+        others = near[np.isnan(exact[near])]
+        exact[others] = self.cosines(query, visible[others])
+        return visible[near[_largest(exact[near], size)]]
 
     def rough_pool(
         self, query: FloatArray, rows: NDArray[np.intp], *, dim: int | None = None
@@ -179,7 +190,16 @@ def _largest(values: FloatArray, count: int) -> NDArray[np.intp]:
     """Indices of the `count` largest values, in no particular order."""
     if count >= len(values):
         return np.arange(len(values))
-    return np.argpartition(values, len(values) - count)[-count:]
+    among = None
+    if len(values) > _LOOKED_AT * _EVERY * count:
+        # one in so many tells where about twice as many begin, among which the largest are
+        sample = values[::_EVERY]
+        rank = len(sample) - 1 - 2 * count // _EVERY
+        above = np.flatnonzero(values >= np.partition(sample, rank)[rank])
+        if len(above) >= count:
+            among, values = above, values[above]
+    largest = np.argpartition(values, len(values) - count)[-count:]
+    return largest if among is None else among[largest]
 
 
 def _products(vectors: Vectors, query: FloatArray) -> FloatArray:

@@ -22,7 +22,7 @@ from romaine.memory.sequence import turn_before
 from romaine.memory.storage import Snapshot
 from romaine.memory.stored import Wanted
 from romaine.memory.token_cache import TokenCache
-from romaine.memory.token_codec import LateInteraction, turned, unpack
+from romaine.memory.token_codec import LateInteraction, joined, opened, turned
 
 if TYPE_CHECKING:
     from romaine.memory.encoder import TokenEmbedder
@@ -33,6 +33,7 @@ FIRST = 100
 """How many of the best candidates are compared so."""
 
 _NOBODY = -1
+_AT_ONCE = 1024  # tokens whose vectors stay in a core's cache until they are compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +61,20 @@ class Late:
         return spread_of(self.values)
 
     def standing(self, count: int, spread: Spread) -> NDArray[np.float64]:
-        """How many standard deviations each of `count` candidates is above the mean, float64 (count,).
+        """How many standard deviations `values`, `own` and `around` are above the mean, float64 (3, count).
 
-        One that was not looked at stands where the last of those does that were.
+        A candidate that was not looked at stands where the last of those does that were.
+
+        Args:
+            count: How many candidates there are.
+            spread: Of `values`.
         """
-        away = (self.values.astype(np.float64) - spread.mean) / spread.deviation
-        standing = np.full(count, away.min(initial=np.inf) if len(away) else 0.0)
-        standing[self.indices] = away
+        figures = np.stack([self.values, self.own, self.around]).astype(np.float64)
+        away = (figures - spread.mean) / spread.deviation
+        standing = np.zeros((3, count))
+        if len(self.indices):
+            standing[:] = away.min(axis=1, keepdims=True)
+        standing[:, self.indices] = away
         return standing
 
 
@@ -84,21 +92,36 @@ def late(
     Raises:
         StorageCorruptError: If what is packed is something else.
     """
-    rows = [row for row in np.unique(lines).tolist() if packed.get(row)]
+    rows = sorted(row for row, tokens in packed.items() if tokens)
     best = np.full((len(rows) + 1, len(query.ids)), _NOBODY, dtype=np.float32)
     if rows and len(query.ids):
-        tokens, counts = unpack([packed[row] for row in rows], query.vectors.shape[1])
-        cosines = tokens @ turned(query.vectors).T
-        cosines /= np.sqrt(np.einsum("ij,ij->i", tokens, tokens))[:, None]
-        best[:-1] = np.maximum.reduceat(cosines, np.cumsum(counts) - counts, axis=0)
+        best[:-1] = _highest(query, [packed[row] for row in rows])
     # the last one stands for turns that are not there
-    at = np.searchsorted(rows, lines)
-    at[~np.isin(lines, rows)] = len(rows)
+    held = np.append(np.array(rows, dtype=np.int64), np.iinfo(np.int64).max)
+    at = np.searchsorted(held, lines)
+    at[held[at] != lines] = len(rows)
     weights = query.rarity / max(float(query.rarity.sum()), 1e-9)
     own, around = (np.clip(part @ weights, -1, 1) for part in (best[at[:, 0]], best[at].max(axis=1)))
     # a turn without a token is like nothing, which is not the same as being unlike
     has_own, has_any = at[:, 0] < len(rows), (at < len(rows)).any(axis=1)
     return Late(indices, np.where(has_own, own, np.float32(0)), np.where(has_any, around, np.float32(0)))
+
+
+def _highest(query: TokenVectors, packed: Sequence[bytes]) -> FloatArray:
+    """The highest cosine of each token of a query with those of n memories, float32 (n, tokens)."""
+    dim = query.vectors.shape[1]
+    codes, counts = joined(packed, dim)
+    asked = np.ascontiguousarray(turned(query.vectors).T)
+    cosines = np.empty((asked.shape[1], len(codes)), dtype=np.float32)
+    squares = np.empty(len(codes), dtype=np.float32)
+    for start in range(0, len(codes), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        tokens = opened(codes[some], dim)
+        cosines[:, some] = (tokens @ asked).T
+        np.einsum("ij,ij->i", tokens, tokens, out=squares[some])
+    cosines /= np.sqrt(squares)
+    highest: FloatArray = np.maximum.reduceat(cosines, np.cumsum(counts) - counts, axis=1).T
+    return highest
 
 
 def lines_of(index: ScopeIndex, rows: NDArray[np.intp], may_lend: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from romaine.arrays import FloatArray
 from romaine.errors import ModelFormatError
 from romaine.memory.candidates import Candidates
-from romaine.memory.features import FEATURES, FIRST, features_of
+from romaine.memory.features import FEATURES, FIRST, LATE_FEATURES, features_of
 from romaine.memory.query import Query
 from romaine.memory.ranking import DEFAULT_RANKER, NO_TURN, Ranking, Signals, WeightedRanker
 
@@ -32,10 +32,10 @@ DEPTH = 3
 
 NODES, LEAVES = 2**DEPTH - 1, 2**DEPTH
 
-PARTS = tuple(dict.fromkeys(FEATURES.values()))
+PARTS = tuple(dict.fromkeys(LATE_FEATURES.values()))
 """The parts that trees add to."""
 
-_PART_OF = np.array([PARTS.index(part) for part in FEATURES.values()])
+_PART_OF = np.array([PARTS.index(part) for part in LATE_FEATURES.values()])
 _BEST_TURNS = 10
 
 FEWEST = 20
@@ -50,23 +50,35 @@ class Trees:
         features: Which feature each decision looks at, intp (t, NODES).
         thresholds: What is above goes to the second child, float32 (t, NODES).
         values: Mean of what a tree adds at every node, leaves last, float64 (t, NODES + LEAVES).
+        late: Whether the features are `LATE_FEATURES`, so that there must be late interaction.
     """
 
     features: NDArray[np.intp]
     thresholds: FloatArray
     values: NDArray[np.float64]
+    late: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.features)
         shapes = (self.features.shape, self.thresholds.shape, self.values.shape)
         if shapes != ((count, NODES), (count, NODES), (count, NODES + LEAVES)):
             raise ModelFormatError(f"trees have shapes {shapes}; needed are {DEPTH} decisions in each tree")
-        known = (self.features >= 0) & (self.features < len(FEATURES))
+        known = (self.features >= 0) & (self.features < len(self.names))
         if not known.all() or not np.isfinite(self.values).all() or np.isnan(self.thresholds).any():
             raise ModelFormatError("trees hold numbers that are none, or features that there are not")
         by_leaf = self._taken_apart()
         object.__setattr__(self, "_by_leaf", by_leaf.reshape(-1, len(PARTS)))
         object.__setattr__(self, "_totals", by_leaf.sum(axis=2).ravel())
+        # many decisions are the same one, so each is made once and looked up
+        asked = np.stack([self.features.T.ravel(), self.thresholds.T.ravel()])
+        (of, limits), same = np.unique(asked, axis=1, return_inverse=True)
+        object.__setattr__(self, "_decisions", (of.astype(np.intp), limits.astype(np.float32)[:, None]))
+        object.__setattr__(self, "_decision_of", same.reshape(NODES, count))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return tuple(LATE_FEATURES if self.late else FEATURES)
 
     def leaves(self, features: FloatArray) -> NDArray[np.intp]:
         """The leaf that each candidate comes to in each tree, counted through all trees, intp (t, n).
@@ -74,11 +86,11 @@ class Trees:
         Args:
             features: Of `n` candidates, float32 (n, features).
         """
-        columns = np.ascontiguousarray(features.T)
-        above = columns[self.features.T] > self.thresholds.T[:, :, None]  # (NODES, t, n)
-        root, left, right, *low = above
-        second = np.where(root, right, left)
-        third = np.where(root, np.where(second, low[3], low[2]), np.where(second, low[1], low[0]))
+        of, limits = self._decisions  # type: ignore[attr-defined]
+        above = (features.T[of] > limits).take(self._decision_of, axis=0)  # type: ignore[attr-defined]
+        root, left, right, *low = above  # (t, n) each
+        second = _either(root, right, left)
+        third = _either(root, _either(second, low[3], low[2]), _either(second, low[1], low[0]))
         leaf = root * np.uint8(4) + second * np.uint8(2) + third
         return np.asarray(leaf + LEAVES * np.arange(len(self.features))[:, None])
 
@@ -89,7 +101,7 @@ class Trees:
 
     def parts(self, leaves: NDArray[np.intp]) -> NDArray[np.float64]:
         """What they add to each part, float64 (n, parts), in the order of `PARTS`."""
-        parts: NDArray[np.float64] = self._by_leaf[leaves].sum(axis=0)  # type: ignore[attr-defined]
+        parts: NDArray[np.float64] = self._by_leaf.take(leaves, axis=0).sum(axis=0)  # type: ignore[attr-defined]
         return parts
 
     def _taken_apart(self) -> NDArray[np.float64]:
@@ -108,7 +120,7 @@ class Trees:
         stream = io.BytesIO()
         np.savez_compressed(
             stream,
-            names=np.array(list(FEATURES)),
+            names=np.array(self.names),
             features=self.features.astype(np.int8),
             thresholds=self.thresholds,
             values=self.values.astype(np.float32),
@@ -139,12 +151,14 @@ class Trees:
             raise ModelFormatError(
                 f"a ranker's file is damaged ({error}): install the package again"
             ) from None
-        if arrays["names"].tolist() != list(FEATURES):
+        late = arrays["names"].tolist() == list(LATE_FEATURES)
+        if not late and arrays["names"].tolist() != list(FEATURES):
             raise ModelFormatError("a ranker's file is for other features: train it with this release")
         return cls(
             features=arrays["features"].astype(np.intp),
             thresholds=arrays["thresholds"].astype(np.float32),
             values=arrays["values"].astype(np.float64),
+            late=late,
         )
 
 
@@ -154,7 +168,8 @@ class LearnedRanker:
 
     Attributes:
         usual: What ranks first.
-        trees: What corrects; None for those of the package.
+        trees: What corrects; None for those of the package. Trees that were grown with late interaction do
+            nothing to a ranking without.
     """
 
     usual: WeightedRanker = DEFAULT_RANKER
@@ -181,14 +196,19 @@ class LearnedRanker:
         if signals.positions is not None:
             is_turn = signals.positions[first] != NO_TURN
         turns, others = first[is_turn], first[~is_turn]
-        if len(turns) < FEWEST:
-            return usual
         trees = self.trees or _bundled()
+        if len(turns) < FEWEST or (trees.late and signals.late_own is None):
+            return usual
         leaves = trees.leaves(features_of(query, candidates, signals, usual, turns))
         added, scores = trees.added(leaves), usual.scores.copy()
         scores[turns] += added
         scores[others] += added[:_BEST_TURNS].mean()
         return Ranking(scores=scores, parts=_Corrected(usual.parts, trees, leaves, turns, others))
+
+
+def _either(which: NDArray[np.bool_], yes: NDArray[np.bool_], no: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """`np.where` of truths, in a fraction of its time."""
+    return no ^ (which & (yes ^ no))
 
 
 class _Corrected(Mapping[str, NDArray[np.float64]]):
@@ -213,18 +233,12 @@ class _Corrected(Mapping[str, NDArray[np.float64]]):
         self._usual, self._trees, self._leaves = usual, trees, leaves
         self._turns, self._others = turns, others
         self._names = tuple(dict.fromkeys((*usual, *PARTS)))
-        self._added: NDArray[np.float64] | None = None
+        self._whole: dict[str, NDArray[np.float64]] | None = None
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
-        if name not in PARTS:
-            return self._usual[name]
-        if self._added is None:
-            self._added = self._trees.parts(self._leaves)
-        added = self._added[:, PARTS.index(name)]
-        part = self._usual[name].copy() if name in self._usual else np.zeros(len(self._usual["dense"]))
-        part[self._turns] += added
-        part[self._others] += added[:_BEST_TURNS].mean()
-        return part
+        if self._whole is None:
+            self._whole = self.of(np.arange(len(self._usual["dense"])))
+        return self._whole[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -232,15 +246,18 @@ class _Corrected(Mapping[str, NDArray[np.float64]]):
     def __len__(self) -> int:
         return len(self._names)
 
-    def of(self, index: int) -> dict[str, float]:
-        """The parts of one candidate's score."""
-        parts = dict.fromkeys(self._names, 0.0) | {name: float(p[index]) for name, p in self._usual.items()}
-        at = np.flatnonzero(self._turns == index)
-        if not len(at) and index in self._others:
-            at = np.arange(min(_BEST_TURNS, len(self._turns)))
-        if len(at):
-            for name, added in zip(PARTS, self._trees.parts(self._leaves[:, at]).mean(axis=0), strict=True):
-                parts[name] += float(added)
+    def of(self, indices: NDArray[np.intp]) -> dict[str, NDArray[np.float64]]:
+        """The parts of some candidates' scores, (n,) each."""
+        added = np.zeros((len(indices), len(PARTS)))
+        is_turn = self._turns == indices[:, None]
+        corrected = is_turn.any(axis=1)
+        added[corrected] = self._trees.parts(self._leaves[:, is_turn[corrected].argmax(axis=1)])
+        if len(self._others):
+            best = self._trees.parts(self._leaves[:, :_BEST_TURNS])
+            added[np.isin(indices, self._others)] = best.mean(axis=0)
+        parts = {name: part[indices] for name, part in self._usual.items()}
+        for name, gained in zip(PARTS, added.T, strict=True):
+            parts[name] = parts[name] + gained if name in parts else gained
         return parts
 
 

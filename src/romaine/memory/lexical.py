@@ -12,124 +12,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from romaine.arrays import FloatArray
 from romaine.memory.candidates import WordFigures
 from romaine.memory.columns import Column
+from romaine.memory.postings import Postings, build_segment, merge_segments
 from romaine.memory.terms import Forms, TermIds
 
 # Chat turns are short, so a repeated word says little (a low k1) and length matters little (a low b).
 K1 = 0.5
 B = 0.3
 
-_ROW_BITS, _ROW_MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
 _WAITING_ROWS = 256  # rows that wait in the small segment before it is set down
 _MERGE_RATIO = 8  # a segment is merged with all smaller ones unless it is so many times as large as they
 _MERGED_TOKENS = 2_000_000  # and only up to this size, so that no write has to wait long for it
 _NOWHERE = -1
-
-
-@dataclass(frozen=True)
-class Postings:
-    """Postings sorted by term, then row.
-
-    Attributes:
-        terms: Distinct terms, ascending, uint32 (t,).
-        starts: Where each term's postings begin, and one end more, int64 (t + 1,).
-        rows: Row of each posting, int32 (p,).
-        counts: How often the term occurs there, uint16 (p,).
-    """
-
-    terms: TermIds
-    starts: NDArray[np.int64]
-    rows: NDArray[np.int32]
-    counts: NDArray[np.uint16]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the arrays."""
-        return self.terms.nbytes + self.starts.nbytes + self.rows.nbytes + self.counts.nbytes
-
-    @property
-    def keys(self) -> NDArray[np.uint64]:
-        """The `posting_keys` of all postings, ascending, uint64 (p,)."""
-        return posting_keys(np.repeat(self.terms, np.diff(self.starts)), self.rows)
-
-    def postings(self, terms: TermIds) -> list[slice]:
-        """Where the postings of each of `terms` (n,) lie; nowhere if it does not occur."""
-        if not len(self.terms):
-            return [slice(0, 0)] * len(terms)
-        at = self.terms.searchsorted(terms)
-        ends = at + (self.terms.take(at, mode="clip") == terms)
-        return list(map(slice, self.starts[at].tolist(), self.starts[ends].tolist()))
-
-    def only(self, holds: NDArray[np.bool_]) -> Postings:
-        """The postings where `holds` (p,) is True."""
-        before = np.zeros(len(holds) + 1, dtype=np.int32)
-        np.cumsum(holds, out=before[1:])
-        starts = before[self.starts].astype(np.int64)
-        return Postings(terms=self.terms, starts=starts, rows=self.rows[holds], counts=self.counts[holds])
-
-
-def build_segment(documents: Sequence[TermIds], rows: NDArray[np.int64]) -> Postings:
-    """Sorts the terms of documents into postings.
-
-    Args:
-        documents: Terms of each row, as often as they stand there.
-        rows: Number of each row, (documents,).
-    """
-    if not len(documents):
-        return _segment(np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.uint16))
-    lengths = np.fromiter(map(len, documents), np.int64, len(documents))
-    keys = posting_keys(np.concatenate(documents), np.repeat(rows, lengths))
-    keys.sort()
-    first = _run_starts(keys)
-    counts = np.diff(first, append=len(keys))
-    return _segment(keys[first], np.minimum(counts, np.iinfo(np.uint16).max).astype(np.uint16))
-
-
-def merge_segments(segments: Sequence[Postings]) -> Postings:
-    """Makes one segment of several that share no posting."""
-    keys = np.concatenate([segment.keys for segment in segments])
-    counts = np.concatenate([segment.counts for segment in segments])
-    order = np.argsort(keys, kind="stable")  # finds the sorted runs, and only merges them
-    return _segment(keys[order], counts[order])
-
-
-def holding(documents: Sequence[TermIds], term: int) -> NDArray[np.bool_]:
-    """Tells which of `documents` hold `term`, bool (documents,)."""
-    holds = np.zeros(len(documents), dtype=np.bool_)
-    if len(documents):
-        owners = np.repeat(np.arange(len(documents)), [len(document) for document in documents])
-        holds[owners[np.concatenate(documents) == term]] = True
-    return holds
-
-
-def posting_keys(terms: TermIds, rows: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
-    """Numbers that sort by term, then row: the term in the upper half, the row in the lower."""
-    return terms.astype(np.uint64) << _ROW_BITS | rows.astype(np.uint64)
-
-
-def _segment(keys: NDArray[np.uint64], counts: NDArray[np.uint16]) -> Postings:
-    terms = (keys >> _ROW_BITS).astype(np.uint32)
-    starts = _run_starts(terms)
-    return Postings(
-        terms=terms[starts],
-        starts=np.append(starts, len(keys)),
-        rows=(keys & _ROW_MASK).astype(np.int32),
-        counts=counts,
-    )
-
-
-def _run_starts(values: NDArray[Any]) -> NDArray[np.int64]:
-    """Where runs of equal values begin."""
-    changes = np.ones(len(values), dtype=np.bool_)
-    changes[1:] = values[1:] != values[:-1]
-    return np.flatnonzero(changes).astype(np.int64)
 
 
 _EMPTY = build_segment([], np.empty(0, dtype=np.int64))
@@ -143,11 +43,13 @@ class Matches:
         scores: BM25 of every row in nats, float32 (rows,), 0 where no term occurs.
         best_possible: Sum of the idf of all terms of the query, known or not.
         known_share: Share of `best_possible` that belongs to terms which occur at all, 0 to 1.
+        frequencies: How many rows hold each term, int64 (terms,).
     """
 
     scores: FloatArray
     best_possible: float
     known_share: float
+    frequencies: NDArray[np.int64]
 
 
 class LexicalIndex:
@@ -284,31 +186,33 @@ class LexicalIndex:
             figures: Of all rows, where only some of them are here; None if they are.
         """
         wanted = list(terms)
-        places, rows, counts = self._postings(np.array(list(chain(*wanted)), dtype=np.uint32), among)
+        runs, rows, counts = self._postings(np.array(list(chain(*wanted)), dtype=np.uint32), among)
         if any(len(forms) > 1 for forms in wanted):
-            places, rows, counts = _of_words(wanted, places, rows, counts)
+            runs, rows, counts = _of_words(wanted, runs, rows, counts)
         if figures is None:
             documents, tokens = self._documents, self._tokens
             if among is not None:
                 documents, tokens = int(np.count_nonzero(among)), int(self.lengths.values[among].sum())
-            figures = WordFigures(documents, tokens, np.bincount(places, minlength=len(wanted)))
+            frequencies = np.bincount(runs.places, weights=runs.lengths, minlength=len(wanted))
+            figures = WordFigures(documents, tokens, frequencies.astype(np.int64))
         idf = figures.idf
-        lengths = self.lengths.values[rows].astype(np.float32)
-        saturation = K1 * (1 - B) + (K1 * B / figures.mean_length) * lengths
-        shares = (idf * (K1 + 1)).astype(np.float32)[places] * counts / (counts + saturation)
+        saturation = self.lengths.values.take(rows).astype(np.float32)
+        saturation *= K1 * B / figures.mean_length
+        saturation += K1 * (1 - B)
+        saturation += counts
+        shares = (idf * (K1 + 1)).astype(np.float32)[runs.places].repeat(runs.lengths)
+        shares *= counts
+        shares /= saturation
         scores = np.bincount(rows, weights=shares, minlength=len(self)).astype(np.float32)
         best_possible = float(idf.sum())
         known = float(idf[figures.frequencies > 0].sum())
-        return Matches(scores, best_possible, known / best_possible if best_possible else 0.0)
-
-    def knows(self, forms: Forms, *, among: NDArray[np.bool_] | None = None) -> bool:
-        """Tells whether any row holds a word, or any of those `among` which to look, bool (rows,)."""
-        return len(self._postings(np.array(forms, dtype=np.uint32), among)[0]) > 0
+        share = known / best_possible if best_possible else 0.0
+        return Matches(scores, best_possible, share, figures.frequencies)
 
     def _postings(
         self, terms: TermIds, among: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.intp], NDArray[np.int32], FloatArray]:
-        """Postings of `terms` (t,): place of the term in `terms`, row and count of each."""
+    ) -> tuple[_Runs, NDArray[np.intp], FloatArray]:
+        """Postings of `terms` (t,): which are whose, row and count of each."""
         self.warm_up()
         found = [
             (place, number, segment, span)
@@ -317,17 +221,16 @@ class LexicalIndex:
             if span.start < span.stop
         ]
         if not found:
-            return np.empty(0, np.intp), np.empty(0, np.int32), np.empty(0, np.float32)
-        lengths = [span.stop - span.start for *_, span in found]
-        places = np.repeat([place for place, *_ in found], lengths)
-        rows = np.concatenate([segment.rows[span] for *_, segment, span in found])
-        counts = np.concatenate([segment.counts[span] for *_, segment, span in found]).astype(np.float32)
+            return _Runs([], []), np.empty(0, np.intp), np.empty(0, np.float32)
+        runs = _Runs([place for place, *_ in found], [span.stop - span.start for *_, span in found])
+        rows = np.concatenate([segment.rows[span] for *_, segment, span in found], dtype=np.intp)
+        counts = np.concatenate([segment.counts[span] for *_, segment, span in found], dtype=np.float32)
         holds: NDArray[np.bool_] | None = None
         if self._outdated:
-            holds = self._holders.values[rows] == np.repeat([number for _, number, *_ in found], lengths)
+            holds = self._holders.values[rows] == np.repeat([number for _, number, *_ in found], runs.lengths)
         if among is not None:
             holds = among[rows] if holds is None else holds & among[rows]
-        return (places, rows, counts) if holds is None else (places[holds], rows[holds], counts[holds])
+        return (runs, rows, counts) if holds is None else (runs.only(holds), rows[holds], counts[holds])
 
     def _searched(self) -> Iterator[tuple[int, Postings]]:
         """All segments by number; rows that wait are held by none."""
@@ -336,14 +239,41 @@ class LexicalIndex:
             yield _NOWHERE, self._recent
 
 
+def holding(documents: Sequence[TermIds], term: int) -> NDArray[np.bool_]:
+    """Tells which of `documents` hold `term`, bool (documents,)."""
+    holds = np.zeros(len(documents), dtype=np.bool_)
+    if len(documents):
+        owners = np.repeat(np.arange(len(documents)), [len(document) for document in documents])
+        holds[owners[np.concatenate(documents) == term]] = True
+    return holds
+
+
+class _Runs:
+    """Which postings are of which term: runs of them, one after another.
+
+    Args:
+        places: Place of each run's term among those asked for, (r,).
+        lengths: How many postings it has, (r,).
+    """
+
+    def __init__(self, places: ArrayLike, lengths: ArrayLike) -> None:
+        self.places, self.lengths = np.asarray(places, np.intp), np.asarray(lengths, np.intp)
+
+    def only(self, holds: NDArray[np.bool_]) -> _Runs:
+        """Those of the postings where `holds` (p,) is True."""
+        starts = np.cumsum(self.lengths) - self.lengths
+        return _Runs(self.places, np.add.reduceat(holds, starts, dtype=np.intp))
+
+
 def _of_words(
-    words: Sequence[Forms], places: NDArray[np.intp], rows: NDArray[np.int32], counts: FloatArray
-) -> tuple[NDArray[np.intp], NDArray[np.int32], FloatArray]:
+    words: Sequence[Forms], runs: _Runs, rows: NDArray[np.intp], counts: FloatArray
+) -> tuple[_Runs, NDArray[np.intp], FloatArray]:
     """Postings of terms as those of words: a row that holds one in several forms counts the most frequent."""
     word_of = np.repeat(np.arange(len(words)), [len(forms) for forms in words])
-    places = word_of[places]
+    places = word_of[runs.places].repeat(runs.lengths)
     order = np.lexsort((-counts, rows, places))
     places, rows, counts = places[order], rows[order], counts[order]
     first = np.ones(len(rows), dtype=np.bool_)
     first[1:] = (np.diff(places) != 0) | (np.diff(rows) != 0)
-    return places[first], rows[first], counts[first]
+    lengths = np.bincount(places[first], minlength=len(words))
+    return _Runs(np.arange(len(words)), lengths), rows[first], counts[first]

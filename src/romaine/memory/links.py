@@ -11,6 +11,7 @@ from romaine.arrays import FloatArray
 from romaine.memory.candidates import WINDOW
 from romaine.memory.columns import Column
 
+_ASKED_SHARE = 16  # adding up over all rows takes as long as asking for one in so many
 _NONE = -1  # where an id is asked for
 _NOWHERE = 0  # where a place is: that of row 0 is 1, so that what is read there needs no mask
 
@@ -136,12 +137,11 @@ class Links:
         Returns:
             float32 (n,).
         """
-        if len(rows) < len(wordy):
-            scores = np.append(np.float32(0), lexical)
+        if len(rows) < max(len(wordy), len(lexical) // _ASKED_SHARE):
             asked = np.zeros(len(rows))
             for links in (self._previous.values, self._next.values):
                 for weight, at in zip(WINDOW, _beside(rows + 1, links, known), strict=True):
-                    asked += weight * scores[at].astype(np.float64)
+                    asked += weight * (lexical[at - 1] * (at != _NOWHERE)).astype(np.float64)
             return asked.astype(np.float32)
         reached = [
             at

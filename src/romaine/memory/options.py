@@ -76,87 +76,89 @@ class Masks:
 
     Attributes:
         wanted: What may be recalled.
+        shown: What is of the kinds and speakers that are asked for.
         known: What there is for `as_character`, or None for all that the scope sees; the rest has no part in
             any figure.
-        unwitnessed: Asked for, but `as_character` did not witness it.
-        superseded: Asked for and witnessed, but something newer replaces it.
-        out_of_time: Asked for and witnessed, but later than `as_of` or not valid then.
+        in_time: What was there at `as_of` and holds then, or None for all.
+        current: What nothing newer replaces, or None for all.
     """
 
     wanted: NDArray[np.bool_]
+    shown: NDArray[np.bool_]
     known: NDArray[np.bool_] | None
-    unwitnessed: NDArray[np.bool_]
-    superseded: NDArray[np.bool_]
-    out_of_time: NDArray[np.bool_]
+    in_time: NDArray[np.bool_] | None
+    current: NDArray[np.bool_] | None
 
     def reason(self, row: int) -> str:
-        """Why a row that is not wanted is not."""
-        if self.unwitnessed[row]:
+        """Why a row of `without_hits` is not wanted."""
+        if self.known is not None and not self.known[row]:
             return "witness"
-        return "superseded" if self.superseded[row] else "time"
+        return "superseded" if self.current is not None and not self.current[row] else "time"
 
 
 def masks_of(view: ScopeView, options: RecallOptions) -> Masks:
     """Decides which rows of a view may be recalled, before anything is searched."""
-    attributes = view.index.attributes
-    shown = view.index.alive.copy()
+    attributes, alive = view.index.attributes, view.index.alive
+    shown = alive
     if options.kinds is not None:
-        shown &= np.isin(
+        shown = shown & np.isin(
             attributes["kind"], [code for code, kind in enumerate(KINDS) if kind in options.kinds]
         )
     if options.speakers is not None:
         codes = [code for code, name in enumerate(view.speakers) if name in options.speakers]
-        shown &= np.isin(attributes["speaker"], codes)
+        shown = shown & np.isin(attributes["speaker"], codes)
     known = _witnessed(view, options.as_character)
-    everyone = view.index.alive & known
-    in_time = _in_time(view, everyone, options)
-    superseded = (
-        np.zeros_like(shown)
-        if options.include_superseded
-        else _superseded(view, everyone & _existing(attributes, options))
-    )
-    return Masks(
-        wanted=shown & known & in_time & ~superseded,
-        known=None if options.as_character is None or len(view.witnesses) == 1 else known,
-        unwitnessed=shown & ~known,
-        superseded=shown & known & superseded,
-        out_of_time=shown & known & ~in_time & ~superseded,
-    )
+    existing = _existing(attributes, options)
+    everyone = _all_of(alive, known, existing)
+    in_time = _in_time(view, everyone, existing, options)
+    current = None if options.include_superseded else _current(view, everyone)
+    return Masks(_all_of(shown, known, in_time, current), shown, known, in_time, current)
 
 
 def without_hits(masks: Masks) -> NDArray[np.bool_]:
     """Rows that were asked for and are not wanted, bool (rows,)."""
-    return masks.unwitnessed | masks.superseded | masks.out_of_time
+    return masks.shown & ~_all_of(masks.shown, masks.known, masks.in_time, masks.current)
 
 
-def _witnessed(view: ScopeView, character: str | None) -> NDArray[np.bool_]:
+def _all_of(mask: NDArray[np.bool_], *others: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """What is in all masks there are, bool (rows,); most recalls have none but the first."""
+    for other in others:
+        mask = mask if other is None else mask & other
+    return mask
+
+
+def _witnessed(view: ScopeView, character: str | None) -> NDArray[np.bool_] | None:
     if character is None or len(view.witnesses) == 1:
-        return np.ones(len(view.index.attributes), dtype=np.bool_)
+        return None
     knows = np.array([not names or character in names for names in view.witnesses])
     return np.asarray(knows[view.index.attributes["witnesses"]], dtype=np.bool_)
 
 
-def _existing(attributes: Columns, options: RecallOptions) -> NDArray[np.bool_]:
-    """What was there at `as_of`, whether it holds then or not."""
+def _existing(attributes: Columns, options: RecallOptions) -> NDArray[np.bool_] | None:
+    """What was there at `as_of`, whether it holds then or not; None for all."""
     if isinstance(options.as_of, datetime):
         return np.asarray(attributes["created"] <= encode_time(options.as_of), dtype=np.bool_)
     if options.as_of is not None:
         return np.asarray(attributes["position"] <= options.as_of, dtype=np.bool_)  # NOWHERE is before all
-    return np.ones(len(attributes), dtype=np.bool_)
+    return None
 
 
-def _in_time(view: ScopeView, shown: NDArray[np.bool_], options: RecallOptions) -> NDArray[np.bool_]:
-    attributes = view.index.attributes
-    existing = _existing(attributes, options)
+def _in_time(
+    view: ScopeView,
+    everyone: NDArray[np.bool_],
+    existing: NDArray[np.bool_] | None,
+    options: RecallOptions,
+) -> NDArray[np.bool_] | None:
+    """What exists and holds then; None for all."""
     if options.include_superseded or not len(view.bounded):
         return existing
-    now = options.as_of if isinstance(options.as_of, int) else _latest(attributes, shown & existing)
+    attributes, bounded = view.index.attributes, view.bounded
+    now = options.as_of if isinstance(options.as_of, int) else _latest(attributes, everyone)
     if now is None:
         return existing
-    bounded = view.bounded
-    holds = (attributes["valid_from"][bounded] <= now) & (now < attributes["valid_to"][bounded])
-    existing[bounded] &= holds
-    return existing
+    in_time = np.ones(len(everyone), dtype=np.bool_) if existing is None else existing.copy()
+    in_time[bounded] &= (attributes["valid_from"][bounded] <= now) & (now < attributes["valid_to"][bounded])
+    return in_time
 
 
 def _latest(attributes: Columns, rows: NDArray[np.bool_]) -> int | None:
@@ -166,13 +168,16 @@ def _latest(attributes: Columns, rows: NDArray[np.bool_]) -> int | None:
     return None if latest == NOWHERE else latest
 
 
-def _superseded(view: ScopeView, existing: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    mask = np.zeros(len(existing), dtype=np.bool_)
+def _current(view: ScopeView, existing: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """What nothing replaces that exists; None for all."""
+    if not view.superseders:
+        return None
+    current = np.ones(len(existing), dtype=np.bool_)
     for old, news in view.superseders.items():
         rows = view.index.rows_of(np.array([old], dtype=np.int64))
         if len(rows) and existing[view.index.rows_of(np.array(news, dtype=np.int64))].any():
-            mask[rows] = True
-    return mask
+            current[rows] = False
+    return current
 
 
 def _kinds(kinds: object) -> frozenset[Kind]:

@@ -39,6 +39,8 @@ class Signals:
             or none that tells some of the scope from others.
         late: How many standard deviations late interaction puts it above the mean of the candidates that were
             compared so, float64; None without.
+        late_own: The same by the tokens of the candidate itself, over the mean of `late`; None without.
+        late_around: The same by those of the candidate and of the turns beside it; None without.
         positions: Where it stands in the chat, int64; `NO_TURN` if it is no turn of one; None if unknown.
     """
 
@@ -49,6 +51,8 @@ class Signals:
     cold: NDArray[np.bool_]
     time: FloatArray | None = None
     late: NDArray[np.float64] | None = None
+    late_own: NDArray[np.float64] | None = None
+    late_around: NDArray[np.float64] | None = None
     positions: NDArray[np.int64] | None = None
 
 
@@ -75,9 +79,14 @@ class Ranking:
 
     def parts_of(self, index: int) -> dict[str, float]:
         """The parts of one candidate's score that are not zero."""
+        return self.parts_of_each(np.array([index]))[0]
+
+    def parts_of_each(self, indices: NDArray[np.intp]) -> list[dict[str, float]]:
+        """The parts of some candidates' scores that are not zero, of each in the order of `indices` (n,)."""
         of = getattr(self.parts, "of", None)  # of parts that are made only when they are looked at
-        parts = of(index) if of else {name: float(part[index]) for name, part in self.parts.items()}
-        return {name: part for name, part in parts.items() if part}
+        parts = of(indices) if of else {name: part[indices] for name, part in self.parts.items()}
+        table = np.array([*parts.values()], dtype=np.float64).reshape(len(parts), len(indices))
+        return [{name: x for name, x in zip(parts, each, strict=True) if x} for each in table.T.tolist()]
 
     def with_part(self, name: str, values: ArrayLike) -> Ranking:
         """The ranking with one part more, or more of one that is there.
@@ -207,10 +216,13 @@ class WeightedRanker:
             facts["time"] = (weights.time, signals.time)
         if signals.late is not None:
             facts["late"] = (weights.late, signals.late)
-        parts = {name: np.multiply(fact, weight, dtype=np.float64) for name, (weight, fact) in facts.items()}
-        # In their order, so that whoever adds them up again gets the same number.
-        warm = parts["dense"].copy()
-        for part in list(parts.values())[1:]:
+        table = np.empty((len(facts), len(candidates)))
+        for row, (_, fact) in zip(table, facts.values(), strict=True):
+            row[:] = fact
+        table *= np.array([weight for weight, _ in facts.values()])[:, None]
+        parts = dict(zip(facts, table, strict=True))
+        warm = table[0].copy()
+        for part in table[1:]:  # in their order, so that whoever adds them up again gets the same number
             warm += part
         parts["cold"] = np.where(signals.cold, (weights.cold - 1) * np.abs(warm), 0.0)
         return Ranking(scores=warm + parts["cold"], parts=parts)

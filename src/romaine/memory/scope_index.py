@@ -14,7 +14,7 @@ from romaine.memory.index import EXACT_ROWS, VectorIndex, dots
 from romaine.memory.lexical import LexicalIndex, holding
 from romaine.memory.links import Links
 from romaine.memory.query import Query
-from romaine.memory.terms import QUESTION_MARK, Forms
+from romaine.memory.terms import QUESTION_MARK
 from romaine.memory.times import TimeScores
 
 _SAMPLE = 512  # rows whose cosines say how cosines spread in a large scope
@@ -190,11 +190,11 @@ class ScopeIndex:
         among = None if known is None else self.alive & known
         here = self.alive if among is None else among
         wanted = here if mask is None else here & mask
-        visible = np.flatnonzero(wanted)
+        visible = np.arange(len(wanted)) if wanted.all() else np.flatnonzero(wanted)
         whole = self.whole
         matches = self._lexical.match(query.terms, among=among, figures=whole.words if whole else None)
         lexical = matches.scores if len(visible) == len(self) else matches.scores * wanted
-        wordy = np.flatnonzero(lexical)
+        wordy = np.flatnonzero(lexical != 0)  # of truths in half the time
         rows = visible if whole is None else visible[whole.may_be_found[visible]]
         if whole is None and len(visible) > EXACT_ROWS:
             rows = self._pool(query, wanted, visible, lexical, wordy, k=k, dim=dim, time=time)
@@ -216,7 +216,7 @@ class ScopeIndex:
             context_spread=self._spread(self._context, query, visible, context),
             best_possible=matches.best_possible,
             known_share=matches.known_share,
-            unknown_name=not all(self._knows(query, name, among) for name in query.names),
+            unknown_name=any(not matches.frequencies[query.terms.index(name)] for name in query.names),
             lengths=self._lexical.lengths.values[rows],
             searched=len(visible) if whole is None else whole.words.documents,
         )
@@ -279,8 +279,3 @@ class ScopeIndex:
             if of_all:
                 self._samples[vectors] = sample
         return sample
-
-    def _knows(self, query: Query, name: Forms, among: NDArray[np.bool_] | None) -> bool:
-        if self.whole is None:
-            return self._lexical.knows(name, among=among)
-        return bool(self.whole.words.frequencies[query.terms.index(name)])

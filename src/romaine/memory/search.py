@@ -148,7 +148,8 @@ class Search:
         compared = self._late(candidates, usual, may_lend)
         if compared is not None:
             self._late_spread = self._late_spread or compared.spread
-            signals = replace(signals, late=compared.standing(len(candidates), self._late_spread))
+            both, own, around = compared.standing(len(candidates), self._late_spread)
+            signals = replace(signals, late=both, late_own=own, late_around=around)
         elif self._judges.ranker is DEFAULT_RANKER or not len(candidates):
             return usual, usual
         elif self._judges.ranker is LEARNED_RANKER:
@@ -168,7 +169,7 @@ class Search:
             return None
         first = usual.best(FIRST)
         lines = lines_of(index, candidates.rows[first], may_lend)
-        row_ids = np.unique(lines[lines >= 0]).tolist()
+        row_ids = sorted({*lines[lines >= 0].tolist()})
         packed = self._tokens.of_rows(self._snapshot, self._view.tokens, row_ids)
         compared = late(query, first, lines, packed)
         self._late_best = float(compared.own.max())
@@ -210,11 +211,11 @@ class Search:
             Found(
                 memory=memories[row_id],
                 score=float(ranking.scores[i]),
-                parts=ranking.parts_of(i),
+                parts=parts,
                 row=int(candidates.rows[i]),
                 confidence=self._sure(float(judged.scores[i])),
             )
-            for row_id, i in zip(row_ids, best.tolist(), strict=True)
+            for row_id, i, parts in zip(row_ids, best.tolist(), ranking.parts_of_each(best), strict=True)
             if row_id in memories
         ]
 

@@ -25,9 +25,11 @@ class TokenCache:
     def get(self, row_ids: Iterable[int]) -> dict[int, bytes]:
         """Those of some rows that are here."""
         with self._lock:
-            found = {row_id: self._packed[row_id] for row_id in row_ids if row_id in self._packed}
-            for row_id in found:
-                self._packed.move_to_end(row_id)
+            packed = self._packed
+            found = {row_id: packed[row_id] for row_id in row_ids if row_id in packed}
+            if 2 * self.nbytes > self._limit:  # until then none has to make room soon
+                for row_id in found:
+                    packed.move_to_end(row_id)
             return found
 
     def put(self, packed: Mapping[int, bytes]) -> None:

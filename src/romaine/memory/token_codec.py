@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from romaine.arrays import FloatArray
 from romaine.choice import Choice
 from romaine.errors import OptionError, StorageCorruptError, UnknownNameError
-from romaine.models.lowbit import from_4_bits
+from romaine.models.lowbit import pairs_of
 
 # What 16 levels of a standard normal variable lose the least with: J. Max, "Quantizing for minimum
 # distortion" (1960), table I.
@@ -90,16 +90,15 @@ def pack(vectors: FloatArray) -> bytes:
     return np.bitwise_or(codes[:, 0::2], np.left_shift(codes[:, 1::2], 4, dtype=np.uint8)).tobytes()
 
 
-def unpack(packed: Sequence[bytes], dim: int) -> tuple[FloatArray, NDArray[np.intp]]:
-    """Undoes `pack` for many memories at once, but for the turning.
+def joined(packed: Sequence[bytes], dim: int) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+    """Puts the packed tokens of many memories after one another, for `opened`.
 
     Args:
         packed: Of n memories.
         dim: Components of a vector.
 
     Returns:
-        Their tokens one after another, float32 (tokens, dim), about of unit length, and how many each memory
-        has, intp (n,).
+        The packed vectors, uint8 (tokens, (dim + 1) // 2), and how many each memory has, intp (n,).
 
     Raises:
         StorageCorruptError: If one is not a number of such vectors.
@@ -110,9 +109,18 @@ def unpack(packed: Sequence[bytes], dim: int) -> tuple[FloatArray, NDArray[np.in
         raise StorageCorruptError(
             f"vectors of tokens do not have {width} bytes each, as {dim} components need"
         )
-    codes = np.frombuffer(b"".join(packed), dtype=np.uint8).reshape(-1, width)
-    levels = _LEVELS * np.float32(dim**-0.5)
-    return from_4_bits(codes, np.ones((len(codes), 1), dtype=np.float32), levels)[:, :dim], sizes // width
+    return np.frombuffer(b"".join(packed), dtype=np.uint8).reshape(-1, width), sizes // width
+
+
+def opened(codes: NDArray[np.uint8], dim: int) -> FloatArray:
+    """Undoes `pack`, but for the turning: vectors of about unit length, float32 (tokens, dim)."""
+    vectors: FloatArray = _pairs(dim).take(codes, mode="clip").view(np.float32)
+    return vectors[:, :dim]
+
+
+@lru_cache(maxsize=8)
+def _pairs(dim: int) -> NDArray[np.complex64]:
+    return pairs_of(_LEVELS * np.float32(dim**-0.5))
 
 
 def turned(vectors: FloatArray) -> FloatArray:

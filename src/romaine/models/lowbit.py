@@ -156,11 +156,8 @@ def from_4_bits(
     """
     if levels.shape != (16,):
         raise VectorError(f"4-bit codes need 16 levels, not shape {levels.shape}")
-    byte = np.arange(256)
-    nibbles = (byte >> 4, byte & 15) if high_first else (byte & 15, byte >> 4)
-    pairs = levels.astype(np.float32)[np.stack(nibbles, axis=1)]
     # One lookup of 8 bytes for each byte of codes; block by block, so that scaling finds them in the cache.
-    doubled = pairs.view(np.complex64).ravel()
+    doubled = pairs_of(levels, high_first=high_first)
     values = np.empty((len(codes), 2 * codes.shape[1]), dtype=np.float32)
     factors = _checked_scales(scales, values)
     for start in range(0, len(codes), _BLOCK):
@@ -168,6 +165,21 @@ def from_4_bits(
         doubled.take(codes[rows], out=values[rows].view(np.complex64), mode="clip")
         _scale(values[rows], factors[rows])
     return values
+
+
+def pairs_of(levels: NDArray[Any], *, high_first: bool = False) -> NDArray[np.complex64]:
+    """The two components that each byte of codes stands for, as one number; `view` what is taken as float32.
+
+    Args:
+        levels: Any float, (16,).
+        high_first: Whether the earlier component is in the high nibble.
+
+    Returns:
+        complex64 (256,).
+    """
+    byte = np.arange(256)
+    nibbles = (byte >> 4, byte & 15) if high_first else (byte & 15, byte >> 4)
+    return levels.astype(np.float32)[np.stack(nibbles, axis=1)].view(np.complex64).ravel()
 
 
 def _checked_scales(scales: NDArray[Any], values: FloatArray) -> FloatArray:

@@ -50,7 +50,9 @@ def create_app(settings: ServerSettings, *, entry: Entry | None = None) -> FastA
             if settings.memory is not None:
                 embedder = app.state.models.memory_embedder()
                 app.state.memory = await anyio.to_thread.run_sync(
-                    lambda: RoleplayMemory(settings.memory or "", embedder=embedder)
+                    lambda: RoleplayMemory(
+                        settings.memory or "", embedder=embedder, late_interaction=settings.late_interaction
+                    )
                 )
                 stack.push_async_callback(app.state.memory.aclose)
             stack.push_async_callback(app.state.models.close)

@@ -140,10 +140,11 @@ class Gate:
     def _is_own(self, host: str) -> bool:
         """Whether a Host header may be ours: an address, or a name that we know.
 
-        A page that had its own name resolve to our address (DNS rebinding) sends that name.
+        A page that had its own name resolve to our address (DNS rebinding) sends that name. No DNS gives out
+        names under `localhost` (RFC 6761, 6.3): they are this machine's.
         """
         name = re.sub(r":\d*$", "", host)
-        if name in self._hosts:
+        if name in self._hosts or name.endswith(".localhost"):
             return True
         try:
             ipaddress.ip_address(name.strip("[]"))

@@ -89,6 +89,9 @@ class ServerSettings(BaseSettings):
     memory: Annotated[str | None, BeforeValidator(_as_text)] = Field(
         None, description="The memory's file, made if it is not there, or postgresql://..."
     )
+    late_interaction: Literal["stored", "computed", "off"] | None = Field(
+        None, description="Where the memory has the vectors of tokens from; the file's own if not given."
+    )
 
     keys: Path | None = Field(None, description="The file of keys, as `romaine keys make` writes it.")
     insecure: bool = Field(False, description="Serve a public address without keys.")

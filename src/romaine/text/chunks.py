@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -28,6 +29,9 @@ MAX_CHUNKS = 1 << 17
 _MAX_IDS = 1 << 20
 _LONG_CHUNK = 48
 """Characters from which a chunk is not worth remembering: a link, or a sentence written without spaces."""
+
+_MANY_WORDS = 24
+"""New words from which tokenising all of them at once is faster than one after another."""
 
 _FEW_CHARACTERS = 4096
 """Characters up to which looking up one chunk after another is faster than all at once."""
@@ -80,19 +84,19 @@ class ChunkTokenizer:
 
     Args:
         encode: The real tokenizer, without special tokens. It must satisfy `splits_at_spaces`.
-        plain: Its short cut for plain ASCII chunks, which gives None for any other; None if there is none.
+        plain: Its short cut for plain ASCII chunks; None if there is none.
         max_chunks: How many chunks to remember.
     """
 
     def __init__(
         self,
         encode: Callable[[Sequence[str]], list[list[int]]],
-        plain: Callable[[str], list[int] | None] | None = None,
+        plain: AsciiWordPiece | None = None,
         *,
         max_chunks: int = MAX_CHUNKS,
     ) -> None:
         self._encode = encode
-        self._plain = plain or (lambda _: None)
+        self._plain = plain
         self._max_chunks = max_chunks
         self._lock = threading.Lock()
         self._known = _Known()
@@ -104,7 +108,7 @@ class ChunkTokenizer:
             offsets = offsets_of(np.fromiter(map(len, chunks), dtype=np.int64, count=len(chunks)))
             with self._lock:
                 known = self._known
-                numbers = self._numbers_of(known, chain.from_iterable(chunks), int(offsets[-1]))
+                numbers = self._numbers_of(known, list(chain.from_iterable(chunks)))
         else:
             spans = Spans.of(texts)
             offsets = spans.offsets
@@ -124,48 +128,50 @@ class ChunkTokenizer:
             if known is not self._known:  # another call began anew, perhaps because of an error
                 known = self._known
                 numbers = known.find(spans, keys)
+            before = known.count
             missing = np.flatnonzero(numbers < 0)
-            numbers[missing] = self._numbers_of(known, spans.chunks(missing), len(missing))
-            short = missing[spans.lengths[missing] <= KEY_BYTES]
-            once = short[np.unique(numbers[short], return_index=True)[1]]
-            some = keys[0][once], keys[1][once]
-            new = known.table.find(some) < 0  # another call may have added the others meanwhile
-            known.table = known.table.with_added((some[0][new], some[1][new]), numbers[once][new])
+            numbers[missing] = self._numbers_of(known, spans.chunks(missing))
+            # not what another call has added meanwhile
+            new = missing[(numbers[missing] >= before) & (spans.lengths[missing] <= KEY_BYTES)]
+            once = np.full(known.count - before, -1, dtype=np.int64)
+            once[numbers[new] - before] = new
+            once = once[once >= 0]
+            known.table = known.table.with_added((keys[0][once], keys[1][once]), numbers[once])
         return known, numbers
 
-    def _numbers_of(self, known: _Known, chunks: Iterable[str], count: int) -> NDArray[np.int64]:
+    def _numbers_of(self, known: _Known, chunks: list[str]) -> NDArray[np.int64]:
         """The numbers of chunks, tokenising those seen for the first time; under the lock."""
         try:
-            numbers = np.fromiter(map(known.numbers.__getitem__, chunks), dtype=np.int64, count=count)
-            self._learn(known)
+            try:
+                return known.numbers_of(chunks)
+            except KeyError:
+                new = list(dict.fromkeys(chunk for chunk in chunks if chunk not in known.numbers))
+                self._learn(known, new)
+                numbers = known.numbers_of(chunks)
+                known.forget_long(new)
         except BaseException:
             self._known = _Known()  # numbers without tokens must not survive
             raise
-        if known.numbers.count > self._max_chunks or known.ids.size > _MAX_IDS:
+        if known.count > self._max_chunks or known.ids.size > _MAX_IDS:
             self._known = _Known()
         return numbers
 
-    def _learn(self, known: _Known) -> None:
-        new = known.numbers.new
-        if not new:
-            return
-        ids = [self._plain(chunk) for chunk in new]
-        others = iter(self._encode([chunk for chunk, found in zip(new, ids, strict=True) if found is None]))
-        tokens = Ragged.from_lists([next(others) if found is None else found for found in ids])
-        known.starts.append(tokens.offsets[:-1] + known.ids.size)
-        known.lengths.append(tokens.lengths)
-        known.ids.append(tokens.ids)
-        for chunk in new:
-            if len(chunk) >= _LONG_CHUNK:
-                del known.numbers[chunk]
-        known.numbers.new = []
+    def _learn(self, known: _Known, new: list[str]) -> None:
+        plain = self._plain.those_plain(new) if self._plain else []
+        others = new
+        if self._plain and plain:
+            known.add(plain, self._plain.encode(plain))
+            others = [chunk for chunk in new if chunk not in known.numbers]
+        if others:
+            known.add(others, Ragged.from_lists(self._encode(others)))
 
 
 class _Known:
     """What is remembered: each chunk's number, and by it its tokens."""
 
     def __init__(self) -> None:
-        self.numbers = _Numbers()
+        self.count = 0
+        self.numbers: dict[str, int] = {}
         self.table = NumberTable()
         self.starts = _GrowingArray(np.int64)
         self.lengths = _GrowingArray(np.int64)
@@ -177,6 +183,25 @@ class _Known:
         numbers[spans.lengths > KEY_BYTES] = -1  # their keys are but their beginnings
         return numbers
 
+    def numbers_of(self, chunks: list[str]) -> NDArray[np.int64]:
+        """The number of each chunk; a KeyError if one is not known."""
+        return np.fromiter(map(self.numbers.__getitem__, chunks), dtype=np.int64, count=len(chunks))
+
+    def add(self, chunks: list[str], tokens: Ragged) -> None:
+        """Gives chunks the next numbers."""
+        self.starts.append(tokens.offsets[:-1] + self.ids.size)
+        self.lengths.append(tokens.lengths)
+        self.ids.append(tokens.ids)
+        self.numbers.update(zip(chunks, range(self.count, self.count + len(chunks)), strict=True))
+        self.count += len(chunks)
+
+    def forget_long(self, chunks: list[str]) -> None:
+        """Leaves those out that are not worth remembering."""
+        if max(map(len, chunks)) >= _LONG_CHUNK:
+            for chunk in chunks:
+                if len(chunk) >= _LONG_CHUNK:
+                    del self.numbers[chunk]
+
 
 def _chunks(texts: Sequence[str]) -> list[list[str]]:
     together = "".join(texts)
@@ -184,21 +209,6 @@ def _chunks(texts: Sequence[str]) -> list[list[str]]:
         return list(map(str.split, texts))
     odd = frozenset(_SPLIT_BUT_NOT_SPACE)
     return [text.split() if odd.isdisjoint(text) else [text] for text in texts]
-
-
-class _Numbers(dict[str, int]):
-    """Numbers chunks by first sight and lists those that are `new`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-        self.new: list[str] = []
-
-    def __missing__(self, chunk: str) -> int:
-        number = self[chunk] = self.count
-        self.count += 1
-        self.new.append(chunk)
-        return number
 
 
 class _GrowingArray:
@@ -219,30 +229,59 @@ class _GrowingArray:
 
 
 class AsciiWordPiece:
-    """BERT's tokenizer on a plain ASCII chunk: lowering, one regular expression, the Rust WordPiece model.
+    """BERT's tokenizer on plain ASCII chunks: lowering, one regular expression, the Rust WordPiece model.
 
     Nothing else of the pipeline has anything to do there, and leaving it out saves four fifths of the time.
+    More is anything not printable ASCII, or with a character that a special or added token begins with.
 
     Args:
         rust: A tokenizer for which `splits_at_spaces` holds.
+        words: One that has its model alone, for words with spaces between them.
     """
 
-    def __init__(self, rust: Any) -> None:
-        self._model = rust.model
+    def __init__(self, rust: Any, words: Any) -> None:
+        self._rust, self._model, self._words = rust, rust.model, words
         self._lowercase = bool(_settings_of(rust.normalizer).get("lowercase"))
         first = "".join(spelling[:1] for spelling in _added_spellings(rust))
         self._may_be_added = frozenset(first + first.lower() + first.upper())
 
-    def ids(self, chunk: str) -> list[int] | None:
-        """The tokens of `chunk`, which holds no space; None if it is more than plain words.
+    def those_plain(self, chunks: list[str]) -> list[str]:
+        """Those that are plain."""
+        return chunks if self._is_plain("".join(chunks)) else [c for c in chunks if self._is_plain(c)]
 
-        More is anything not printable ASCII, or with a character that a special or added token begins with.
-        """
-        if not chunk.isascii() or not chunk.isprintable() or not self._may_be_added.isdisjoint(chunk):
-            return None
-        text = chunk.lower() if self._lowercase else chunk
-        words = (text,) if text.isalnum() else _WORD.findall(text)
-        return [token.id for word in words for token in self._model.tokenize(word)]
+    def encode(self, chunks: list[str]) -> Ragged:
+        """The tokens of plain chunks, which hold no space."""
+        text = "\n".join(chunks)
+        lines = (text.lower() if self._lowercase else text).split("\n")
+        split = [[line] if line.isalnum() else _WORD.findall(line) for line in lines]
+        words = list(chain.from_iterable(split))
+        return _grouped(self._tokens(words), np.fromiter(map(len, split), dtype=np.int64, count=len(split)))
+
+    def _tokens(self, words: list[str]) -> Ragged:
+        if len(words) >= _MANY_WORDS:
+            (encoding,) = self._words.encode_batch_fast([" ".join(words)], add_special_tokens=False)
+            ids = np.array(encoding.ids, dtype=np.int32)
+            begins = np.flatnonzero(self._begins[ids])
+            if len(begins) == len(words):
+                return Ragged(ids, np.append(begins, len(ids)))
+        return Ragged.from_lists([[token.id for token in self._model.tokenize(word)] for word in words])
+
+    @cached_property
+    def _begins(self) -> NDArray[np.bool_]:
+        """Whether a word begins with each token; the others are marked as continuing one."""
+        vocab = self._rust.get_vocab(with_added_tokens=False)
+        begins = np.zeros(max(vocab.values(), default=0) + 1, dtype=bool)
+        prefix = self._model.continuing_subword_prefix
+        begins[[number for token, number in vocab.items() if not token.startswith(prefix)]] = True
+        return begins
+
+    def _is_plain(self, text: str) -> bool:
+        return text.isascii() and text.isprintable() and self._may_be_added.isdisjoint(text)
+
+
+def _grouped(words: Ragged, counts: NDArray[np.int64]) -> Ragged:
+    """So many neighbours each as one sequence."""
+    return Ragged(words.ids, words.offsets[offsets_of(counts)])
 
 
 def _settings_of(component: Any) -> dict[str, Any]:

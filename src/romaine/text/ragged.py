@@ -46,7 +46,8 @@ class Ragged:
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of each sequence, int64 (n,)."""
-        return np.diff(self.offsets)
+        lengths: NDArray[np.int64] = self.offsets[1:] - self.offsets[:-1]  # np.diff takes longer for one text
+        return lengths
 
     def take(self, indices: NDArray[np.intp]) -> Ragged:
         """The sequences at `indices`, in that order; a run of neighbours shares memory with this one."""
@@ -97,4 +98,4 @@ def positions(starts: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[
     Returns:
         int64 (offsets[-1],): for each place in the layout, its place in the array `starts` points into.
     """
-    return np.repeat(starts - offsets[:-1], np.diff(offsets)) + np.arange(offsets[-1])
+    return np.repeat(starts - offsets[:-1], offsets[1:] - offsets[:-1]) + np.arange(offsets[-1])

@@ -132,6 +132,8 @@ class NumberTable:
             self._first[at], self._second[at] = keys[0][whose], keys[1][whose]
             self._numbers[at] = numbers[whose]
             self._count += len(placed)
+            if len(placed) == len(waiting):
+                break
             waiting, slots = np.delete(waiting, placed), np.delete(slots, placed)
             slots = (slots + 1) & (len(self._first) - 1)
 

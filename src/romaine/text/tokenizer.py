@@ -55,9 +55,8 @@ class Tokenizer:
         self.prefix, self.suffix = _special_ids(rust)
         self._chunks = None
         if splits_at_spaces(rust):
-            self._chunks = ChunkTokenizer(
-                self._encode_exactly, AsciiWordPiece(rust).ids if is_bert(rust) else None
-            )
+            plain = AsciiWordPiece(rust, _words_alone(rust)) if is_bert(rust) else None
+            self._chunks = ChunkTokenizer(self._encode_exactly, plain)
 
     @cached_property
     def unk_id(self) -> int | None:
@@ -140,6 +139,8 @@ class Tokenizer:
         return self._rust.decode_batch([list(each) for each in ids], skip_special_tokens=True)
 
     def _encode_plain(self, texts: Sequence[str]) -> Ragged:
+        if len(texts) == 1:
+            return self._encode_group(texts)
         sizes = [len(text) for text in texts]
         groups = batches(sizes, batch_tokens=_GROUP_CHARACTERS, pads=False)
         return Ragged.concatenate([self._encode_group(texts[group[0] : group[-1] + 1]) for group in groups])
@@ -155,6 +156,13 @@ class Tokenizer:
         # "fast" leaves out character offsets, which nothing here needs: a third of the time on long texts
         encodings = self._rust.encode_batch_fast(_without_surrogates(texts), add_special_tokens=False)
         return [encoding.ids for encoding in encodings]
+
+
+def _words_alone(rust: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+    """Its model on words between spaces, without all else."""
+    bare = tokenizers.Tokenizer(rust.model)
+    bare.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    return bare
 
 
 def _without_surrogates(texts: Sequence[str]) -> list[str]:

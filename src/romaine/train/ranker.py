@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import lightgbm
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.evaluate.evidence import read_evidence
-from romaine.memory.features import FEATURES
+from romaine.memory.features import FEATURES, LATE_FEATURES
 from romaine.memory.learned import LEAVES, NODES, Trees
 from romaine.train.corpus import find_file
 from romaine.train.ranker_questions import RankedQuestions, ask_all
@@ -37,6 +38,8 @@ _BETTER = {
     "gap": 1,
     "near": 1,
     "around": 1,
+    "late_own": 1,
+    "late_around": 1,
 }
 """Features of which more must never count less, or, at -1, more."""
 
@@ -50,7 +53,7 @@ class LeftOut:
     Attributes:
         questions: How many were asked.
         usual: Recall at each of `CUTOFFS` by the usual ranking.
-        learned: The same with the trees.
+        learned: The same with the trees; the mean, where they were grown from several seeds.
     """
 
     questions: int
@@ -92,6 +95,8 @@ def train_ranker(
 ) -> RankerResult:
     """Grows trees, judges them, and writes ``ranker.json`` and, if they pass, ``ranker.npz``.
 
+    With an embedder that has token vectors they are trees for late interaction.
+
     Args:
         recipe: What to train on, and how.
         folders: Where its files are looked up.
@@ -109,13 +114,13 @@ def train_ranker(
     weights = {name: domain.weight for name, domain in recipe.domains.items()}
     gate = {}
     for name, questions in asked.items():
-        trees = grow(
-            {other: asked[other] for other in asked if other != name},
-            weights,
-            recipe.growing,
-            seed=recipe.seed,
-        )
-        gate[name] = judge(trees, questions)
+        others = {other: asked[other] for other in asked if other != name}
+        found = [
+            judge(grow(others, weights, recipe.growing, seed=seed), questions)
+            for seed in range(recipe.seed, recipe.seed + recipe.judged)
+        ]
+        learned = {k: fmean(each.learned[k] for each in found) for k in CUTOFFS}
+        gate[name] = replace(found[0], learned=learned)
     result = RankerResult(trees=grow(asked, weights, recipe.growing, seed=recipe.seed), gate=gate)
     out.mkdir(parents=True, exist_ok=True)
     report = {
@@ -150,13 +155,16 @@ def grow(
         np.full(len(part.scores), weights[name] / max(len(part.counts), 1)) for name, part in parts.items()
     ]
     share = np.concatenate(shares)
+    features = np.concatenate([part.features for part in parts.values()])
+    late = features.shape[1] == len(LATE_FEATURES)
+    names = LATE_FEATURES if late else FEATURES
     data = lightgbm.Dataset(
-        np.concatenate([part.features for part in parts.values()]),
+        features,
         label=np.concatenate([part.right for part in parts.values()]).astype(np.int32),
         weight=share / share.mean(),
         group=np.concatenate([part.counts for part in parts.values()]),
         init_score=growing.usual * np.concatenate([part.scores for part in parts.values()]),
-        feature_name=list(FEATURES),
+        feature_name=list(names),
     )
     options = {
         "objective": "lambdarank",
@@ -170,7 +178,7 @@ def grow(
         "bagging_fraction": growing.rows,
         "bagging_freq": 1,
         "max_bin": 63,
-        "monotone_constraints": [_BETTER.get(name, 0) for name in FEATURES],
+        "monotone_constraints": [_BETTER.get(name, 0) for name in names],
         "seed": seed,
         "deterministic": True,
         "force_col_wise": True,
@@ -178,17 +186,17 @@ def grow(
         "verbosity": -1,
     }
     grown = lightgbm.train(options, data, num_boost_round=growing.count)
-    return _as_trees(grown.dump_model()["tree_info"], scale=1 / growing.usual)
+    return _as_trees(grown.dump_model()["tree_info"], scale=1 / growing.usual, late=late)
 
 
-def _as_trees(grown: Sequence[Mapping[str, Any]], *, scale: float) -> Trees:
+def _as_trees(grown: Sequence[Mapping[str, Any]], *, scale: float, late: bool) -> Trees:
     """LightGBM's trees made complete: where one ends early, its leaf stands for all that would follow."""
     features = np.zeros((len(grown), NODES), dtype=np.intp)
     thresholds = np.full((len(grown), NODES), np.inf, dtype=np.float32)
     values = np.zeros((len(grown), NODES + LEAVES))
     for number, tree in enumerate(grown):
         _fill(tree["tree_structure"], 0, features[number], thresholds[number], values[number])
-    return Trees(features, thresholds, values * scale)
+    return Trees(features, thresholds, values * scale, late)
 
 
 def _fill(

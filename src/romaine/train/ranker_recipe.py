@@ -65,13 +65,18 @@ class RankerRecipe:
         domains: By name; three at least, as each is left out in turn.
         growing: How trees are grown.
         seed: Of the draws.
+        judged: From how many seeds, counted from `seed`, trees are grown for the gate; what they find is
+            averaged, as one alone may win or lose by chance.
     """
 
     domains: dict[str, Domain]
     growing: Growing = field(default_factory=Growing)
     seed: int = 0
+    judged: int = 1
 
     def __post_init__(self) -> None:
+        if self.judged < 1:
+            raise OptionError(f"judged={self.judged!r}: trees must be grown once at least")
         if len(self.domains) < 3:
             raise OptionError(
                 f"{len(self.domains)} domains: a ranker is judged on one that it has not seen, give 3"

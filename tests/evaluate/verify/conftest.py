@@ -21,7 +21,11 @@ QUESTIONS = Probes(
 
 FEW = Probes(PROBES.pairs[::4], PROBES.chats[:3])
 """Enough for a model whose quality is not what is broken."""
+SWEPT = 500
+"""Tokens of a transformer's vocabulary that are run; all of a table's are."""
 OF_SOUND_QUALITY = {
+    "MiniLM",
+    "pooling that counts padding",
     "NaN row",
     "un-normalised export",
     "int8 file calibrated wrongly",
@@ -54,7 +58,7 @@ def bench_of(
         "MiniLM": lambda to: broken.with_full_precision(int8, fp32, to),
         "MiniLM, pooled and normalised inside": lambda to: broken.pooled_graph(int8, to, normalised=True),
         "shuffled table": broken.shuffled_table,
-        "NaN row": lambda to: broken.nan_embedding_row(int8, to),
+        "NaN row": lambda to: broken.nan_embedding_row(int8, to, swept=SWEPT),
         "NaN row in a table": broken.nan_table_row,
         "untrained dims": broken.reversed_components,
         "int8 vectors clipped": broken.clipped_vectors,
@@ -78,7 +82,7 @@ def bench_of(
             is_table = (folder / "romaine.json").exists()  # and quick
             probes = None if is_table else FEW if name in OF_SOUND_QUALITY else QUESTIONS
             subject = replace(SUBJECTS.get(name, Subject()), model=folder, threads=1)
-            swept = MAX_TOKENS if is_table or name == "NaN row" else 500
+            swept = MAX_TOKENS if is_table else SWEPT
             benches[name] = Bench(subject, probes=probes, swept_tokens=swept)
         return benches[name]
 

@@ -46,6 +46,12 @@ def memory(
             "--mode", help="hybrid: as recall ranks by default; dense: cosine alone; words: BM25 alone."
         ),
     ] = "hybrid",
+    late_interaction: Annotated[
+        str | None,
+        typer.Option(
+            help="Vectors of tokens of hybrid: stored, computed or off; stored if the model gives any."
+        ),
+    ] = None,
 ) -> None:
     """Ask every question of long conversations and count how often the turns that answer it are found."""
     answer.prepare()
@@ -57,7 +63,7 @@ def memory(
         raise OptionError("give either files or --probes LANGUAGE")
     chats = conversations_of(files or _probe_chats(probes or ""), sources=sources or ())
     embedder = measured.embedder()
-    found = evaluate_memory(chats, embedder=embedder, dim=dim, mode=chosen)
+    found = evaluate_memory(chats, embedder=embedder, dim=dim, mode=chosen, late_interaction=late_interaction)
     figures: tuple[tuple[Cell, ...], ...] = (
         ("questions", found.questions),
         ("hit@1", found.hit_at_1),

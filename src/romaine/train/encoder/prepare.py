@@ -93,8 +93,8 @@ def prepare(run: EncoderRun[EncoderRecipe], *, say: Callable[[str], None] = lamb
         start_folder(recipe.start), token_dim=recipe.token_dim, frozen=recipe.frozen, max_tokens=longest
     )
     turns = _some_turns(chats, recipe.seed, _WEIGHED)
-    weights = token_weights(model, [document(chat.turns, place, longest) for chat, place in turns])
     contexts = [document(chat.turns, place, longest) for chat, place in turns]
+    weights = token_weights(model, contexts)
     fit_head(model, contexts[:_HEAD])
     kept_texts = [chat.turns[place].document for chat, place in turns[: _KEPT // 2]]
     kept_texts += [*scored.left, *scored.right][: _KEPT // 2] if scored is not None else []
