@@ -65,7 +65,7 @@ def test_evidence_sums_a_ranking_up() -> None:
         named=0.0,
         stands_out=0.5,
         asked=6.0,
-        size=pytest.approx(math.log(3)),
+        size=pytest.approx(math.log(20)),
         late=0.7,
     )
 

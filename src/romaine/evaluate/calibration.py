@@ -2,8 +2,9 @@
 
 Questions whose answer is in a chat are its own; questions whose answer is not are those about the other
 chats. Where chats share people, as episodes of a series do, names would tell nothing, so half of these
-ask about somebody who is in none of them. All figures are leave-one-conversation-out (or a tenth of them,
-if there are many): a conversation is judged by what was fitted without it and its questions.
+that name somebody who speaks here as well name a stranger instead. All figures are
+leave-one-conversation-out, or a tenth of them if there are many: a conversation is judged by what was fitted
+without it and its questions.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _RIDGE = 1e-3
 _NEWTON_STEPS = 30
 _OTHERS = 4  # questions about other conversations that are put to one, for each of its own
 _PARTS = 10  # conversations are left out one by one, or in so many parts
-_STRANGE = 0.5  # share of these that ask about people who are in none of the conversations
+_STRANGE = 0.5  # share of these that name strangers in place of who speaks here as well
 _STRANGERS = ("Ottoline", "Cosmo", "Philippa", "Ignatius", "Wilhelmina", "Barnaby", "Rosamund", "Thaddeus")
 _WORD = re.compile(r"\w+")
 
@@ -222,14 +223,14 @@ def _asked_in(
     ]
     chance = np.random.default_rng(here)
     drawn = np.sort(chance.permutation(len(others))[: _OTHERS * len(own)])
-    spoken = " ".join(name for conversation in conversations for name in conversation.speakers)
+    spoken = " ".join(conversations[here].speakers)
     speakers = {word for word in _WORD.findall(spoken) if not all(w.is_stop for w in DEFAULT.words(word))}
     for about, text in map(others.__getitem__, drawn.tolist()):
         yield about, _about_strangers(text, speakers) if chance.random() < _STRANGE else text, ()
 
 
 def _about_strangers(text: str, speakers: set[str]) -> str:
-    """A question that names other people in place of speakers."""
+    """A question that names strangers in place of speakers."""
     named = sorted(speakers.intersection(_WORD.findall(text)))
     names = dict(zip(named, _STRANGERS, strict=False))
     return _WORD.sub(lambda word: names.get(word[0], word[0]), text)

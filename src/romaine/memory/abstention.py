@@ -38,7 +38,8 @@ class Evidence:
         named: 1 if the query names who said one of the candidates, -1 if it names others alone, else 0.
         stands_out: How far the highest BM25 is above the tenth, over the sum of the query's idf.
         asked: The sum of the query's idf in nats: one that asks for more scores more.
-        size: The natural logarithm of how many memories were searched: of more the best is better by chance.
+        size: The natural logarithm of how many memories were searched, of 20 at least: of more the best is
+            better by chance.
         late: The highest late interaction of the query with a turn of the first candidates, -1 to 1; 0
             without late interaction.
     """
@@ -62,8 +63,8 @@ class Evidence:
 FEATURES = tuple(field.name for field in fields(Evidence))
 
 
-_CROWD = 10
-"""The rank of the candidate that the best one by words stands out against."""
+_CROWD = 10  # rank of the candidate that the best one by words stands out against
+_FEWEST = 20  # chats of fewer are as sure as these: there were hardly any to fit on
 
 
 def evidence_of(
@@ -89,10 +90,10 @@ def evidence_of(
         score=float(ranking.scores.max()),
         known_share=candidates.known_share,
         unknown_name=float(candidates.unknown_name),
-        named=1.0 if names_speaker else -float(bool(query.names)),
+        named=1.0 if names_speaker else -1.0 if query.names else 0.0,
         stands_out=float(words.max() - words[0]) / scale,
         asked=candidates.best_possible,
-        size=math.log(max(candidates.searched or 0, len(candidates))),
+        size=math.log(max(candidates.searched or 0, len(candidates), _FEWEST)),
         late=late,
     )
 

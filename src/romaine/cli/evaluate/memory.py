@@ -151,7 +151,7 @@ def abstention(
 ) -> None:
     """Calibrate a model: min_score="auto", when the answer is not in the chat, and the confidence of hits.
 
-    Asks the questions of each conversation of the others; half of these name somebody who is in none of them.
+    Asks the questions of each conversation of others; where these share people, half name strangers instead.
     Figures are leave-one-conversation-out, but for those of the calibration that the model is shipped with.
     """
     answer.prepare()
