@@ -8,6 +8,9 @@ from romaine.embedder import Embedder
 from romaine.memory import RoleplayMemory, Scope
 from tests.memory.conftest import said
 
+# the bundled model does not know most of these languages, and says so once
+pytestmark = pytest.mark.filterwarnings("ignore::romaine.UnfamiliarTextWarning")
+
 CHAT = (
     "Guten Morgen, hast du gut geschlafen?",
     "Er hat die Schlüsseln verloren, im Garten glaube ich.",
