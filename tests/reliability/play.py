@@ -277,7 +277,7 @@ class Play(BothSides):
         name = chance.choice(sorted(forks)) if forks and chance.random() < 0.2 else f"f{len(forks)}"
         told_apart = any(
             e.memory.scope.character is not None for e in self._whole_chat(scope.user, scope.chat)
-        )
+        ) or any(fork[:2] == (scope.user, scope.chat) and fork[2] is not None for fork in self.model.shared)
         if self.model.is_taken(scope, name) or (scope.character is None and told_apart):
             return  # what a fork for all shows of one character's own past is left open
         at = chance.randint(0, max([m.position or 0 for m in own]))
