@@ -114,6 +114,14 @@ def test_a_query_without_words_divides_by_nothing() -> None:
     assert evidence.stands_out == 0
 
 
+def test_a_calibration_fitted_with_late_interaction_is_for_that_alone() -> None:
+    with_late = calibration_for("oakleaf", late=True)
+    assert dict(zip(FEATURES, with_late.weights, strict=True))["late"] > 0
+    assert with_late.speaks(STRONG)
+    assert not with_late.speaks(WEAK)
+    assert calibration_for("oakleaf") == calibration_for(GENERIC)
+
+
 def test_extreme_evidence_does_not_overflow() -> None:
     hit = HitCalibration(intercept=0.0, weights=(0.0,) * len(FEATURES), behind=-1e6)
     calibration = Calibration(
