@@ -87,17 +87,18 @@ const Story = (() => {
 
   async function latest() {
     if (end() >= first + MOST) layOut(end() - MOST + 1);
-    const box = windows()[windows().length - 1];
-    story.scrollTop = story.scrollHeight;
-    await load(box);
-    story.scrollTop = story.scrollHeight;
+    const opened = story; // another view may be open when the window has come
+    opened.scrollTop = opened.scrollHeight;
+    await load(opened.lastElementChild);
+    opened.scrollTop = opened.scrollHeight;
   }
 
   async function earliest() {
     if (first > 0) layOut(0);
-    story.scrollTop = 0;
-    await load(windows()[0]);
-    story.scrollTop = 0;
+    const opened = story;
+    opened.scrollTop = 0;
+    await load(opened.firstElementChild);
+    opened.scrollTop = 0;
   }
 
   async function go(position) {
