@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -238,6 +239,29 @@ def test_a_wire_that_breaks_is_mended(url: str, gem: Embedder, scope: Scope) -> 
         wire.cut()
         memory.add_fact(scope, "The harbour is deep.")
         assert memory.stats(scope).total == len(CHAT) + 1
+
+
+def test_connections_that_break_while_the_pool_makes_them_are_replaced(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with wired(url) as (wire, through):
+        configure, breaks = PostgresStorage._configure, 0
+
+        def configured(storage: PostgresStorage, connection: psycopg.Connection[Any]) -> None:
+            nonlocal breaks
+            configure(storage, connection)
+            if breaks > 0:
+                breaks -= 1
+                wire.cut()
+
+        monkeypatch.setattr(PostgresStorage, "_configure", configured)
+        storage = PostgresStorage(through)
+        add(storage, turn("one"))
+        breaks = 3
+        wire.cut()
+        assert held(storage) == ["one"]
+        assert breaks == 0
+        storage.close()
 
 
 @pytest.mark.slow

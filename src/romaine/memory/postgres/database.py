@@ -29,6 +29,7 @@ from romaine.memory.postgres.transaction import PostgresTransaction
 from romaine.memory.storage import Progress, Storage
 
 _REACH_SECONDS = 10.0  # that a server may be away, to be restarted say, before those who need it are told
+_ATTEMPTS = 5  # a connection that lay idle, one that each of the pool's three threads was making, a new one
 _PREPARED_AFTER = 3  # executions of a statement
 
 _INTEGERS = psycopg.adapters.types["int4"].array_oid
@@ -210,16 +211,16 @@ class PostgresStorage(Storage):
                 self._changed.notify_all()
 
     def _begun(self, users: tuple[str, ...], *, writes: bool) -> BoundSession:
-        """A transaction that has begun. A connection that was lost while nobody used it is replaced."""
+        """A transaction that has begun. Connections that were lost while nobody used them are replaced."""
         begin = opening(self._binding, users, writes=writes, lock_timeout=self._timeout)
-        for is_last in (False, True):
+        for attempt in range(1, _ATTEMPTS + 1):
             connection = self._pool.getconn()
             try:
                 return BoundSession(connection, self._address, users, begin)
             except BaseException as error:
                 _end(connection)
                 self._pool.putconn(connection)
-                if is_last or not (isinstance(error, psycopg.Error) and is_lost(error)):
+                if attempt == _ATTEMPTS or not (isinstance(error, psycopg.Error) and is_lost(error)):
                     raise
                 self._pool.check()  # those beside it will be lost as well
         raise AssertionError("unreachable")
