@@ -1,33 +1,28 @@
-"""Late interaction: what it finds more, and what its vectors cost stored, computed or not at all.
+"""Late interaction: what its vectors cost stored, computed or not at all.
 
     python benchmarks/late_interaction.py --model oakleaf [--sizes 5000 100000] [--written 500]
-        [--queries 200] [--folder FOLDER] [--locomo FILE...] [--evidence FILE...] [--chats 3] [--json]
+        [--queries 200] [--folder FOLDER] [--json]
 
 Bytes and the time of a write are of `--written` turns that the model embeds. Recalls are timed over as many
 turns as `--sizes` say, beside those of the core install's own model; embedding so many would take longer than
 all else, so their vectors are mixed from those of 500 turns that the model embedded. Questions are embedded
 by the model, which is part of what is timed. The ways answer all questions one after the other. A recall that
 computes is timed twice over 400 turns: at first, when nothing is at hand, and when the same is asked again.
-What is filled for that takes minutes and is used again where `--folder` says where to keep it.
-
-With files, recall@5 and @10 are counted without late interaction, with the tokens of each turn alone, with
-those of it and the turns next to it, and with the mean of both, which is what a memory does. `--evidence`
-takes JSON lines of {"turns": [[speaker, text], ...], "questions": [{"query", "evidence": [turn, ...]}]}, gzip
-or not, of which the first `--chats` are asked.
+What is filled for that takes minutes and is used again where `--folder` says where to keep it. What it
+finds more, `benchmarks/ranking.py` counts.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 _THREADS = 2
@@ -40,12 +35,8 @@ from rich.table import Table  # noqa: E402
 from texts import chat_turns  # noqa: E402
 
 from memory import SCOPE, questions_about, speak, timed  # noqa: E402
-from romaine import Embedder, RoleplayMemory, Turn  # noqa: E402
+from romaine import Embedder, RoleplayMemory  # noqa: E402
 from romaine.arrays import slice_dim  # noqa: E402
-from romaine.evaluate.memory import CUTOFFS, ConversationMemory, Outcome, ask, conversations_of  # noqa: E402
-from romaine.formats.locomo import Conversation, Question, Session  # noqa: E402
-from romaine.memory import Candidates, Query, Ranking, Signals, WeightedRanker, Weights  # noqa: E402
-from romaine.memory.late import Late  # noqa: E402
 from romaine.token_vectors import TokenVectors  # noqa: E402
 
 WAYS = ("off", "stored", "computed")
@@ -149,7 +140,7 @@ def measure_recalls(embedder: Embedder, size: int, queries: int, folder: Path) -
         memory.recall("", SCOPE)
         for question in asked[:_COMPUTED]:
             for name in ("computed", AGAIN):
-                times[name].append(timed(lambda: memory.recall(question, SCOPE))[0] * 1e3)  # noqa: B023
+                times[name].append(timed(partial(memory.recall, question, SCOPE))[0] * 1e3)
     return {
         name: {f"p{rank} ms": float(np.percentile(values, rank)) for rank in _RANKS}
         for name, values in times.items()
@@ -161,73 +152,15 @@ def answered(memory: RoleplayMemory, asked: Sequence[str]) -> list[float]:
     with memory:
         for question in ("", *asked[:_FIRST]):
             memory.recall(question, SCOPE)
-        return [timed(lambda: memory.recall(question, SCOPE))[0] * 1e3 for question in asked]  # noqa: B023
+        return [timed(partial(memory.recall, question, SCOPE))[0] * 1e3 for question in asked]
 
 
 def encoding_ms(embedder: Embedder, asked: Sequence[str]) -> float:
     """The median milliseconds of embedding a question and its tokens alone."""
     full = embedder.with_dim(None)
     return statistics.median(
-        timed(lambda: full.embed_tokens([question], query=True))[0] * 1e3  # noqa: B023
-        for question in asked
+        timed(partial(full.embed_tokens, [question], query=True))[0] * 1e3 for question in asked
     )
-
-
-# --- what it finds ----------------------------------------------------------------------------------------
-
-
-class Switched:
-    """The default ranker, with late interaction or without."""
-
-    def __init__(self) -> None:
-        self.usual = WeightedRanker()
-
-    def rank(self, query: Query, candidates: Candidates, signals: Signals) -> Ranking:
-        """As `Ranker.rank`."""
-        return self.usual.rank(query, candidates, signals)
-
-
-def chats_of(path: Path, most: int) -> Iterator[Conversation]:
-    """The first conversations of a file of evidence."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8") as lines:
-        for line in islice(lines, most):
-            chat = json.loads(line)
-            turns = tuple(
-                Turn(text, speaker=name or None, role="character", source_id=str(number))
-                for number, (name, text) in enumerate(chat["turns"])
-            )
-            questions = tuple(
-                Question(text=each["query"], evidence=tuple(map(str, each["evidence"])))
-                for each in chat["questions"]
-                if each["evidence"]
-            )
-            session = Session(number=1, at=None, turns=turns)
-            yield Conversation(name=None, speakers=(), sessions=(session,), questions=questions, skipped=())
-
-
-def measure_gains(embedder: Embedder, conversations: Iterable[Conversation]) -> dict[str, dict[str, float]]:
-    """recall@5 and @10 of each variant over all questions."""
-    both = Late.values
-    variants = {
-        "off": (0.0, both),
-        "own": (Weights().late, property(lambda late: late.own)),
-        "around": (Weights().late, property(lambda late: late.around)),
-        "own and around": (Weights().late, both),
-    }
-    outcomes: dict[str, list[Outcome]] = {name: [] for name in variants}
-    ranker = Switched()
-    for conversation in conversations:
-        with ConversationMemory(conversation, embedder, ranker=ranker) as memory:
-            for name, (weight, values) in variants.items():
-                ranker.usual, Late.values = WeightedRanker(Weights(late=weight)), values
-                outcomes[name] += ask(conversation, lambda question: memory.find(question, max(CUTOFFS)))
-    Late.values = both
-    return {
-        name: {f"recall@{k}": statistics.fmean(o.recall(k) for o in found) for k in (5, 10)}
-        | {"questions": len(found)}
-        for name, found in outcomes.items()
-    }
 
 
 def main() -> None:
@@ -239,9 +172,6 @@ def main() -> None:
     parser.add_argument("--written", type=int, default=500)
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--locomo", type=Path, nargs="*", default=[])
-    parser.add_argument("--evidence", type=Path, nargs="*", default=[])
-    parser.add_argument("--chats", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     embedder = Embedder(options.model, dim=64, threads=_THREADS).warm_up()
@@ -249,12 +179,9 @@ def main() -> None:
         writes = measure_writes(embedder, options.written, Path(name))
         kept = options.folder or Path(name)
         recalls = {size: measure_recalls(embedder, size, options.queries, kept) for size in options.sizes}
-    gains = {"LoCoMo": measure_gains(embedder, conversations_of(options.locomo))} if options.locomo else {}
-    for file in options.evidence:
-        gains[file.name] = measure_gains(embedder, chats_of(file, options.chats))
     encoding = encoding_ms(embedder, questions_about(chat_turns(200), 50))
     if options.json:
-        print(json.dumps({"writes": writes, "recalls": recalls, "encoding ms": encoding, "gains": gains}))
+        print(json.dumps({"writes": writes, "recalls": recalls, "encoding ms": encoding}))
         return
     console = Console()
     table = Table("late_interaction", *next(iter(writes.values())), title=f"{options.written} turns written")
@@ -268,13 +195,6 @@ def main() -> None:
         ]
         table.add_row(way, *cells)
     console.print(table)
-    for name, figures in gains.items():
-        table = Table(
-            "late interaction", "recall@5", "recall@10", title=f"{name}: {figures['off']['questions']}"
-        )
-        for variant, found in figures.items():
-            table.add_row(variant, f"{found['recall@5']:.3f}", f"{found['recall@10']:.3f}")
-        console.print(table)
     console.print(f"embedding a question: {encoding:.1f} ms of each; targets: {TARGETS}")
 
 

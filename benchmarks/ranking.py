@@ -22,6 +22,7 @@ from rich.table import Column, Table
 from romaine import Embedder, Turn
 from romaine.evaluate.memory import ConversationMemory, ask, conversations_of
 from romaine.evaluate.outcomes import MOST, Outcome, RecallFigures
+from romaine.formats.locomo import Conversation, Question
 from romaine.memory import Candidates, LearnedRanker, Query, Ranker, Ranking, Signals, WeightedRanker, Weights
 from romaine.memory.learned import PARTS
 from romaine.memory.notes import normalised
@@ -111,6 +112,31 @@ def _around(signals: Signals) -> Signals:
     return replace(signals, late=signals.late_around, late_own=signals.late_around)
 
 
+def outcomes_of(
+    chat: Conversation, questions: Sequence[Question], embedder: Embedder
+) -> dict[str, list[Outcome]]:
+    """What every ranker finds for some questions of a chat, by its name."""
+    asked = replace(chat, questions=questions)
+    turns = [(number, turn) for number, turn in enumerate(chat.turns) if turn.text.strip()]
+    every = Every(rankers(late=embedder.token_dim is not None), turns)
+    answers: list[dict[str, list[int]]] = []
+    with ConversationMemory(chat, embedder, ranker=every, turns=0) as memory:
+
+        def find(question: str) -> list[int]:
+            every.found = {}
+            memory.find(question, 1)
+            answers.append(every.found)
+            return []
+
+        ask(asked, find, see=memory.see)
+
+    def outcomes(name: str) -> list[Outcome]:
+        given = iter(answers)
+        return ask(asked, lambda _: next(given).get(name, []))
+
+    return {name: outcomes(name) for name in (answers[0] if answers else ())}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -127,22 +153,8 @@ def main() -> None:
     chats = conversations_of(args.files, sources=args.source)[args.first :: args.every]
     found: dict[str, list[Outcome]] = {}
     for chat in chats:
-        asked = replace(chat, questions=chat.questions[:: args.questions])
-        turns = [(number, turn) for number, turn in enumerate(chat.turns) if turn.text.strip()]
-        every = Every(rankers(late=embedder.token_dim is not None), turns)
-        answers: list[dict[str, list[int]]] = []
-        with ConversationMemory(chat, embedder, ranker=every, turns=0) as memory:
-
-            def find(question: str) -> list[int]:
-                every.found = {}  # noqa: B023 - asked at once
-                memory.find(question, 1)
-                answers.append(every.found)  # noqa: B023
-                return []
-
-            ask(asked, find, see=memory.see)
-        for name in answers[0] if answers else ():
-            given = iter(answers)
-            found.setdefault(name, []).extend(ask(asked, lambda _: next(given).get(name, [])))  # noqa: B023
+        for name, outcomes in outcomes_of(chat, chat.questions[:: args.questions], embedder).items():
+            found.setdefault(name, []).extend(outcomes)
     figures = {name: RecallFigures.of(outcomes) for name, outcomes in found.items()}
     if args.json:
         print(json.dumps({name: each.to_json() for name, each in figures.items()}))

@@ -7,6 +7,15 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+# what is said in more than one app
+SECRET = "I hid the silver key under the third step of the old mill."
+QUESTION = "Where did you hide the silver key?"
+WEATHER = (
+    "The road went on through the wet fields, past grey willows and a broken cart, and the rain came down in"
+    " long cold strings; number {} of the crows on the fence looked at us and said nothing at all. We ate the"
+    " last of the bread, counted our coins, mended a strap, and walked until the light was gone from there. "
+) * 3
+
 
 class Backend:
     """Serves on a free port until it is closed."""

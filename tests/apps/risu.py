@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import FrameLocator, Page
 
-from tests.apps.servers import MemoryServer, Process, free_port
+from tests.apps.servers import MemoryServer, Process, checkout_of, free_port
 
 VARIABLE = "ROMAINE_TEST_RISUAI"
 PLUGIN = Path(__file__).resolve().parents[2] / "integrations" / "risuai" / "romaine.js"
@@ -36,16 +35,9 @@ APP = """
 
 
 def checkout(cache: Path) -> Path | None:
-    """The checkout that the variable names: a folder, or the address of a git repository, cloned once."""
-    named = os.environ.get(VARIABLE)
-    if not named:
-        return None
-    folder = Path(named)
-    if not folder.is_dir():
-        folder = cache / re.sub(r"\W+", "-", named)
-        if not folder.is_dir():
-            subprocess.run(["git", "clone", "--depth", "1", named, str(folder)], check=True)
-    if not (folder / "node_modules").is_dir():
+    """The checkout that the variable names, installed; see `checkout_of`."""
+    folder = checkout_of(VARIABLE, cache)
+    if folder is not None and not (folder / "node_modules").is_dir():
         install = ["npx", "--yes", "pnpm@10", "install", "--frozen-lockfile", "--ignore-scripts"]
         subprocess.run(install, cwd=folder, check=True)
     return folder

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+
+from romaine.server.keys import KeyFile
 
 
 def free_port() -> int:
@@ -20,6 +24,19 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def checkout_of(variable: str, cache: Path) -> Path | None:
+    """The checkout that a variable names: a folder, or the address of a git repository, cloned once."""
+    named = os.environ.get(variable)
+    if not named:
+        return None
+    folder = Path(named)
+    if not folder.is_dir():
+        folder = cache / re.sub(r"\W+", "-", named)
+        if not folder.is_dir():
+            subprocess.run(["git", "clone", "--depth", "1", named, str(folder)], check=True)
+    return folder
 
 
 class Process:
@@ -58,6 +75,16 @@ class Process:
             self._process = None
 
 
+@contextlib.contextmanager
+def running(*servers: Process) -> Iterator[None]:
+    """A block in which servers run."""
+    with contextlib.ExitStack() as stack:
+        for server in servers:
+            stack.callback(server.stop)
+            server.start()
+        yield
+
+
 class RomaineServer(Process):
     """`romaine serve`."""
 
@@ -69,11 +96,13 @@ class RomaineServer(Process):
 
 
 class MemoryServer(RomaineServer):
-    """One with an empty memory, and a client of it."""
+    """One with an empty memory and a key for the user ana, for pages of this machine; and a client of it."""
 
-    def __init__(self, folder: Path, *flags: str) -> None:
-        super().__init__(folder, "--memory", str(folder / "memories.db"), *flags)
-        self.folder, self.key = folder, ""
+    def __init__(self, folder: Path) -> None:
+        keys = folder / "keys.json"
+        flags = ("--memory", str(folder / "memories.db"), "--cors", "localhost", "--keys", str(keys))
+        super().__init__(folder, *flags)
+        self.folder, self.key = folder, KeyFile(keys).make("ana")
 
     def lose(self) -> None:
         """Ends it and throws its memory away."""
@@ -82,7 +111,7 @@ class MemoryServer(RomaineServer):
             file.unlink()
 
     def get(self, path: str, **query: object) -> dict[str, list[dict[str, object]]]:
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        headers = {"Authorization": f"Bearer {self.key}"}
         answer = httpx.get(f"{self.address}/v1/memory{path}", params=query, headers=headers, timeout=30)  # type: ignore[arg-type]
         answer.raise_for_status()
         return answer.json()

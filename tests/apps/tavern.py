@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
 import subprocess
 import time
@@ -14,22 +12,17 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.apps.servers import Process, free_port
+from tests.apps.servers import Process, checkout_of, free_port
 
 VARIABLE = "ROMAINE_TEST_SILLYTAVERN"
 EXTENSION = Path(__file__).resolve().parents[2] / "integrations" / "sillytavern"
 
 
 def checkout(cache: Path) -> Path | None:
-    """The checkout that the variable names: a folder, or the address of a git repository, cloned once."""
-    named = os.environ.get(VARIABLE)
-    if not named:
+    """The checkout that the variable names, installed; see `checkout_of`."""
+    folder = checkout_of(VARIABLE, cache)
+    if folder is None:
         return None
-    folder = Path(named)
-    if not folder.is_dir():
-        folder = cache / re.sub(r"\W+", "-", named)
-        if not folder.is_dir():
-            subprocess.run(["git", "clone", "--depth", "1", named, str(folder)], check=True)
     if not (folder / "node_modules").is_dir():
         install = "ci" if (folder / "package-lock.json").is_file() else "install"
         subprocess.run(

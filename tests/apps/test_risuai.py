@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from romaine.server.keys import KeyFile
-from tests.apps.servers import MemoryServer
+from tests.apps.servers import MemoryServer, running
 from tests.apps.tavern import eventually
 
 HERE = Path(__file__).resolve().parent
@@ -37,13 +36,9 @@ def address() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryServer]:
-    place = tmp_path_factory.mktemp("risu")
-    key = KeyFile(place / "keys.json").make("ana")
-    server = MemoryServer(place, "--cors", "localhost", "--keys", str(place / "keys.json"))
-    server.key = key
-    server.start()
-    yield server
-    server.stop()
+    server = MemoryServer(tmp_path_factory.mktemp("risu"))
+    with running(server):
+        yield server
 
 
 class Risu:

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
 
-from romaine.server.keys import KeyFile
 from tests.apps import risu
-from tests.apps.backend import Backend
+from tests.apps.backend import QUESTION, SECRET, WEATHER, Backend
 from tests.apps.risu import Risu
-from tests.apps.servers import MemoryServer
+from tests.apps.servers import MemoryServer, running
 from tests.apps.tavern import eventually
-
-SECRET = "I hid the silver key under the third step of the old mill."
-QUESTION = "Where did you hide the silver key?"
-WEATHER = (
-    "The road went on through the wet fields, past grey willows and a broken cart, and the rain came down in"
-    " long cold strings; number {} of the crows on the fence looked at us and said nothing at all. We ate the"
-    " last of the bread, counted our coins, mended a strap, and walked until the light was gone from there. "
-) * 3
 
 
 @dataclass
@@ -36,18 +28,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     if folder is None:
         pytest.skip(f"{risu.VARIABLE} names no checkout or git address of RisuAI")
     place = tmp_path_factory.mktemp("risu")
-    memory = MemoryServer(place, "--cors", "localhost", "--keys", str(place / "keys.json"))
-    memory.key = KeyFile(place / "keys.json").make("ana")
-    backend = Backend()
-    app = risu.server_of(folder, place)
-    memory.start()
-    try:
-        app.start()
+    memory, app = MemoryServer(place), risu.server_of(folder, place)
+    with closing(Backend()) as backend, running(memory, app):
         yield World(backend, memory, app.url)
-    finally:
-        app.stop()
-        memory.stop()
-        backend.close()
 
 
 @pytest.fixture(scope="module")

@@ -6,25 +6,17 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
-from romaine.server.keys import KeyFile
 from tests.apps import tavern
-from tests.apps.backend import Backend
-from tests.apps.servers import MemoryServer, Process, RomaineServer
+from tests.apps.backend import QUESTION, SECRET, WEATHER, Backend
+from tests.apps.servers import MemoryServer, Process, RomaineServer, running
 from tests.apps.tavern import Tavern, eventually
-
-SECRET = "I hid the silver key under the third step of the old mill."
-QUESTION = "Where did you hide the silver key?"
-WEATHER = (
-    "The road went on through the wet fields, past grey willows and a broken cart, and the rain came down in"
-    " long cold strings; number {} of the crows on the fence looked at us and said nothing at all. We ate the"
-    " last of the bread, counted our coins, mended a strap, and walked until the light was gone from there. "
-) * 3
 
 FILLER = WEATHER.format("no", "no", "no") * 4
 WATCH = """() => {
@@ -51,20 +43,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     place = tmp_path_factory.mktemp("tavern")
     # what a newer release compiles at its first start is kept for the next run
     data = Path(os.environ.get("ROMAINE_TEST_SILLYTAVERN_DATA", place / "data"))
-    key = KeyFile(place / "keys.json").make("ana")
-    memory = MemoryServer(place, "--cors", "localhost", "--keys", str(place / "keys.json"))
-    memory.key = key
-    backend = Backend()
-    settings = {"address": memory.address, "key": key, "depth": 2, "budget": 300}
-    app = tavern.server_of(folder, data, model=backend.url, memory=settings)
-    memory.start()
-    try:
-        app.start()
-        yield World(backend, memory, app, data)
-    finally:
-        app.stop()
-        memory.stop()
-        backend.close()
+    memory = MemoryServer(place)
+    settings = {"address": memory.address, "key": memory.key, "depth": 2, "budget": 300}
+    with closing(Backend()) as backend:
+        app = tavern.server_of(folder, data, model=backend.url, memory=settings)
+        with running(memory, app):
+            yield World(backend, memory, app, data)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,19 +59,23 @@ def recipe(**growing: float) -> RankerRecipe:
     return RankerRecipe(domains=domains, growing=Growing(**options))  # type: ignore[arg-type]
 
 
-def test_trees_say_what_lightgbm_says() -> None:
-    rng = np.random.default_rng(0)
-    features = rng.normal(size=(400, len(FEATURES))).astype(np.float32)
-    asked = RankedQuestions(
+def answered_by(names: Sequence[str], telling: str) -> RankedQuestions:
+    """Questions whose answers stand out by one feature, and nothing else."""
+    features = np.random.default_rng(0).normal(size=(400, len(names))).astype(np.float32)
+    return RankedQuestions(
         features=features,
         scores=np.tile(np.linspace(0, -3, 20), 20),
-        right=features[:, list(FEATURES).index("length")] > 1,
+        right=features[:, names.index(telling)] > 1,
         counts=np.full(20, 20),
         evidence=np.full(20, 3),
     )
+
+
+def test_trees_say_what_lightgbm_says() -> None:
+    asked = answered_by(list(FEATURES), "length")
     trees = grow({"only": asked}, {"only": 1.0}, recipe().growing, seed=1)
     assert trees.features.shape == (8, NODES)
-    added = trees.added(trees.leaves(features))
+    added = trees.added(trees.leaves(asked.features))
     assert added[asked.right].min() > added[~asked.right].mean()
     found = judge(trees, asked)
     assert found.wins
@@ -79,14 +84,7 @@ def test_trees_say_what_lightgbm_says() -> None:
 
 
 def test_late_interaction_may_decide() -> None:
-    features = np.random.default_rng(0).normal(size=(400, len(LATE_FEATURES))).astype(np.float32)
-    asked = RankedQuestions(
-        features=features,
-        scores=np.tile(np.linspace(0, -3, 20), 20),
-        right=features[:, list(LATE_FEATURES).index("late_own")] > 1,
-        counts=np.full(20, 20),
-        evidence=np.full(20, 3),
-    )
+    asked = answered_by(list(LATE_FEATURES), "late_own")
     trees = grow({"a": asked}, {"a": 1.0}, recipe().growing, seed=1)
     assert trees.late
     assert judge(trees, asked).wins

@@ -168,7 +168,10 @@ class DocumentRanker:
             lowered = np.minimum(ranking.scores, ranking.scores[~blank].min()) - ranking.scores
             ranking = ranking.with_part("empty", np.where(blank, lowered, 0.0))
         order = np.lexsort((-ranking.scores, blank))[:k]
-        return [RankedDocument(i, float(ranking.scores[i]), ranking.parts_of(i)) for i in order.tolist()]
+        return [
+            RankedDocument(i, float(ranking.scores[i]), parts)
+            for i, parts in zip(order.tolist(), ranking.parts_of_each(order), strict=True)
+        ]
 
     def _embedded(self, passages: Sequence[Passage]) -> Embedded:
         encoder = Encoder(self._embedder)

@@ -7,7 +7,7 @@ rows among its best few hundred. Those are scored again with all components.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +126,7 @@ class VectorIndex:
             cosines = _products(self._full, query)
             return cosines if len(rows) == len(self) else cosines[rows]
         cosines = np.empty(len(rows), dtype=np.float32)
-        with aside() if len(rows) >= _ASIDE_ROWS else nullcontext():
+        with _aside_for(len(rows)):
             for vectors, places in self._full.pieces(rows):
                 cosines[places] = _products_of_rows(vectors, query)
         return cosines
@@ -216,10 +216,13 @@ def dots(vectors: FloatArray, query: FloatArray) -> FloatArray:
     Not by one `@`: BLAS would share so small a product among threads, and wait a scheduler's turn of several
     milliseconds for them whenever another process keeps the cores busy. Row by row it does not.
     """
-    if len(vectors) < _ASIDE_ROWS:
+    with _aside_for(len(vectors)):
         return _products_of_rows(vectors, query)
-    with aside():
-        return _products_of_rows(vectors, query)
+
+
+def _aside_for(rows: int) -> AbstractContextManager[None]:
+    """Gives the turn away while products of so many rows are made, if that is worth it."""
+    return aside() if rows >= _ASIDE_ROWS else nullcontext()
 
 
 def _products_of_rows(vectors: FloatArray, query: FloatArray) -> FloatArray:

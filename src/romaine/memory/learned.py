@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
@@ -66,14 +66,6 @@ class Trees:
         known = (self.features >= 0) & (self.features < len(self.names))
         if not known.all() or not np.isfinite(self.values).all() or np.isnan(self.thresholds).any():
             raise ModelFormatError("trees hold numbers that are none, or features that there are not")
-        by_leaf = self._taken_apart()
-        object.__setattr__(self, "_by_leaf", by_leaf.reshape(-1, len(PARTS)))
-        object.__setattr__(self, "_totals", by_leaf.sum(axis=2).ravel())
-        # many decisions are the same one, so each is made once and looked up
-        asked = np.stack([self.features.T.ravel(), self.thresholds.T.ravel()])
-        (of, limits), same = np.unique(asked, axis=1, return_inverse=True)
-        object.__setattr__(self, "_decisions", (of.astype(np.intp), limits.astype(np.float32)[:, None]))
-        object.__setattr__(self, "_decision_of", same.reshape(NODES, count))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,8 +78,8 @@ class Trees:
         Args:
             features: Of `n` candidates, float32 (n, features).
         """
-        of, limits = self._decisions  # type: ignore[attr-defined]
-        above = (features.T[of] > limits).take(self._decision_of, axis=0)  # type: ignore[attr-defined]
+        of, limits, same = self._decisions
+        above = (features.T[of] > limits).take(same, axis=0)
         root, left, right, *low = above  # (t, n) each
         second = _either(root, right, left)
         third = _either(root, _either(second, low[3], low[2]), _either(second, low[1], low[0]))
@@ -96,16 +88,33 @@ class Trees:
 
     def added(self, leaves: NDArray[np.intp]) -> NDArray[np.float64]:
         """What the trees add to the scores of candidates that come to `leaves` (t, n), float64 (n,)."""
-        total: NDArray[np.float64] = self._totals[leaves].sum(axis=0)  # type: ignore[attr-defined]
+        total: NDArray[np.float64] = self._totals[leaves].sum(axis=0)
         return total
 
     def parts(self, leaves: NDArray[np.intp]) -> NDArray[np.float64]:
         """What they add to each part, float64 (n, parts), in the order of `PARTS`."""
-        parts: NDArray[np.float64] = self._by_leaf.take(leaves, axis=0).sum(axis=0)  # type: ignore[attr-defined]
+        parts: NDArray[np.float64] = self._by_leaf.take(leaves, axis=0).sum(axis=0)
         return parts
 
-    def _taken_apart(self) -> NDArray[np.float64]:
-        """What each leaf adds to each part, float64 (t, LEAVES, parts)."""
+    @cached_property
+    def _decisions(self) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.intp]]:
+        """Features (d,) and limits (d, 1) of all decisions that differ, and which is made where (NODES, t).
+
+        Many are the same one, so each is made once and looked up.
+        """
+        asked = np.stack([self.features.T.ravel(), self.thresholds.T.ravel()])
+        (of, limits), same = np.unique(asked, axis=1, return_inverse=True)
+        return of.astype(np.intp), limits.astype(np.float32)[:, None], same.reshape(NODES, -1)
+
+    @cached_property
+    def _totals(self) -> NDArray[np.float64]:
+        """What each leaf adds, float64 (t * LEAVES,)."""
+        totals: NDArray[np.float64] = self._by_leaf.sum(axis=1)
+        return totals
+
+    @cached_property
+    def _by_leaf(self) -> NDArray[np.float64]:
+        """What each leaf adds to each part, float64 (t * LEAVES, parts)."""
         parts = np.zeros((len(self.features), NODES + LEAVES, len(PARTS)))
         trees = np.arange(len(self.features))
         for node in range(1, NODES + LEAVES):
@@ -113,7 +122,7 @@ class Trees:
             parts[:, node] = parts[:, parent]
             gained = self.values[:, node] - self.values[:, parent]
             parts[trees, node, _PART_OF[self.features[:, parent]]] += gained
-        return parts[:, NODES:]
+        return parts[:, NODES:].reshape(-1, len(PARTS))
 
     def to_bytes(self) -> bytes:
         """The trees as a file: numpy's npz, which has a checksum of every array."""
