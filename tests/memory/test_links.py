@@ -35,6 +35,15 @@ def test_what_followed_a_removed_row_has_nothing_before_it() -> None:
     assert links.before(np.arange(2)).tolist() == links.after(np.arange(2)).tolist() == [0, 0]
 
 
+def test_rows_put_in_lines_follow_each_other_and_nothing_else() -> None:
+    links = chat([5, 6, 7, 8, 9], [-1, 5, 6, 7, 2])
+    links.put([np.array([3, 0, 4]), np.array([1])])
+    assert (links.before(np.arange(5)) - 1).tolist() == [3, -1, -1, -1, 0]
+    assert (links.after(np.arange(5)) - 1).tolist() == [4, -1, -1, 0, -1]
+    links.add(np.array([2]), np.array([9]), {5: 0, 6: 1, 7: 2, 8: 3, 9: 4, 2: 5})
+    assert links.before(np.array([4, 5])).tolist() == [1, 5]  # what was awaited once is no more
+
+
 @given(
     scores=st.lists(st.sampled_from([0.0, 1.0, 2.5]), min_size=1, max_size=30),
     cuts=st.sets(st.integers(0, 29)),

@@ -111,17 +111,10 @@ STEPS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("few", [3, 64])  # up to as many turns are looked up one by one
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
 def test_after_a_change_it_finds_what_a_reopened_file_finds(
-    step: Callable[[RoleplayMemory], None],
-    few: int,
-    memory: RoleplayMemory,
-    path: Path,
-    gem: Embedder,
-    monkeypatch: pytest.MonkeyPatch,
+    step: Callable[[RoleplayMemory], None], memory: RoleplayMemory, path: Path, gem: Embedder
 ) -> None:
-    monkeypatch.setattr(scope_view, "_FEW", few)
     memory.add_turns(
         Scope(user="ana", character="Cassian"), [said("Once outside.", "o0"), said("Key.", "o1")]
     )

@@ -6,14 +6,28 @@ import numpy as np
 import pytest
 
 from romaine.memory import RoleplayMemory, Scope
-from romaine.memory.turn_order import NOWHERE, TurnOrder
-from romaine.memory.views import view_of
+from romaine.memory.scope_view import ScopeView
+from romaine.memory.turn_order import NOWHERE, lines_of
 
 from .conftest import said
 
 PARTY = Scope(user="ana", chat="party")
 CASSIAN = replace(PARTY, character="Cassian")
-BOTH = pytest.mark.parametrize("at_once", [True, False])
+
+
+def test_turns_come_by_position_and_row_in_the_chat_and_outside() -> None:
+    positions, ids = np.array([3, 0, 3, 1, 0]), np.array([8, 5, 7, 6, 9])
+    in_chat = np.array([True, True, True, False, False])
+    assert [line.tolist() for line in lines_of(positions, ids, in_chat)] == [[4, 3], [1, 2, 0]]
+    assert [line.tolist() for line in lines_of(positions, ids, np.ones(5, np.bool_))] == [[1, 4, 3, 2, 0]]
+    assert lines_of(positions[:0], ids[:0], in_chat[:0]) == []
+
+
+def test_nowhere_is_before_every_position() -> None:
+    assert NOWHERE == -1  # as an index has it
+
+
+# --- as a view links them -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -28,75 +42,50 @@ def chat(memory: RoleplayMemory) -> RoleplayMemory:
     return memory
 
 
-def links(memory: RoleplayMemory, scope: Scope, *, in_chat: bool, at_once: bool) -> list[tuple[str, str]]:
-    """Each memory that is seen with the turn before it, by their texts."""
-    with memory._store.storage.read() as snapshot:
-        view = view_of(snapshot, scope)
-        rows = list(view.story(snapshot))
-        text = {NOWHERE: "", **{row.row_id: row.memory.text for row in rows}}
-        order = TurnOrder(snapshot, view, in_chat, at_once=at_once)
-        assert order.is_whole == at_once
-        return [
-            (row.memory.text, text[NOWHERE if not row.is_turn else order.of(row.row_id, row.position)])
-            for row in rows
-            if row.in_chat == in_chat
-        ]
+def links(memory: RoleplayMemory, scope: Scope, view: ScopeView | None = None) -> dict[str, str]:
+    """The text of each memory that follows another, and that one's."""
+    view = view or ScopeView(scope, full_dim=memory._store.embedder.full_dim, dim=8)
+    text = {found.id: found.text for found in memory.list(scope)}
+    with memory._store.storage.read(scope.user) as snapshot, view.at(snapshot):
+        rows = np.flatnonzero(view.index.alive)
+        ids = {row.row_id: row.memory.id for row in view.view.story(snapshot)}
+        before = view.index.beside(rows)[:, 0]
+        pairs = [(row, at) for row, at in zip(rows.tolist(), before.tolist(), strict=True) if at != -1]
+        after = view.index.beside(np.array([at for _, at in pairs], np.intp))[:, 1]
+        assert after.tolist() == [row for row, _ in pairs]
+    name = [text.get(ids.get(row_id, ""), "gone") for row_id in view.index.ids.tolist()]
+    return {name[row]: name[at] for row, at in pairs}
 
 
-@BOTH
-def test_the_turn_before_each_is_the_nearest_that_was_witnessed(chat: RoleplayMemory, at_once: bool) -> None:
-    assert sorted(links(chat, PARTY, in_chat=True, at_once=at_once)) == [
-        ("A note.", ""), ("five", "four"), ("four", "three"), ("one", ""), ("six", "five"),
-        ("three", "two"), ("two", "one"),
-    ]  # fmt: skip
-    assert sorted(links(chat, CASSIAN, in_chat=True, at_once=at_once)) == [
-        ("A note.", ""), ("five", "four"), ("four", "two"), ("one", ""), ("six", "five"), ("two", "one"),
-    ]  # fmt: skip
+OUTSIDE = {"beyond": "outside"}
 
 
-@BOTH
-def test_a_chat_and_what_is_outside_are_two_orders(chat: RoleplayMemory, at_once: bool) -> None:
-    assert links(chat, PARTY, in_chat=False, at_once=at_once) == [("outside", ""), ("beyond", "outside")]
+def test_the_turn_before_each_is_the_nearest_of_its_line_that_was_witnessed(chat: RoleplayMemory) -> None:
+    told = {"two": "one", "three": "two", "four": "three", "five": "four", "six": "five"}
+    assert links(chat, PARTY) == {**told, **OUTSIDE}
+    del told["three"]
+    assert links(chat, CASSIAN) == {**told, "four": "two", **OUTSIDE}
 
 
-@BOTH
-def test_in_a_fork_the_order_goes_on_from_its_parents(chat: RoleplayMemory, at_once: bool) -> None:
+def test_in_a_fork_the_order_goes_on_from_its_parents(chat: RoleplayMemory) -> None:
     fork = chat.branch(PARTY, at=3, to_chat="fork")
     chat.add_turns(fork, [said("two again", "2"), said("another end", "9")])
-    assert sorted(links(chat, fork, in_chat=True, at_once=at_once)) == [
-        ("A note.", ""), ("another end", "four"), ("four", "three"), ("one", ""), ("three", "two again"),
-        ("two again", "one"),
-    ]  # fmt: skip
-    found = dict(links(chat, replace(fork, character="Cassian"), in_chat=True, at_once=at_once))
-    assert (found["four"], found["another end"]) == ("two again", "four")
+    told = {"two again": "one", "three": "two again", "four": "three", "another end": "four", **OUTSIDE}
+    assert links(chat, fork) == told
+    del told["three"]
+    assert links(chat, replace(fork, character="Cassian")) == {**told, "four": "two again"}
 
 
-def test_nowhere_is_before_every_position() -> None:
-    assert NOWHERE == -1  # as an index has it
-
-
-def test_the_turn_after_a_position(chat: RoleplayMemory) -> None:
-    with chat._store.storage.read() as snapshot:
-        view = view_of(snapshot, CASSIAN)
-        rows = [row for row in view.story(snapshot) if row.in_chat and row.is_turn]
-        places = [(row.position, row.row_id) for row in rows]
-        order = TurnOrder(snapshot, view, True, at_once=False)
-        assert [position for position, _ in places] == [0, 1, 3, 4, 5]
-        assert [order.after(position) for position in (-1, 0, 1, 2, 3, 4)] == [
-            places[i] for i in (0, 1, 2, 2, 3, 4)
-        ]
-        assert order.after(5) == (NOWHERE, NOWHERE)
-        assert order.before(places[0]) == NOWHERE
-        assert order.before((9, 0)) == places[-1][1]
-
-
-def test_followers_are_told_with_what_they_follow(chat: RoleplayMemory) -> None:
-    with chat._store.storage.read() as snapshot:
-        view = view_of(snapshot, CASSIAN)
-        nos = [row.row_id for row in view.story(snapshot) if row.in_chat and row.is_turn]
-        order = TurnOrder(snapshot, view, True, at_once=True)
-        after, before = order.followers_of(np.array([nos[1], 10_000, nos[-1], nos[2]]))
-        assert (after.tolist(), before.tolist()) == ([nos[2], nos[3]], [nos[1], nos[2]])
-        assert after.dtype == before.dtype == np.int64
-        nothing = order.followers_of(np.array([10_000]))
-        assert [part.tolist() for part in nothing] == [[], []]
+def test_what_comes_and_goes_parts_and_joins_others(chat: RoleplayMemory) -> None:
+    view = ScopeView(CASSIAN, full_dim=chat._store.embedder.full_dim, dim=8)
+    links(chat, CASSIAN, view)
+    ids = {found.text: found.id for found in chat.list(PARTY)}
+    chat.update(PARTY, ids["three"], known_by=())
+    chat.update(PARTY, ids["six"], text="the end")
+    chat.forget(PARTY, ids["five"])
+    told = {"two": "one", "three": "two", "four": "three", "the end": "four", **OUTSIDE}
+    assert links(chat, CASSIAN, view) == links(chat, CASSIAN) == told
+    chat.retract(PARTY, ["2"])
+    chat.add_turns(PARTY, [said("and on", "9")])
+    told = {"three": "one", "four": "three", "the end": "four", "and on": "the end", **OUTSIDE}
+    assert links(chat, CASSIAN, view) == links(chat, CASSIAN) == told

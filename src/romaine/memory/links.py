@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,16 @@ class Links:
         self._unlink(rows)
         self._link(rows, previous, row_of)
 
+    def put(self, lines: Sequence[NDArray[np.intp]]) -> None:
+        """Links all rows anew: each of a line, intp (n,), with the one before it there, others with none."""
+        self._awaited.clear()
+        self._previous.values[:] = self._next.values[:] = _NOWHERE
+        self._previous_ids.values[:] = _NONE
+        for line in lines:
+            before, after = line[:-1], line[1:]
+            self._previous.values[after + 1], self._next.values[before + 1] = before + 1, after + 1
+            self._previous_ids.values[after] = self._ids.values[before]
+
     def remove(self, rows: NDArray[np.intp]) -> None:
         """Takes rows (n,) out; what followed one has no previous turn."""
         self._unlink(rows)
@@ -85,6 +95,8 @@ class Links:
 
     def _link(self, rows: NDArray[np.intp], previous: NDArray[np.int64], row_of: Mapping[int, int]) -> None:
         """Links `rows`, unlinked so far, with the turns `previous` as far as they are here."""
+        if not (previous != _NONE).any():
+            return
         found = (row_of.get(i, _NONE) for i in previous.tolist())
         before = np.fromiter(found, np.intp, len(previous)) + 1
         missing = (before == _NOWHERE) & (previous != _NONE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,8 @@ class ScopeIndex:
 
     def update(self, entries: Entries) -> None:
         """Replaces all of memories that are here, in place; others are ignored."""
-        known, rows = self._known(entries.ids)
+        known = np.array([i in self._row_of for i in entries.ids.tolist()], dtype=np.bool_)
+        rows = self.rows_of(entries.ids)
         if not len(rows):
             return
         self._samples.clear()
@@ -122,14 +124,9 @@ class ScopeIndex:
         self._asks.values[rows] = holding(entries.terms, QUESTION_MARK)[known]
         self._links.relink(rows, entries.previous[known], self._row_of)
 
-    def relink(self, ids: NDArray[np.int64], previous: NDArray[np.int64]) -> None:
-        """Gives memories that are here other turns before them, (n,) each; others are ignored."""
-        known, rows = self._known(ids)
-        if len(rows):
-            self._links.relink(rows, previous[known], self._row_of)
-
-    def _known(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
-        return np.array([i in self._row_of for i in ids.tolist()], dtype=np.bool_), self.rows_of(ids)
+    def relink(self, lines: Sequence[NDArray[np.intp]]) -> None:
+        """Lets rows follow each other in lines, intp (n,) each, and all others follow none."""
+        self._links.put(lines)
 
     def remove(self, ids: NDArray[np.int64]) -> None:
         """Takes memories out; ids that are not here are ignored. What followed one has no previous turn."""

@@ -19,7 +19,7 @@ from romaine.memory.storage import Snapshot
 from romaine.memory.stored import IndexRows, Segment, Wanted
 from romaine.memory.terms import TermIds
 from romaine.memory.token_cache import TokenCache
-from romaine.memory.turn_order import NOWHERE, PlaceInChat, TurnOrder
+from romaine.memory.turn_order import NOWHERE, lines_of
 from romaine.memory.views import View, view_of
 
 KINDS = tuple(Kind)
@@ -35,14 +35,14 @@ ATTRIBUTES = np.dtype(
         ("importance", "f4"),
         ("pinned", "?"),
         ("cold", "?"),
-        ("position", "i8"),  # NOWHERE outside a chat
+        ("position", "i8"),  # NOWHERE outside the story
+        ("in_chat", "?"),
         ("created", "i8"),  # microseconds since 1970
         ("valid_from", "i8"),
         ("valid_to", "i8"),  # FOREVER if it has no end
     ]
 )
 
-_FEW = 64  # changed turns whose neighbours are looked up one by one, and more in a large scope
 _BEGINNING = -1  # before every version
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
 TURN = _KIND_CODES[Kind.TURN]
@@ -96,6 +96,7 @@ class ScopeView:
         self._seen = _BEGINNING
         self._marks: frozenset[tuple[int, int]] = frozenset()
         self._bounded: NDArray[np.intp] | None = None
+        self._is_ordered = True
 
     @property
     def bounded(self) -> NDArray[np.intp]:
@@ -165,15 +166,14 @@ class ScopeView:
     def _catch_up(self, snapshot: Snapshot) -> None:
         view = view_of(snapshot, self.scope)
         try:
-            gaps: list[PlaceInChat] = []
             if view.continues(self.view):
-                gaps = self._drop(snapshot, view)
+                self._drop(snapshot, view)
                 self.view = view
             else:
                 self._reset(view)
             for segment in view.segments:
-                gaps += self._load(snapshot, segment)
-            self._close_gaps(snapshot, gaps)
+                self._load(snapshot, segment)
+            self._order_turns()
             self.superseders = view.superseders(snapshot)
             created = self.index.attributes["created"][self.index.alive]
             self.times = np.sort(created, kind="stable")
@@ -184,40 +184,30 @@ class ScopeView:
             self._reset(View(self.scope, ()))
             raise
 
-    def _drop(self, snapshot: Snapshot, view: View) -> list[PlaceInChat]:
-        """Takes out what was deleted or is no longer seen; returns where turns stood."""
+    def _drop(self, snapshot: Snapshot, view: View) -> None:
+        """Takes out what was deleted or is no longer seen."""
         gone: list[int] = []
         for old, segment in zip(self.view.segments, view.segments, strict=True):
             for root in segment.hidden - old.hidden:
                 gone += [row.row_id for row in snapshot.rows(None, Wanted(root=root))]
             gone += snapshot.gone_since(segment, self._seen)
         self.damaged.difference_update(gone)
-        return self._take_out(self._known.intersection(gone))
+        self._take_out(self._known.intersection(gone))
 
-    def _take_out(self, doomed: Collection[int]) -> list[PlaceInChat]:
+    def _take_out(self, doomed: Collection[int]) -> None:
         if not doomed:
-            return []
-        self._bounded = None
+            return
+        self._bounded, self._is_ordered = None, False
         self._known.difference_update(doomed)
         self.tokens.drop(doomed)
-        row_ids = np.fromiter(doomed, np.int64, len(doomed))
-        rows = self.index.rows_of(row_ids)
-        kinds, positions = (self.index.attributes[name][rows] for name in ("kind", "position"))
-        self.index.remove(row_ids)
-        turns = positions[(kinds == TURN) & (positions != NOWHERE)].tolist()
-        # whether it stood in the chat is not told by an attribute; a look too many does no harm
-        return [(position, in_chat) for position in turns for in_chat in (True, False)]
+        self.index.remove(np.fromiter(doomed, np.int64, len(doomed)))
 
-    def _load(self, snapshot: Snapshot, segment: Segment) -> list[PlaceInChat]:
-        """Takes in what is new in a segment; returns where turns stand."""
+    def _load(self, snapshot: Snapshot, segment: Segment) -> None:
+        """Takes in what is new in a segment."""
         count = snapshot.count_since(segment, self._seen)
         if not count:
-            return []
-        order = TurnOrder(
-            snapshot, self.view, segment.in_chat, at_once=count > max(_FEW, len(self._known) // 50)
-        )
-        ids, previous = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
-        attributes = np.empty(count, dtype=ATTRIBUTES)
+            return
+        ids, attributes = np.empty(count, dtype=np.int64), np.empty(count, dtype=ATTRIBUTES)
         vectors = np.empty((count, self._full_dim), dtype=np.float32)
         contexts = np.empty_like(vectors)
         terms: list[TermIds] = []
@@ -227,41 +217,32 @@ class ScopeView:
             if here.stop > count:
                 raise StorageCorruptError("an index of the memory file is damaged; verify() says which")
             ids[here], vectors[here], contexts[here] = batch.row_ids, batch.vectors, batch.contexts
-            previous[here] = [
-                NOWHERE if kind is not Kind.TURN or position is None else order.of(row_id, position)
-                for row_id, kind, position in zip(batch.row_ids, batch.kinds, batch.positions, strict=True)
-            ]
-            self._describe(attributes[here], batch)
+            self._describe(attributes[here], batch, in_chat=segment.in_chat)
             terms += batch.terms
         if not terms:
-            return []
+            return
         end = len(terms)
         entries = Entries(
             ids=ids[:end],
             vectors=vectors if end == count else vectors[:end],  # the index would copy a slice once more
             context_vectors=contexts if end == count else contexts[:end],
             terms=terms,
-            previous=previous[:end],
+            previous=np.full(end, NOWHERE),  # until all are here
             attributes=attributes[:end],
         )
         self._take(entries)
-        if order.is_whole:
-            self.index.relink(*order.followers_of(entries.ids))
-            return []
-        placed = entries.attributes["position"][entries.attributes["kind"] == TURN]
-        return [(position, segment.in_chat) for position in placed.tolist() if position != NOWHERE]
 
-    def _close_gaps(self, snapshot: Snapshot, places: Sequence[PlaceInChat]) -> None:
-        """Links each turn after a place where turns came or went with the one that stands before it now."""
-        for in_chat in (True, False):
-            order = TurnOrder(snapshot, self.view, in_chat, at_once=False)
-            after = {order.after(position) for position, at in dict.fromkeys(places) if at == in_chat}
-            links = [(place[1], order.before(place)) for place in after if place[1] != NOWHERE]
-            if links:
-                ids, previous = zip(*links, strict=True)
-                self.index.relink(np.array(ids, dtype=np.int64), np.array(previous, dtype=np.int64))
+    def _order_turns(self) -> None:
+        """Lets each turn follow the one before it that was witnessed."""
+        if self._is_ordered:
+            return
+        has, ids = self.index.attributes, self.index.ids
+        turns = np.flatnonzero(self.index.alive & (has["kind"] == TURN) & (has["position"] != NOWHERE))
+        lines = lines_of(has["position"][turns], ids[turns], has["in_chat"][turns])
+        self.index.relink([turns[line] for line in lines])
+        self._is_ordered = True
 
-    def _describe(self, attributes: NDArray[Any], rows: IndexRows) -> None:
+    def _describe(self, attributes: NDArray[Any], rows: IndexRows, *, in_chat: bool = True) -> None:
         """Sets the attributes of rows, a structured array (n,)."""
         columns = {
             "kind": [_KIND_CODES[kind] for kind in rows.kinds],
@@ -272,6 +253,7 @@ class ScopeView:
             "pinned": rows.pinned,
             "cold": rows.cold,
             "position": [NOWHERE if position is None else position for position in rows.positions],
+            "in_chat": in_chat,
             "created": rows.created,
             "valid_from": [NOWHERE if position is None else position for position in rows.valid_from],
             "valid_to": [FOREVER if position is None else position for position in rows.valid_to],
@@ -284,7 +266,7 @@ class ScopeView:
             raise StorageCorruptError(told) from None
 
     def _take(self, entries: Entries) -> None:
-        self._bounded = None
+        self._bounded, self._is_ordered = None, False
         row_ids = entries.ids.tolist()
         if self._known.isdisjoint(row_ids):
             self.index.add(entries)
