@@ -18,7 +18,6 @@ from tests import postgres
 from .checks import Mismatch
 from .play import LIFECYCLE, Play
 
-WORKERS = 2
 SCORES = 1e-6
 """What scores may differ by."""
 THOROUGH = 16
@@ -176,8 +175,8 @@ class PlayOnBoth(Play):
     """A play on SQLite and on workers of a Postgres database, which ask less often and each other."""
 
     def _open(self) -> Any:
-        url = postgres.url_for(self.folder, pool="2")
-        workers = [RoleplayMemory(url, embedder=self.embedder, lifecycle=LIFECYCLE) for _ in range(WORKERS)]
+        urls = [postgres.url_for(self.folder, pool="2", prepare=how) for how in ("on", "off")]
+        workers = [RoleplayMemory(url, embedder=self.embedder, lifecycle=LIFECYCLE) for url in urls]
         return Twins(super()._open(), workers)
 
     def clear(self) -> None:
