@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias
+from itertools import accumulate, compress, pairwise
+from typing import Any, TypeAlias, TypeVar
 
 from romaine.arrays import FloatArray
 from romaine.errors import RomaineError, StorageCorruptError
@@ -33,6 +34,8 @@ Values: TypeAlias = "Sequence[Any]"
 
 Text: TypeAlias = "str | bytes"
 """A text as an engine holds it: its own kind of text, or bytes."""
+
+Name = TypeVar("Name")
 
 _NONE = type(None)
 _WORDS, _COUNT = (str, bytes), (int,)
@@ -226,7 +229,8 @@ LOADED = """m.no, m.kind, m.category, m.speaker, m.known_by, m.importance, m.pin
         m.created_at, m.valid_from, m.valid_to, v.terms, v.vector, v.context, v.checksum, v.previous"""
 """What an index needs of a row, of `memory m` and `vector v`."""
 
-_TERMS, _VECTOR, _CONTEXT = 12, 13, 14
+_TERMS = 12
+_BLANK: tuple[Sequence[Any], ...] = ((),) * (LOADED.count(",") + 1)
 
 
 def witnessed(segment: Segment, known_by: Text | None) -> bool:
@@ -234,51 +238,69 @@ def witnessed(segment: Segment, known_by: Text | None) -> bool:
     return known_by is None or segment.character is None or segment.character in names(known_by)
 
 
-def is_sound(row: Values, size: int) -> bool:
-    """Whether a row of `LOADED` has whole vectors of `size` bytes and a kind and category there are."""
-    vector, context, checksum, previous = row[_VECTOR:]
-    return (
-        row[1] in KINDS
-        and row[2] in CATEGORIES
-        and len(vector) == len(context) == size
-        and vector_checksum(vector, context, previous) == checksum
-    )
-
-
 def index_rows_of(
-    known: Sequence[Values], sound: Sequence[Values], terms: Sequence[TermIds], how: VectorFormat, dim: int
+    columns: Sequence[Sequence[Any]],
+    how: VectorFormat,
+    dim: int,
+    *,
+    witness: Segment | None,
+    terms_of: Callable[[Sequence[Any]], Sequence[TermIds]],
 ) -> IndexRows:
-    """Rows of `LOADED` as an index takes them.
+    """The columns of `LOADED` as an index takes them, of what is not damaged.
 
     Args:
-        known: All that were read.
-        sound: Those of them that are no damage.
-        terms: Of each sound row.
-        how: How their vectors are kept.
-        dim: Components of a vector.
+        columns: n values each, or nothing where there are no rows; vectors and terms are bytes.
+        how: How vectors are kept.
+        dim: Components of one.
+        witness: Only what its character witnessed; None for all.
+        terms_of: Turns terms as they are kept into such.
     """
-    vectors = how.unpack([row[_VECTOR] for row in sound], dim)
-    contexts = how.unpack([row[_CONTEXT] for row in sound], dim)
-    whole = {row[0] for row in sound}
-    damaged = [] if len(sound) == len(known) else [row[0] for row in known if row[0] not in whole]
-    return described(sound, terms, vectors, contexts, damaged)
+    columns = columns or _BLANK
+    if witness is not None:
+        columns = _where(columns, [witnessed(witness, known_by) for known_by in columns[4]])
+    size, (kinds, categories) = how.size(dim), columns[1:3]
+    sound = [
+        len(terms) % 4 == 0
+        and len(vector) == len(context) == size
+        and vector_checksum(vector, context, previous) == checksum
+        for terms, vector, context, checksum, previous in zip(*columns[_TERMS:], strict=True)
+    ]
+    if not (KINDS.keys() >= set(kinds) and CATEGORIES.keys() >= set(categories)):
+        for row, (kind, category) in enumerate(zip(kinds, categories, strict=True)):
+            sound[row] &= kind in KINDS and category in CATEGORIES
+    damaged = [no for no, is_sound in zip(columns[0], sound, strict=True) if not is_sound]
+    columns = _where(columns, sound)
+    terms, vectors, contexts = columns[_TERMS : _TERMS + 3]
+    unpacked = how.unpack(vectors, dim), how.unpack(contexts, dim)
+    return _described(columns, terms_of(terms), *unpacked, damaged)
 
 
 def described(
-    rows: Sequence[Values],
+    rows: Sequence[Values], terms: Sequence[TermIds], vectors: FloatArray, contexts: FloatArray
+) -> IndexRows:
+    """Rows of as many columns of `LOADED` as come before the terms, with these and vectors (n, dim)."""
+    return _described(list(zip(*rows, strict=True)) or _BLANK, terms, vectors, contexts, ())
+
+
+def cut(values: TermIds, lengths: Iterable[int]) -> list[TermIds]:
+    """Returns parts of so many values each, one after another."""
+    ends = list(accumulate(lengths, initial=0))
+    return [values[start:end] for start, end in pairwise(ends)]
+
+
+def _described(
+    columns: Sequence[Sequence[Any]],
     terms: Sequence[TermIds],
     vectors: FloatArray,
     contexts: FloatArray,
-    damaged: Sequence[int] = (),
+    damaged: Sequence[int],
 ) -> IndexRows:
-    """Rows of as many columns of `LOADED` as come before the terms, with these and vectors (n, dim)."""
-    columns: list[Any] = list(zip(*rows, strict=True)) or [()] * _TERMS
     return IndexRows(
         row_ids=columns[0],
         kinds=[KINDS[kind] for kind in columns[1]],
         categories=[CATEGORIES[category] for category in columns[2]],
-        speakers=[decode_optional(speaker) for speaker in columns[3]],
-        known_by=[names(known_by) for known_by in columns[4]],
+        speakers=_each(decode_optional, columns[3]),
+        known_by=_each(names, columns[4]),
         importance=columns[5],
         pinned=columns[6],
         cold=columns[7],
@@ -291,6 +313,17 @@ def described(
         contexts=contexts,
         damaged=damaged,
     )
+
+
+def _each(decode: Callable[[Text | None], Name], column: Sequence[Text | None]) -> list[Name]:
+    """A column, each of its few values decoded once."""
+    known = {value: decode(value) for value in set(column)}
+    return [known[value] for value in column]
+
+
+def _where(columns: Sequence[Sequence[Any]], mask: Sequence[bool]) -> Sequence[Sequence[Any]]:
+    """The rows of columns where a mask is True."""
+    return columns if all(mask) else [list(compress(column, mask)) for column in columns]
 
 
 # --- what is asked for -------------------------------------------------------------------------------------

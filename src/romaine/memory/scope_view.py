@@ -155,7 +155,7 @@ class ScopeView:
         last = snapshot.version(self.scope.user)
         if last < self._seen:
             raise StaleRead
-        if last > self._seen and self._marks_of(snapshot, self.view) == self._marks:
+        if last > self._seen != _BEGINNING and self._marks_of(snapshot, self.view) == self._marks:
             self._seen = last  # what was written is somebody else's
         return last == self._seen
 

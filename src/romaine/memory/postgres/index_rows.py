@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
+
+import numpy as np
 
 from romaine.memory.codec import VectorFormat
-from romaine.memory.postgres.rows import SEEN, values_of
+from romaine.memory.postgres.rows import SEEN, to_ids, values_of
 from romaine.memory.postgres.session import BoundSession
-from romaine.memory.rows import LOADED, index_rows_of, is_sound, witnessed
+from romaine.memory.rows import LOADED, cut, index_rows_of, witnessed
 from romaine.memory.stored import IndexRows, Place, Segment
+from romaine.memory.terms import TermIds
 
 _ROWS_AT_ONCE = 1024
 
-_SINCE = f"""SELECT m.no, m.known_by, CASE m.kind WHEN 'turn' THEN m.position END FROM memory m
-    WHERE {SEEN} AND m.changed > %(since)s ORDER BY m.no"""  # noqa: S608
-_LOAD = f"""
-    SELECT {LOADED}
-    FROM memory m JOIN vector v ON v.no = m.no WHERE m.no = ANY (%s::bigint[]) ORDER BY m.no"""  # noqa: S608
+_SINCE = f"""SELECT m.known_by, array_agg(m.no) FROM memory m
+    WHERE {SEEN} AND m.changed > %(since)s GROUP BY m.known_by"""  # noqa: S608
+_TURNS = f"""SELECT m.position, m.no, m.known_by FROM memory m
+    WHERE {SEEN} AND m.kind = 'turn' AND m.position IS NOT NULL"""  # noqa: S608
 _CHANGED = """SELECT no FROM memory WHERE space = %(space)s AND changed > %(since)s
     UNION ALL SELECT memory FROM gone WHERE space = %(space)s AND change > %(since)s"""
-_BEGINNING = -1  # before every version
+
+# the ids of both tables, or the server looks up the vectors of each row apart
+_LOAD = f"""SELECT {LOADED.replace("v.terms", "array_send(v.terms)")}
+    FROM memory m JOIN vector v ON v.no = m.no
+    WHERE m.no = ANY (%(row_ids)s::bigint[]) AND v.no = ANY (%(row_ids)s::bigint[]) ORDER BY m.no"""  # noqa: S608
+_HEAD, _ITEM = 5, 2  # numbers of 4 bytes in array_send before the items, and of each item: length and value
 
 
-def changed_since(
-    session: BoundSession, segment: Segment, version: int
-) -> list[tuple[int, bytes | None, int | None]]:
-    """Rows that a segment sees and that changed after a version: who knows of each, a turn's position."""
+def changed_since(session: BoundSession, segment: Segment, version: int) -> list[int]:
+    """Rows that a segment's character sees and witnessed and that changed after a version, in order."""
     key = (segment, version)
     if key not in session.kept:
-        session.kept[key] = session.all(_SINCE, values_of(segment) | {"since": version})
-    found: list[tuple[int, bytes | None, int | None]] = session.kept[key]
+        groups = session.all(_SINCE, values_of(segment) | {"since": version})
+        known = [row_ids for known_by, row_ids in groups if witnessed(segment, known_by)]
+        session.kept[key] = sorted(chain.from_iterable(known))
+    found: list[int] = session.kept[key]
     return found
 
 
@@ -38,28 +46,14 @@ def gone_since(session: BoundSession, segment: Segment, version: int) -> list[in
     changed = session.all(_CHANGED, {"space": segment.space, "since": version})
     if not changed:
         return []
-    rows = changed_since(session, segment, version)
-    seen = {no for no, known_by, _ in rows if witnessed(segment, known_by)}
+    seen = set(changed_since(session, segment, version))
     return [no for (no,) in changed if no not in seen]
 
 
 def turns(session: BoundSession, segment: Segment) -> list[Place]:
     """As `Snapshot.turns`."""
-    rows = changed_since(session, segment, _BEGINNING)  # who asks loads all of them, mostly
-    return [
-        (position, no)
-        for no, known_by, position in rows
-        if position is not None and witnessed(segment, known_by)
-    ]
-
-
-def index_rows(
-    session: BoundSession, segment: Segment, version: int, dim: int, vector_format: VectorFormat
-) -> Iterator[IndexRows]:
-    """As `Snapshot.index_rows`."""
-    rows = changed_since(session, segment, version)
-    row_ids = [no for no, known_by, _ in rows if witnessed(segment, known_by)]
-    return loaded(session, row_ids, dim, vector_format)
+    rows = session.all(_TURNS, values_of(segment))
+    return [(position, no) for position, no, known_by in rows if witnessed(segment, known_by)]
 
 
 def loaded(
@@ -70,10 +64,16 @@ def loaded(
     witness: Segment | None = None,
 ) -> Iterator[IndexRows]:
     """Rows in batches; only those that a segment's character witnessed, if one is given."""
-    size = vector_format.size(dim)
     for start in range(0, len(row_ids), _ROWS_AT_ONCE):
-        known = session.all(_LOAD, (row_ids[start : start + _ROWS_AT_ONCE],))
-        if witness is not None:
-            known = [row for row in known if witnessed(witness, row[4])]
-        sound = [row for row in known if is_sound(row, size)]
-        yield index_rows_of(known, sound, [row[12] for row in sound], vector_format, dim)
+        rows = session.all(_LOAD, {"row_ids": to_ids(row_ids[start : start + _ROWS_AT_ONCE])})
+        columns = list(zip(*rows, strict=True))
+        yield index_rows_of(columns, vector_format, dim, witness=witness, terms_of=_terms_of)
+
+
+def _terms_of(blobs: Sequence[bytes]) -> list[TermIds]:
+    """Terms of what array_send in PostgreSQL's src/backend/utils/adt/arrayfuncs.c gives."""
+    sizes = np.fromiter(map(len, blobs), np.intp, len(blobs)) // 4
+    numbers = np.frombuffer(b"".join(blobs), ">i4")
+    place = np.arange(len(numbers)) - np.repeat(np.cumsum(sizes) - sizes, sizes) - _HEAD
+    terms = numbers[(place > 0) & (place % _ITEM == 1)].astype("<i4").view("<u4")
+    return cut(terms, (np.maximum(sizes - _HEAD, 0) // _ITEM).tolist())

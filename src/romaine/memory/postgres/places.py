@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from romaine.memory.codec import content_checksum, decode_optional, decode_text
 from romaine.memory.postgres.rows import optional_bytes, owner_of, to_bytes
 from romaine.memory.postgres.session import BoundSession
+from romaine.memory.records import Scope
 from romaine.memory.stored import Fork, Space
 
 FORK = """SELECT b.no, b.space, s.chat, b.character, b.parent, b.at, b.change
     FROM branch b JOIN space s ON s.no = b.space"""
 # what every view begins with: a chat, what makes it a fork, and what stands outside any chat
-_PLACES = """SELECT s.no, s.next_position, b.no, b.space, s.chat, b.character, b.parent, b.at, b.change
+_PLACES = """SELECT s.no, s.next_position,
+        s.changed, EXISTS (SELECT FROM supersession e WHERE e.space = s.no),
+        b.no, b.space, s.chat, b.character, b.parent, b.at, b.change
     FROM space s LEFT JOIN branch b ON b.space = s.no
     WHERE s.owner = %s::uuid AND coalesce(s.chat, '') = ANY (%s::bytea[]) ORDER BY b.no"""
+_UNMET = Space(-1, -1)
 _MAKE = """INSERT INTO space (owner, user_name, chat, checksum) VALUES (%s::uuid, %s, %s, 0) RETURNING no"""
 
 
@@ -37,12 +41,29 @@ class Places:
         if (user, chat) not in self._spaces:
             asked = {to_bytes(name or ""): name for name in (None, chat)}
             self._spaces |= {(user, name): None for name in asked.values()}
-            for no, position, *fork in self._session.all(_PLACES, (owner_of(user), list(asked))):
+            rows = self._session.all(_PLACES, (owner_of(user), list(asked)))
+            for no, position, changed, supersedes, *fork in rows:
                 self._note(user, asked[fork[2] or b""], Space(no, position))
+                self._session.kept["place", no] = changed, supersedes
                 forks = self._forks.setdefault(no, [])
                 if fork[0] is not None:
                     forks.append(fork_of(fork))
         return self._spaces[user, chat]
+
+    def versions(self, scope: Scope, spaces: Collection[int]) -> frozenset[tuple[int, int]] | None:
+        """As `Snapshot.space_versions`, or None if not all of them have been met."""
+        own = [self._spaces.get((scope.user, chat), _UNMET) for chat in (None, scope.chat)]
+        if _UNMET in own:
+            return None
+        wanted = {*spaces, *(space.row_id for space in own if space is not None)}
+        if not all(("place", no) in self._session.kept for no in wanted):
+            return None
+        return frozenset((no, self._session.kept["place", no][0]) for no in wanted)
+
+    def supersedes_nothing(self, space: int) -> bool:
+        """Whether it is known that no memory of a space supersedes another."""
+        known = self._session.kept.get(("place", space))
+        return known is not None and not known[1]
 
     def forks(self, space: int) -> list[Fork]:
         """What makes a space a fork, for all characters or for each."""

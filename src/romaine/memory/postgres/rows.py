@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -86,7 +87,12 @@ def owner_of(user: str) -> str:
 
 def to_array(terms: TermIds) -> str:
     """Returns terms as the text of an array of integers."""
-    return "{" + ",".join(map(str, terms.astype("<u4").view("<i4").tolist())) + "}"
+    return to_ids(terms.astype("<u4").view("<i4").tolist())
+
+
+def to_ids(row_ids: Iterable[int]) -> str:
+    """Returns row ids as the text of an array: the driver would look at each for the type they all fit."""
+    return "{" + ",".join(map(str, row_ids)) + "}"
 
 
 class HalfVector(bytes):

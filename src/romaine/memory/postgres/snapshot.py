@@ -141,6 +141,8 @@ class PostgresSnapshot(PostgresContents, Snapshot):
         return dict(self.session.all(query, {"fork": fork, "root": root}))
 
     def superseded(self, space: int) -> list[tuple[int, int]]:
+        if self.places.supersedes_nothing(space):
+            return []
         return [(old, new) for old, new in self.session.all(_SUPERSEDED, {"space": space})]
 
     # --- rows ----------------------------------------------------------------------------------------------
@@ -194,9 +196,12 @@ class PostgresSnapshot(PostgresContents, Snapshot):
         values = {"owner": owner_of(scope.user), "chats": chats, "spaces": sorted(spaces)}
         key = (scope.user, scope.chat, *spaces)
         if key not in self.session.kept:
-            self.session.kept[key] = frozenset(self.session.all(_SPACE_VERSIONS, values))
-        versions: frozenset[tuple[int, int]] = self.session.kept[key]
-        return versions
+            versions = self.places.versions(scope, spaces)
+            if versions is None:
+                versions = frozenset(self.session.all(_SPACE_VERSIONS, values))
+            self.session.kept[key] = versions
+        found: frozenset[tuple[int, int]] = self.session.kept[key]
+        return found
 
     def gone_since(self, segment: Segment, version: int) -> list[int]:
         return index_rows.gone_since(self.session, segment, version)
@@ -205,7 +210,8 @@ class PostgresSnapshot(PostgresContents, Snapshot):
         return len(index_rows.changed_since(self.session, segment, version))
 
     def index_rows(self, segment: Segment, version: int, dim: int) -> Iterator[IndexRows]:
-        return index_rows.index_rows(self.session, segment, version, dim, self.vector_format)
+        row_ids = index_rows.changed_since(self.session, segment, version)
+        return index_rows.loaded(self.session, row_ids, dim, self.vector_format)
 
     def turns(self, segment: Segment) -> list[Place]:
         return index_rows.turns(self.session, segment)

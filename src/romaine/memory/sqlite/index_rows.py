@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from romaine.memory.codec import VectorFormat
-from romaine.memory.rows import LOADED, index_rows_of, is_sound, witnessed
+from romaine.memory.rows import LOADED, cut, index_rows_of, witnessed
 from romaine.memory.sqlite.rows import SEEN, values_of
 from romaine.memory.stored import IndexRows, Place, Segment
+from romaine.memory.terms import TermIds
 
 _ROWS_AT_ONCE = 512  # their vectors stay in the cache of a core
 
@@ -55,10 +56,11 @@ def index_rows(
     connection: sqlite3.Connection, segment: Segment, version: int, dim: int, vector_format: VectorFormat
 ) -> Iterator[IndexRows]:
     """As `Snapshot.index_rows`."""
-    size = vector_format.size(dim)
     cursor = connection.execute(_LOAD, values_of(segment) | {"since": version})
     while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-        known = [row for row in rows if witnessed(segment, row[4])]
-        sound = [row for row in known if len(row[12]) % 4 == 0 and is_sound(row, size)]
-        terms = [np.frombuffer(row[12], dtype="<u4") for row in sound]
-        yield index_rows_of(known, sound, terms, vector_format, dim)
+        columns = list(zip(*rows, strict=True))
+        yield index_rows_of(columns, vector_format, dim, witness=segment, terms_of=_terms_of)
+
+
+def _terms_of(blobs: Sequence[bytes]) -> list[TermIds]:
+    return cut(np.frombuffer(b"".join(blobs), dtype="<u4"), [len(blob) // 4 for blob in blobs])
