@@ -28,6 +28,11 @@ def users_to_index(transaction: PostgresTransaction, rows: int) -> dict[str, int
     return {decode_text(name): count for name, count in transaction.session.all(_LARGE_USERS, (rows,))}
 
 
+def is_empty(transaction: PostgresTransaction) -> bool:
+    """Whether all that are kept are to be taken in anew, or none are there."""
+    return transaction.session.one("SELECT FROM large_user WHERE reached > 0 LIMIT 1") is None
+
+
 def fill(write: Writing, user: str, tell: Callable[[int], None]) -> None:
     """Takes in all rows of a user, some in each transaction; what is written meanwhile enters by itself.
 
