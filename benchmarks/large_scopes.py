@@ -98,9 +98,11 @@ def main() -> None:
     timed("the file", began)
     url = f"{given.postgres}{'&' if '?' in given.postgres else '?'}schema=large_{given.rows}"
     began = time.perf_counter()
-    RoleplayMemory(url, embedder=Embedder(dim=64), vector_format="halfvec").close()
-    copied = copy(path, url).rows
-    timed(f"copied and compared {copied} rows", began)
+    with RoleplayMemory(url, embedder=Embedder(dim=64), vector_format="halfvec") as memory:
+        there = memory.stats(WORLD).total
+    if there != given.rows:
+        copied = copy(path, url).rows
+        timed(f"copied and compared {copied} rows", began)
     began = time.perf_counter()
     timed(f"indexed {index_large(url, rows=given.rows // 2)} rows", began)
     queries = questions(given.texts, given.rows, given.questions)

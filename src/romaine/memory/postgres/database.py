@@ -133,6 +133,9 @@ class PostgresStorage(Storage):
             large_schema.prepare(connection, self._address, vector_format, dim, self._binding.role)
             with self.write() as transaction:
                 users = large_build.users_to_index(transaction, rows)
+                is_empty = large_build.is_empty(transaction)
+            if users:
+                large_schema.free_index(connection, self._address, is_empty=is_empty)
             done, total = 0, sum(users.values())
 
             def tell(more: int) -> None:

@@ -16,11 +16,9 @@ _LARGE_USERS = """SELECT a.name, c.rows FROM account a
     JOIN (SELECT owner, count(*) AS rows FROM memory GROUP BY owner) c ON c.owner = a.owner
     LEFT JOIN large_user u ON u.owner = a.owner
     WHERE c.rows >= %s AND NOT coalesce(u.is_complete, false) ORDER BY a.owner"""
-_ADD_BATCH = """WITH batch AS MATERIALIZED (
-        SELECT v.no FROM vector v JOIN memory m ON m.no = v.no
-        WHERE m.space IN (SELECT no FROM space WHERE owner = %(owner)s::uuid) AND v.no > %(reached)s
-        ORDER BY v.no LIMIT %(limit)s
-    ) SELECT large_add(array_agg(no)), max(no), count(*) FROM batch"""
+_BATCH_OF = """SELECT no FROM vector WHERE owner = %(owner)s::uuid AND no > %(reached)s
+    ORDER BY no LIMIT %(limit)s"""
+_IN_ORDER = "SELECT set_config('enable_sort', %s, true)"
 
 Writing = Callable[..., AbstractContextManager[PostgresTransaction]]
 
@@ -28,6 +26,11 @@ Writing = Callable[..., AbstractContextManager[PostgresTransaction]]
 def users_to_index(transaction: PostgresTransaction, rows: int) -> dict[str, int]:
     """Users of so many rows that are not all kept yet, with how many they have."""
     return {decode_text(name): count for name, count in transaction.session.all(_LARGE_USERS, (rows,))}
+
+
+def is_empty(transaction: PostgresTransaction) -> bool:
+    """Whether all that are kept are to be taken in anew, or none are there."""
+    return transaction.session.one("SELECT FROM large_user WHERE reached > 0 LIMIT 1") is None
 
 
 def fill(write: Writing, user: str, tell: Callable[[int], None]) -> None:
@@ -53,11 +56,15 @@ def fill(write: Writing, user: str, tell: Callable[[int], None]) -> None:
                         (owner,),
                     )
             values = {"owner": owner, "reached": reached, "limit": _BATCH}
-            ((_, last, count),) = session.do(_ADD_BATCH, values)
-            if not count:
+            # read on from where the last one ended; a plan that sorts reads all of the table for each batch
+            session.all(_IN_ORDER, ("off",))
+            batch = [no for (no,) in session.all(_BATCH_OF, values)]
+            session.all(_IN_ORDER, ("on",))
+            if not batch:
                 return
-            session.do("UPDATE large_user SET reached = %s WHERE owner = %s::uuid", (last, owner))
-        tell(count)
+            session.do("SELECT large_add(%s::bigint[])", (batch,))
+            session.do("UPDATE large_user SET reached = %s WHERE owner = %s::uuid", (batch[-1], owner))
+        tell(len(batch))
 
 
 def finish(transaction: PostgresTransaction, users: list[str], rows: int) -> None:

@@ -28,6 +28,18 @@ INDEX = "large_row_nearest"
 SWITCHING = "romaine.switching"
 """What a transaction sets that gives all rows other vectors: the triggers leave that to who indexes anew."""
 
+_ROW_BYTES = 750
+"""Of a row's neighbours while the graph is made, beside its vector; measured 715."""
+
+# The graph is made in memory as far as it fits, and thirteen times as slowly from there on. A quarter of what
+# the administrator says that there is for caching is not too much for the time that it takes.
+_GIVE_MEMORY = """SELECT set_config('maintenance_work_mem', greatest(
+        pg_size_bytes(current_setting('maintenance_work_mem')),
+        least(pg_size_bytes(current_setting('effective_cache_size')) / 4,
+            (reltuples * (%s + 2 * atttypmod))::bigint + (8 << 20))) / 1024 || 'kB', false)
+    FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attname = 'context'
+    WHERE pg_class.oid = %s::regclass"""
+
 _TABLES = (
     """CREATE TABLE large_user (
         owner uuid PRIMARY KEY, is_complete boolean NOT NULL DEFAULT false, reached bigint NOT NULL DEFAULT 0
@@ -186,25 +198,58 @@ def prepare(
                 )
 
 
-def make_index(connection: psycopg.Connection[Any], address: Address) -> None:
-    """Makes the index that finds what is nearest, beside whoever writes, and looks at how much is there."""
-    where = _extension(connection, address)
-    connection.execute(
-        sql.SQL("SET search_path TO {}, {}").format(sql.Identifier(address.schema), sql.Identifier(where))
-    )
-    query = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)"
-    row = connection.execute(query, (INDEX,)).fetchone()
-    name = sql.Identifier(INDEX)
-    if row is not None and not row[0]:  # of one that was killed
-        connection.execute(sql.SQL("DROP INDEX {}").format(name))
-    if row is None or not row[0]:
+def free_index(connection: psycopg.Connection[Any], address: Address, *, is_empty: bool) -> None:
+    """Drops the index before rows go in if it serves nobody: making it of all rows at once is faster.
+
+    One that recalls of others ask stays; without it these would compare all slices until it is made again.
+
+    Args:
+        connection: In autocommit, as the tables' owner.
+        address: Where.
+        is_empty: Whether no row is kept that is of any use.
+    """
+    is_valid = _index_state(connection, address)
+    if is_valid is False or (is_valid and is_empty):
         connection.execute(
-            sql.SQL("CREATE INDEX CONCURRENTLY {} ON large_row USING hnsw (context halfvec_ip_ops)").format(
-                name
-            )
+            sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(address.schema, INDEX))
         )
+
+
+def make_index(connection: psycopg.Connection[Any], address: Address) -> None:
+    """Makes the index that finds what is nearest, beside whoever writes, and looks at how much is there.
+
+    Every name is in full, and what is set changes only the speed: a pooler may do each statement elsewhere.
+    """
     for table in TABLES:
-        connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table)))
+        name = sql.Identifier(address.schema, table)
+        connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(name))
+    free_index(connection, address, is_empty=False)
+    make = sql.SQL("CREATE INDEX CONCURRENTLY IF NOT EXISTS {} ON {} USING hnsw (context {})").format(
+        sql.Identifier(INDEX),
+        sql.Identifier(address.schema, "large_row"),
+        sql.Identifier(_extension(connection, address), "halfvec_ip_ops"),
+    )
+    row = sql.Identifier(address.schema, "large_row").as_string(None)
+    connection.execute(_GIVE_MEMORY, (_ROW_BYTES, row))
+    try:
+        connection.execute(make)
+    except psycopg.errors.DiskFull:  # a container's /dev/shm, through which parallel workers share the graph
+        free_index(connection, address, is_empty=False)
+        connection.execute("SET max_parallel_maintenance_workers = 0")
+        connection.execute(make)
+    for name in ("maintenance_work_mem", "max_parallel_maintenance_workers"):
+        connection.execute(sql.SQL("RESET {}").format(sql.Identifier(name)))
+
+
+def _index_state(connection: psycopg.Connection[Any], address: Address) -> bool | None:
+    """Whether the index is whole; None if there is none. Waits for whoever makes it."""
+    with connection.transaction():
+        row = sql.Identifier(address.schema, "large_row")
+        connection.execute(sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(row))
+        query = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)"
+        name = sql.Identifier(address.schema, INDEX).as_string(None)
+        found = connection.execute(query, (name,)).fetchone()
+    return None if found is None else bool(found[0])
 
 
 def _extension(connection: psycopg.Connection[Any], address: Address) -> str:
