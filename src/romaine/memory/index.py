@@ -134,7 +134,7 @@ class VectorIndex:
                 cosines[some][places] = _products_of_rows(vectors, query)
 
         with _aside_for(len(rows)):
-            if len(rows) < _SHARED_ROWS:
+            if len(rows) < _SHARED_ROWS or len(self) <= EXACT_ROWS:
                 compare(slice(None))
             else:
                 in_halves(compare, len(rows))
