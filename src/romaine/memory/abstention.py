@@ -81,17 +81,17 @@ def evidence_of(
     if not len(candidates):
         return None
     scale = candidates.best_possible or 1.0
-    crowd = min(_CROWD, len(candidates))
-    words = np.partition(candidates.lexical, -crowd)[-crowd:]
+    # sorted, since most are 0: looking for a place among equal ones takes ten times as long
+    words = np.sort(candidates.lexical)[-_CROWD:]
     names_speaker = bool(ranking.parts["speaker"].any())
     return Evidence(
         cosine=float(candidates.dense.max()),
-        word_share=float(words.max()) / scale,
+        word_share=float(words[-1]) / scale,
         score=float(ranking.scores.max()),
         known_share=candidates.known_share,
         unknown_name=float(candidates.unknown_name),
         named=1.0 if names_speaker else -1.0 if query.names else 0.0,
-        stands_out=float(words.max() - words[0]) / scale,
+        stands_out=float(words[-1] - words[0]) / scale,
         asked=candidates.best_possible,
         size=math.log(max(candidates.searched or 0, len(candidates), _FEWEST)),
         late=late,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from romaine.arrays import FloatArray
+from romaine.arrays import FloatArray, empty_aligned
 
 BLOCK_ROWS = 32_768
 """Up to this many vectors lie in one block, which is copied when it grows; later ones lie in others."""
@@ -123,7 +123,7 @@ class Vectors:
             self._add_block(np.asarray(rows, dtype=np.float32), len(rows))
         elif done < len(rows):
             rest = rows[done:]
-            block = np.empty((max(len(rest), BLOCK_ROWS), self._width), dtype=np.float32)
+            block = empty_aligned(max(len(rest), BLOCK_ROWS), self._width)
             block[: len(rest)] = rest
             self._add_block(block, len(rest))
 
@@ -168,11 +168,11 @@ class Vectors:
         if not self._blocks:
             if len(rows) >= BLOCK_ROWS:
                 return 0
-            self._add_block(np.empty((len(rows), self._width), dtype=np.float32), 0)
+            self._add_block(empty_aligned(len(rows), self._width), 0)
         start, end = self._starts[-2:]
         block, needed = self._blocks[-1], end - start + len(rows)
         if len(block) < needed <= BLOCK_ROWS:
-            grown = np.empty((min(max(needed * 3 // 2, 16), BLOCK_ROWS), self._width), dtype=np.float32)
+            grown = empty_aligned(min(max(needed * 3 // 2, 16), BLOCK_ROWS), self._width)
             grown[: end - start] = block[: end - start]
             self._blocks[-1] = block = grown
         taken = min(len(rows), len(block) - (end - start))

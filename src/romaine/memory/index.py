@@ -16,6 +16,7 @@ from romaine.arrays import FloatArray, slice_dim
 from romaine.errors import DimensionError
 from romaine.memory.columns import Vectors
 from romaine.memory.locks import aside
+from romaine.side_by_side import in_halves
 
 EXACT_ROWS = 16_384
 """Up to this many rows are scored with all components at once: a funnel would save nothing."""
@@ -23,6 +24,7 @@ EXACT_ROWS = 16_384
 _vecdot = getattr(np, "vecdot", None)  # since numpy 2.0; twice as fast as einsum where rows are in the cache
 _ASIDE_ROWS = 512  # products of so many rows take longer than giving a turn away and waiting for the next
 _UNSHARED = 8_192  # components that OpenBLAS multiplies without sharing them: fewer than 9,216
+_SHARED_ROWS = 1_024  # rows from anywhere that are worth another thread
 _EVERY, _LOOKED_AT = 16, 4  # of so many values one is looked at first, where they are so often as many
 _GATHER_COST = 6  # collecting a row from anywhere costs as much as comparing this many in a row
 
@@ -126,9 +128,16 @@ class VectorIndex:
             cosines = _products(self._full, query)
             return cosines if len(rows) == len(self) else cosines[rows]
         cosines = np.empty(len(rows), dtype=np.float32)
+
+        def compare(some: slice) -> None:
+            for vectors, places in self._full.pieces(rows[some]):
+                cosines[some][places] = _products_of_rows(vectors, query)
+
         with _aside_for(len(rows)):
-            for vectors, places in self._full.pieces(rows):
-                cosines[places] = _products_of_rows(vectors, query)
+            if len(rows) < _SHARED_ROWS or len(self) <= EXACT_ROWS:
+                compare(slice(None))
+            else:
+                in_halves(compare, len(rows))
         return cosines
 
     def take(self, rows: NDArray[np.intp]) -> FloatArray:
@@ -162,17 +171,14 @@ class VectorIndex:
             return visible[first]
         cosines = self.cosines(query, visible[first])
         kth_best = np.partition(cosines, len(cosines) - k)[len(cosines) - k]
-        reach = kth_best - MARGIN * np.std(cosines - similarities[first])
+        reach = kth_best - MARGIN * (cosines - similarities[first]).std()
         if similarities[first].min() <= reach:
             return visible[first]
         near = np.flatnonzero(similarities >= reach)
         if len(near) > LARGEST_POOL:
             near = near[_largest(similarities[near], max(LARGEST_POOL, size))]
-        exact = np.full(len(visible), np.nan, dtype=np.float32)
-        exact[first] = cosines
-        others = near[np.isnan(exact[near])]
-        exact[others] = self.cosines(query, visible[others])
-        return visible[near[_largest(exact[near], size)]]
+        near = visible[near]
+        return near[_largest(self.cosines(query, near), size)]
 
     def rough_pool(
         self, query: FloatArray, rows: NDArray[np.intp], *, dim: int | None = None
@@ -240,5 +246,6 @@ def _scan(slices: FloatArray, query: FloatArray, *, out: FloatArray) -> None:
     width = max(1, _UNSHARED // max(len(query), 1))
     whole = len(slices) // width * width
     bundles = slices[:whole].reshape(-1, width, slices.shape[1])
-    np.matmul(bundles, query, out=out[:whole].reshape(-1, width))
+    products = out[:whole].reshape(-1, width)
+    in_halves(lambda some: np.matmul(bundles[some], query, out=products[some]), len(bundles))
     out[whole:] = _products_of_rows(slices[whole:], query)

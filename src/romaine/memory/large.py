@@ -260,6 +260,6 @@ class PooledView(ScopeView):
             )
         )
 
-    def recency(self, created: NDArray[np.int64], known: NDArray[np.bool_] | None = None) -> FloatArray:  # noqa: ARG002
+    def recency(self, rows: NDArray[np.intp], known: NDArray[np.bool_] | None = None) -> FloatArray:  # noqa: ARG002
         """As `ScopeView.recency`, by a sample of all there is."""
-        return super().recency(created)
+        return super().recency(rows)

@@ -89,6 +89,7 @@ class ScopeView:
         self.superseders: dict[int, list[int]] = {}
         self.damaged: set[int] = set()
         self.times: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._recency: FloatArray | None = None  # of all rows, until they change
         self.tokens = TokenCache()
         self._speaker_codes: dict[str | None, int] = {None: 0}
         self._witness_codes: dict[frozenset[str], int] = {frozenset(): 0}
@@ -111,20 +112,24 @@ class ScopeView:
         """Bytes held, about."""
         return self.index.nbytes + self.times.nbytes + self.tokens.nbytes
 
-    def recency(self, created: NDArray[np.int64], known: NDArray[np.bool_] | None = None) -> FloatArray:
+    def recency(self, rows: NDArray[np.intp], known: NDArray[np.bool_] | None = None) -> FloatArray:
         """Shares of what the scope sees that is older, 0 for the oldest to 1 for the newest.
 
         Args:
-            created: When memories were made, microseconds since 1970, (n,).
+            rows: Of which rows, (n,).
             known: Which rows there are for who asks, bool (rows,), None for all.
 
         Returns:
             float32 (n,).
         """
-        times = self.times
+        created, times = self.index.attributes["created"], self.times
         if known is not None:
-            times = np.sort(self.index.attributes["created"][self.index.alive & known])
-        return (np.searchsorted(times, created) / max(len(times) - 1, 1)).astype(np.float32)
+            times = np.sort(created[self.index.alive & known])
+        elif len(rows) == len(created):  # of all, as in most recalls of a scope that is not large
+            if self._recency is None:
+                self._recency = _shares_before(times, created)
+            return self._recency[rows]
+        return _shares_before(times, created[rows])
 
     @contextmanager
     def at(self, snapshot: Snapshot) -> Iterator[bool]:
@@ -176,7 +181,7 @@ class ScopeView:
             self._order_turns()
             self.superseders = view.superseders(snapshot)
             created = self.index.attributes["created"][self.index.alive]
-            self.times = np.sort(created, kind="stable")
+            self.times, self._recency = np.sort(created, kind="stable"), None
             self.index.warm_up()
             self._marks = self._marks_of(snapshot, view)
             self._seen = snapshot.version(self.scope.user)
@@ -281,6 +286,10 @@ class ScopeView:
         self.damaged.difference_update(batch.row_ids)
         self.damaged.update(batch.damaged)
         self._take_out(self._known.intersection(batch.damaged))
+
+
+def _shares_before(times: NDArray[np.int64], created: NDArray[np.int64]) -> FloatArray:
+    return (np.searchsorted(times, created) / max(len(times) - 1, 1)).astype(np.float32)
 
 
 def _coded(names: Sequence[Name], codes: dict[Name, int], known: list[Name]) -> list[int]:

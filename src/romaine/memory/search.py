@@ -342,7 +342,7 @@ def signals_of(
     return Signals(
         speaker_named=is_named[attributes["speaker"][rows]],
         importance=attributes["importance"][rows],
-        recency=view.recency(attributes["created"][rows], known),
+        recency=view.recency(rows, known),
         pinned=attributes["pinned"][rows],
         cold=attributes["cold"][rows],
         time=None if time is None else time.of(rows),
