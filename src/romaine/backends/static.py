@@ -138,14 +138,12 @@ def sum_rows(matrix: FloatArray, tokens: Ragged) -> FloatArray:
         columns = ids.take(starts[block] + positions[:, None], mode="clip")
         # how many of the block are longer than 0, 1, 2, ...
         alive = np.searchsorted(-lengths[block], -positions, side="left").tolist()
-        total, target = running[: alive[0]], running
+        running[:] = 0
         for column, count in zip(columns, alive, strict=True):
             # mode="clip" spares take a copy of its output; all ids are rows of the matrix
-            matrix.take(column[:count], 0, target[:count], "clip")
-            if target is rows:
-                np.add(running[:count], rows[:count], running[:count])
-            target = rows
-        sums[longest_first[block]] = total
+            matrix.take(column[:count], 0, rows[:count], "clip")
+            np.add(running[:count], rows[:count], running[:count])
+        sums[longest_first[block]] = running[: alive[0]]
     return sums
 
 
