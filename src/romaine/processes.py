@@ -22,8 +22,8 @@ from romaine.side_by_side import in_order
 
 T = TypeVar("T")
 
-_THINGS_PER_PROCESS = 2
-"""Given to each, so that none waits for the process that reads and writes."""
+_THINGS_PER_PROCESS = 6
+"""Given to each, so that none waits for the process that reads and writes, a group of rows at a time."""
 
 
 Bytes: TypeAlias = "bytes | memoryview"

@@ -230,7 +230,9 @@ class _RowGroups:
         self._writer: Any = None
 
     def add(self, table: Any) -> None:
-        self._writer = self._writer or pq.ParquetWriter(self._where, table.schema, use_dictionary=False)
+        self._writer = self._writer or pq.ParquetWriter(
+            self._where, table.schema, use_dictionary=False, write_statistics=["id"]
+        )
         if table.schema != self._writer.schema:
             raise InputFileError(_OTHER_IDS)
         self._waiting.append(table)
