@@ -160,10 +160,11 @@ class ChunkTokenizer:
             if chunk not in known.numbers or len(chunk) >= _LONG_CHUNK  # another call may just forget it
         ]
         plain = self._plain.those_plain(new) if self._plain else []
-        others = new if not plain else [] if len(plain) == len(new) else list(set(new).difference(plain))
-        learned = [(others, Ragged.from_lists(self._encode(others)))] if others else []
-        if self._plain and plain:
-            learned.append((plain, self._plain.encode(plain)))
+        learned = [(plain, self._plain.encode(plain))] if self._plain and plain else []
+        if len(plain) < len(new):
+            done = frozenset(plain)
+            others = [chunk for chunk in new if chunk not in done]
+            learned.append((others, Ragged.from_lists(self._encode(others))))
         return learned
 
     def _add(
