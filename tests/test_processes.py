@@ -18,18 +18,19 @@ from romaine.errors import TextTooLongError, WorkerError
 from romaine.processes import Place, cores_of_each, in_processes
 
 
-def who(thing: int) -> bytes:
+def who(thing: int) -> list[bytes]:
     time.sleep(0.05)  # so that none does all of it before the others are there
-    return f"{thing} {os.getpid()}".encode()
+    return [f"{thing} ".encode(), str(os.getpid()).encode()]
 
 
-def killed(_thing: int) -> bytes:
+def killed(_thing: int) -> list[bytes]:
     os.kill(os.getpid(), signal.SIGKILL)
-    return b""
+    return []
 
 
 def test_results_come_in_order_from_several_processes() -> None:
-    got = [made.decode().split() for made in in_processes(who, ((n, None) for n in range(40)), workers=2)]
+    things = ((n, None) for n in range(40))
+    got = [made.read(size).decode().split() for made, size in in_processes(who, things, workers=2)]
     assert [int(thing) for thing, _ in got] == list(range(40))
     pids = {int(pid) for _, pid in got}
     assert len(pids) == 2
@@ -44,16 +45,21 @@ def test_what_has_a_place_is_put_there(tmp_path: Path) -> None:
     def things() -> Iterator[tuple[int, Place | None]]:
         yield 7, Place(path=path, begin=10)
         yield 8, None
-        yield 9, Place(path=tmp_path / "own")
+        yield 9, Place(path=path)
 
-    made = list(in_processes(str_of, things(), workers=2))
-    assert made == [None, b"<8>", None]
-    assert path.read_bytes() == b"..........<7>......."
-    assert (tmp_path / "own").read_bytes() == b"<9>"
+    made = [place.read(size) for place, size in in_processes(str_of, things(), workers=2)]
+    assert made == [b"<7>", b"<8>", b"<9>"]
+    assert path.read_bytes() == b"<9>.......<7>......."
 
 
-def str_of(thing: int) -> bytes:
-    return f"<{thing}>".encode()
+def test_shorter_results_come_without_what_was_there_before() -> None:
+    things = [(n, None) for n in (10**12, *range(20), 10**9)]
+    made = [place.read(size) for place, size in in_processes(str_of, things, workers=2)]
+    assert made == [b"<%d>" % thing for thing, _ in things]
+
+
+def str_of(thing: int) -> list[bytes]:
+    return [f"<{thing}>".encode()]
 
 
 def test_the_cores_are_shared() -> None:

@@ -13,7 +13,6 @@ from romaine.processes import in_processes
 from romaine.truncation import Truncations, TruncationWarning
 
 _TEXTS_PER_SHARE = 2048
-_COUNT_BYTES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +27,13 @@ class Shares:
     sliced: Callable[[Sequence[str]], FloatArray]
     truncations: Truncations
 
-    def __call__(self, texts: Sequence[str]) -> bytes:
-        """How many texts were cut, and the vectors."""
+    def __call__(self, texts: Sequence[str]) -> list[memoryview]:
+        """How many texts were cut, int64, and the vectors."""
         before = self.truncations.count
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TruncationWarning)  # the process that started us says it
             vectors = self.sliced(texts)
-        return (self.truncations.count - before).to_bytes(_COUNT_BYTES, "little") + vectors.tobytes()
+        return [np.array([self.truncations.count - before]).data, vectors.data]
 
     def run(
         self, texts: Sequence[str], dim: int, *, workers: int, advance: Callable[[int], None]
@@ -50,13 +49,14 @@ class Shares:
         Raises:
             WorkerError: If a process ends before its work does.
         """
-        vectors, done, cut = np.empty((len(texts), dim), dtype=np.float32), 0, 0
+        vectors, cut = np.empty((len(texts), dim), dtype=np.float32), np.zeros(1, dtype=np.int64)
         size = max(1, min(_TEXTS_PER_SHARE, -(-len(texts) // workers)))
-        shares = ((texts[start : start + size], None) for start in range(0, len(texts), size))
-        for made in in_processes(self, shares, workers=workers):
-            data = made or b""
-            some = np.frombuffer(data, dtype=np.float32, offset=_COUNT_BYTES).reshape(-1, dim)
-            vectors[done : done + len(some)] = some
-            done, cut = done + len(some), cut + int.from_bytes(data[:_COUNT_BYTES], "little")
+        starts = range(0, len(texts), size)
+        shares = ((texts[start : start + size], None) for start in starts)
+        total = 0
+        for start, (made, _) in zip(starts, in_processes(self, shares, workers=workers), strict=True):
+            some = vectors[start : start + size]
+            made.read_into(cut.data, some.data)
+            total += int(cut[0])
             advance(len(some))
-        return vectors, cut
+        return vectors, total

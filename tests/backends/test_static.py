@@ -181,6 +181,12 @@ def test_a_sequence_has_the_same_bits_in_any_batch(lengths: list[int], seed: int
         assert_allclose(vector, exact, atol=1e-2, rtol=1e-4)
 
 
+def test_the_sign_of_a_zero_does_not_depend_on_the_batch_either() -> None:
+    matrix = np.array([[-0.0, 1.0]], dtype=np.float32)
+    alone, many = (sum_rows(matrix, Ragged.from_lists([[0]] * count)) for count in (1, 20))
+    assert alone[0].tobytes() == many[0].tobytes()
+
+
 def test_an_instance_serves_many_threads(folder: Path) -> None:
     backend = opened(folder, embedding__weight=TABLE)
     texts = [f"turn {n}: the key {n * 7 % 13} is under step {n % 5}" for n in range(300)]

@@ -314,8 +314,12 @@ def test_a_failure_leaves_no_chunk_without_tokens() -> None:
 
 
 def test_threads_share_the_cache() -> None:
+    """Which begins anew all the time, and forgets links at once."""
     fast = ChunkTokenizer(FAST._encode_exactly, PLAIN, max_chunks=50)
-    texts = [f"turn {n} of chat {n % 7}: don't forget the key {n * 31 % 97}!" for n in range(400)]
+    texts = [
+        f"turn {n} of chat {n % 7}: don't forget the key {n * 31 % 97}! {'link' * (n % 40)}"
+        for n in range(400)
+    ]
     want = [really(REAL, text) for text in texts]
     with ThreadPoolExecutor(16) as pool:
         got = list(pool.map(lambda start: fast.encode(texts[start : start + 9]).to_lists(), range(0, 400, 9)))

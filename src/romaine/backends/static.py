@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from romaine.arrays import FloatArray, empty_aligned
 from romaine.backends.base import Backend, LoadOptions
@@ -125,30 +124,26 @@ def sum_rows(matrix: FloatArray, tokens: Ragged) -> FloatArray:
         for number, (begin, end) in enumerate(zip(tokens.offsets[:-1], tokens.offsets[1:], strict=True)):
             np.add.reduce(matrix[tokens.ids[begin:end]], axis=0, out=sums[number])
         return sums
-    longest_first = np.argsort(-lengths, kind="stable")
+    longest_first = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
+    starts, lengths = tokens.offsets[longest_first], lengths[longest_first]
+    ids = tokens.ids.astype(np.intp)  # `take` would turn them into that at every call
     size = max(1, _BLOCK_BYTES // max(1, 4 * matrix.shape[1]))
     shape = min(size, len(tokens)), matrix.shape[1]
     running, rows = empty_aligned(*shape), empty_aligned(*shape)
-    for start in range(0, len(tokens), size):
-        block = longest_first[start : start + size]
-        _sum_block(matrix, tokens, block, running[: len(block)], rows)
-        sums[block] = running[: len(block)]
+    for start in range(0, len(starts), size):
+        # side by side: all first tokens, then all second ones
+        block = slice(start, start + size)
+        positions = np.arange(lengths[start])
+        columns = ids.take(starts[block] + positions[:, None], mode="clip")
+        # how many of the block are longer than 0, 1, 2, ...
+        alive = np.searchsorted(-lengths[block], -positions, side="left").tolist()
+        running[:] = 0
+        for column, count in zip(columns, alive, strict=True):
+            # mode="clip" spares take a copy of its output; all ids are rows of the matrix
+            matrix.take(column[:count], 0, rows[:count], "clip")
+            np.add(running[:count], rows[:count], running[:count])
+        sums[longest_first[block]] = running[: alive[0]]
     return sums
-
-
-def _sum_block(
-    matrix: FloatArray, tokens: Ragged, block: NDArray[np.intp], running: FloatArray, rows: FloatArray
-) -> None:
-    """Sums the sequences in `block`, longest first, side by side: all first tokens, then all second ones."""
-    starts = tokens.offsets[block]
-    lengths = tokens.offsets[block + 1] - starts
-    running[:] = 0
-    # how many of the block are longer than 0, 1, 2, ...
-    alive = np.searchsorted(-lengths, -np.arange(lengths[0]), side="left").tolist()
-    for position, count in enumerate(alive):
-        # mode="clip" spares take a copy of its output; all ids are rows of the matrix
-        matrix.take(tokens.ids[starts[:count] + position], axis=0, out=rows[:count], mode="clip")
-        np.add(running[:count], rows[:count], out=running[:count])
 
 
 def _sum_stretches(matrix: FloatArray, tokens: Ragged) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from romaine.bulk.records import Block, GivenRecords, Input, Record
 from romaine.checks import positive_int
 from romaine.embedder import Embedder
 from romaine.errors import InputFileError, OptionError, UnknownNameError
-from romaine.processes import Place, cores_of_each, in_processes
+from romaine.processes import Bytes, Place, cores_of_each, in_processes
 
 _TEXTS_PER_STEP = 8192
 _TEXTS_PER_JOB = 1024
@@ -36,7 +37,7 @@ class Steps:
 
     embedder: Embedder
     role: str
-    rows: Callable[[list[Record], NDArray[Any]], bytes]
+    rows: Callable[[list[Record], NDArray[Any]], Bytes]
 
     def __post_init__(self) -> None:
         if self.role not in _ROLES:
@@ -46,10 +47,10 @@ class Steps:
         """The same on so many threads, unless the embedder was told how many."""
         return replace(self, embedder=self.embedder.on_threads(threads))
 
-    def __call__(self, block: Block) -> bytes:
+    def __call__(self, block: Block) -> tuple[Bytes]:
         """The output rows of a block."""
         records = block.records()
-        return self.rows(records, self.vectors([record.text for record in records]))
+        return (self.rows(records, self.vectors([record.text for record in records])),)
 
     def vectors(self, texts: list[str]) -> NDArray[Any]:
         """The vectors of some texts."""
@@ -63,7 +64,7 @@ class Steps:
         workers: int,
         skip: int = 0,
         place: Callable[[int], Place | None] = lambda _rows: None,
-    ) -> Iterator[tuple[int, bytes | None]]:
+    ) -> Iterator[tuple[int, Bytes | None]]:
         """Yields how many records each step has, and their output rows, in order.
 
         Args:
@@ -80,17 +81,18 @@ class Steps:
         size = _TEXTS_PER_STEP if workers == 1 else min(_TEXTS_PER_JOB, _TEXTS_PER_STEP)
         blocks = _after(source.blocks(size), skip)
         if workers == 1:
-            yield from ((block.rows, self(block)) for block in blocks)
+            yield from ((block.rows, *self(block)) for block in blocks)
             return
-        counts: list[int] = []
+        waiting: deque[tuple[int, Place | None]] = deque()
 
         def jobs() -> Iterator[tuple[Block, Place | None]]:
             for block in blocks:
-                counts.append(block.rows)
-                yield block, place(block.rows)
+                waiting.append((block.rows, place(block.rows)))
+                yield block, waiting[-1][1]
 
-        for rows in in_processes(self.on_threads(cores_of_each(workers)), jobs(), workers=workers):
-            yield counts.pop(0), rows
+        for made, size in in_processes(self.on_threads(cores_of_each(workers)), jobs(), workers=workers):
+            count, placed = waiting.popleft()
+            yield count, None if placed else made.read(size)
 
 
 def _after(blocks: Iterator[Block], skip: int) -> Iterator[Block]:

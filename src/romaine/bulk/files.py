@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from romaine.bulk.records import Record
 from romaine.errors import OptionError
-from romaine.processes import Place
+from romaine.processes import Bytes, Place
 
 FORMATS = (".npy", ".jsonl", ".parquet")
 
@@ -32,7 +32,7 @@ class RowFile(Protocol):
         """Where another process may put the rows after those that have a place; None if nobody can know."""
         ...
 
-    def append(self, data: bytes | None, rows: int) -> None:
+    def append(self, data: Bytes | None, rows: int) -> None:
         """Adds rows that the function of this format made; None for those that are in their place."""
         ...
 
@@ -45,7 +45,7 @@ class RowFile(Protocol):
         ...
 
 
-def rows_of_format(suffix: str) -> Callable[[list[Record], NDArray[Any]], bytes]:
+def rows_of_format(suffix: str) -> Callable[[list[Record], NDArray[Any]], Bytes]:
     """What makes the bytes of some rows in the format with this ending.
 
     Raises:
@@ -84,10 +84,10 @@ def jsonl_rows(records: list[Record], vectors: NDArray[Any]) -> bytes:
     )
 
 
-def npy_rows(records: list[Record], vectors: NDArray[Any]) -> bytes:
+def npy_rows(records: list[Record], vectors: NDArray[Any]) -> memoryview:
     """The numbers alone."""
     del records
-    return vectors.tobytes()
+    return vectors.data
 
 
 class JsonlFile:
@@ -110,7 +110,7 @@ class JsonlFile:
         del rows
         return None
 
-    def append(self, data: bytes | None, rows: int) -> None:
+    def append(self, data: Bytes | None, rows: int) -> None:
         """Adds lines."""
         self._file.write(data or b"")
         self.rows += rows
@@ -149,7 +149,7 @@ class NpyFile:
         self._placed += rows
         return Place(path=self._path, begin=self._at(self._placed - rows))
 
-    def append(self, data: bytes | None, rows: int) -> None:
+    def append(self, data: Bytes | None, rows: int) -> None:
         """Adds numbers."""
         if data is not None:
             Place(path=self._path, begin=self._at(self.rows)).write(data)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from romaine.bulk.records import Block, Record
 from romaine.errors import InputFileError, MissingExtraError, one_line
-from romaine.processes import Place
+from romaine.processes import Bytes, Place
 
 try:
     import pyarrow as pa
@@ -64,7 +64,7 @@ class ParquetTexts:
         first = 0
         for batch in _batches(self._path, self._field, rows=rows):
             # as bytes: a batch takes along to other processes all the rows that it was cut from
-            read = partial(_records_in, _stream_of(batch), self._field, first, str(self._path))
+            read = partial(_records_in, bytes(_stream_of(batch)), self._field, first, str(self._path))
             yield Block(rows=batch.num_rows, read=read)
             first += batch.num_rows
 
@@ -81,12 +81,12 @@ def _records_in(stream: bytes, field: str, first: int, where: str) -> Iterator[R
     return records_of(ipc.open_stream(stream).read_all(), field, first_row=first, where=where)
 
 
-def _stream_of(table: Any) -> bytes:
+def _stream_of(table: Any) -> memoryview:
     """A table or batch as an Arrow stream."""
     sink = pa.BufferOutputStream()
     with ipc.new_stream(sink, table.schema) as writer:
         writer.write(table)
-    return bytes(sink.getvalue())
+    return memoryview(sink.getvalue())
 
 
 def row_groups(source: str | Path | IO[bytes]) -> list[tuple[int, int]]:
@@ -151,7 +151,7 @@ def table_of(ids: Sequence[Any], vectors: NDArray[Any]) -> Any:
     return pa.table({"id": column, "embedding": _lists(vectors)})
 
 
-def parquet_rows(records: list[Record], vectors: NDArray[Any]) -> bytes:
+def parquet_rows(records: list[Record], vectors: NDArray[Any]) -> memoryview:
     """Rows as one Arrow stream. Such streams can be appended to a file, which Parquet cannot."""
     return _stream_of(table_of([record.id for record in records], vectors))
 
@@ -177,7 +177,7 @@ class ParquetRows:
         del rows
         return None
 
-    def append(self, data: bytes | None, rows: int) -> None:
+    def append(self, data: Bytes | None, rows: int) -> None:
         """Adds a stream.
 
         Raises:
@@ -201,7 +201,7 @@ class ParquetRows:
         self._written.unlink(missing_ok=True)
 
 
-def write_parquet(file: IO[bytes], streams: Iterable[bytes], sample: NDArray[Any]) -> None:
+def write_parquet(file: IO[bytes], streams: Iterable[Bytes], sample: NDArray[Any]) -> None:
     """Writes what `parquet_rows` gave as one Parquet file.
 
     Args:
@@ -230,7 +230,9 @@ class _RowGroups:
         self._writer: Any = None
 
     def add(self, table: Any) -> None:
-        self._writer = self._writer or pq.ParquetWriter(self._where, table.schema, use_dictionary=False)
+        self._writer = self._writer or pq.ParquetWriter(
+            self._where, table.schema, use_dictionary=False, write_statistics=["id"]
+        )
         if table.schema != self._writer.schema:
             raise InputFileError(_OTHER_IDS)
         self._waiting.append(table)

@@ -24,6 +24,7 @@ from romaine.distributed.partitions import (
 from romaine.embedder import DEFAULT_MODEL, Embedder
 from romaine.errors import InputFileError, OptionError, RomaineError, UnknownNameError, WorkerError
 from romaine.options import explains
+from romaine.processes import Bytes
 
 FORMATS = ("auto", "lines", "jsonl", "parquet")
 _OUT = (".parquet", ".jsonl")
@@ -156,7 +157,7 @@ class PartitionActor:
         records = read_partition(self._inputs, partition, field=str(self._manifest.settings["field"]))
         count = 0
 
-        def rows() -> Iterator[bytes]:
+        def rows() -> Iterator[Bytes]:
             nonlocal count
             for texts, made in steps.run(records, workers=1):
                 count += texts

@@ -106,9 +106,7 @@ class ChunkTokenizer:
         if sum(map(len, texts)) <= _FEW_CHARACTERS:
             chunks = _chunks(texts)
             offsets = offsets_of(np.fromiter(map(len, chunks), dtype=np.int64, count=len(chunks)))
-            with self._lock:
-                known = self._known
-                numbers = self._numbers_of(known, list(chain.from_iterable(chunks)))
+            known, numbers = self._numbers_one_by_one(list(chain.from_iterable(chunks)))
         else:
             spans = Spans.of(texts)
             offsets = spans.offsets
@@ -118,36 +116,66 @@ class ChunkTokenizer:
         flat = ids[positions(starts[numbers], chunk_offsets)]
         return Ragged(flat, chunk_offsets[offsets])
 
+    def _numbers_one_by_one(self, chunks: list[str]) -> tuple[_Known, NDArray[np.int64]]:
+        """The numbers of chunks, and where they are known by them."""
+        while True:
+            known = self._known
+            try:
+                return known, known.numbers_of(chunks)
+            except KeyError:
+                learned = self._tokens_of_new(known, chunks)
+            with self._lock:
+                if known is self._known:  # else another call began anew
+                    return known, self._add(known, learned, chunks)
+
     def _numbers_at_once(self, spans: Spans) -> tuple[_Known, NDArray[np.int64]]:
         """The numbers of all chunks, and where they are known by them."""
-        keys, known = spans.keys(), self._known
-        numbers = known.find(spans, keys)  # without the lock: this is most of the time
-        if (numbers >= 0).all():
-            return known, numbers
-        with self._lock:
-            if known is not self._known:  # another call began anew, perhaps because of an error
-                known = self._known
-                numbers = known.find(spans, keys)
-            before = known.count
+        keys = spans.keys()
+        while True:
+            known = self._known
+            numbers = known.find(spans, keys)
             missing = np.flatnonzero(numbers < 0)
-            numbers[missing] = self._numbers_of(known, spans.chunks(missing))
-            # not what another call has added meanwhile
-            new = missing[(numbers[missing] >= before) & (spans.lengths[missing] <= KEY_BYTES)]
-            once = np.full(known.count - before, -1, dtype=np.int64)
-            once[numbers[new] - before] = new
-            once = once[once >= 0]
-            known.table = known.table.with_added((keys[0][once], keys[1][once]), numbers[once])
-        return known, numbers
+            if not len(missing):
+                return known, numbers
+            chunks = spans.chunks(missing)
+            learned = self._tokens_of_new(known, chunks)
+            with self._lock:
+                if known is not self._known:
+                    continue
+                before = known.count
+                numbers[missing] = self._add(known, learned, chunks)
+                # not what another call has added meanwhile
+                new = missing[(numbers[missing] >= before) & (spans.lengths[missing] <= KEY_BYTES)]
+                once = np.full(known.count - before, -1, dtype=np.int64)
+                once[numbers[new] - before] = new
+                once = once[once >= 0]
+                known.table = known.table.with_added((keys[0][once], keys[1][once]), numbers[once])
+                return known, numbers
 
-    def _numbers_of(self, known: _Known, chunks: list[str]) -> NDArray[np.int64]:
-        """The numbers of chunks, tokenising those seen for the first time; under the lock."""
+    def _tokens_of_new(self, known: _Known, chunks: list[str]) -> list[tuple[list[str], Ragged]]:
+        """Tokenises chunks seen for the first time. Without the lock: this takes longest."""
+        new = [
+            chunk
+            for chunk in dict.fromkeys(chunks)
+            if chunk not in known.numbers or len(chunk) >= _LONG_CHUNK  # another call may just forget it
+        ]
+        plain = self._plain.those_plain(new) if self._plain else []
+        learned = [(plain, self._plain.encode(plain))] if self._plain and plain else []
+        if len(plain) < len(new):
+            done = frozenset(plain)
+            others = [chunk for chunk in new if chunk not in done]
+            learned.append((others, Ragged.from_lists(self._encode(others))))
+        return learned
+
+    def _add(
+        self, known: _Known, learned: list[tuple[list[str], Ragged]], chunks: list[str]
+    ) -> NDArray[np.int64]:
+        """The numbers of chunks, once what was learned of them is known; under the lock."""
         try:
-            try:
-                return known.numbers_of(chunks)
-            except KeyError:
-                new = list(dict.fromkeys(chunk for chunk in chunks if chunk not in known.numbers))
-                self._learn(known, new)
-                numbers = known.numbers_of(chunks)
+            for new, tokens in learned:
+                known.add(new, tokens)
+            numbers = known.numbers_of(chunks)
+            for new, _ in learned:
                 known.forget_long(new)
         except BaseException:
             self._known = _Known()  # numbers without tokens must not survive
@@ -155,15 +183,6 @@ class ChunkTokenizer:
         if known.count > self._max_chunks or known.ids.size > _MAX_IDS:
             self._known = _Known()
         return numbers
-
-    def _learn(self, known: _Known, new: list[str]) -> None:
-        plain = self._plain.those_plain(new) if self._plain else []
-        others = new
-        if self._plain and plain:
-            known.add(plain, self._plain.encode(plain))
-            others = [chunk for chunk in new if chunk not in known.numbers]
-        if others:
-            known.add(others, Ragged.from_lists(self._encode(others)))
 
 
 class _Known:
@@ -197,10 +216,9 @@ class _Known:
 
     def forget_long(self, chunks: list[str]) -> None:
         """Leaves those out that are not worth remembering."""
-        if max(map(len, chunks)) >= _LONG_CHUNK:
-            for chunk in chunks:
-                if len(chunk) >= _LONG_CHUNK:
-                    del self.numbers[chunk]
+        for chunk in chunks:
+            if len(chunk) >= _LONG_CHUNK:
+                self.numbers.pop(chunk, None)
 
 
 def _chunks(texts: Sequence[str]) -> list[list[str]]:
