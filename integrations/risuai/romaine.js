@@ -27,6 +27,7 @@ const BATCH = 64;
 const BATCH_LENGTH = 300_000;
 const LONGEST = 1_000_000;
 const ASKED = 2_000;
+const LIKELY = 0.1; // with this chance a memory fits, though another fits better
 const PATIENCE = 5_000;
 const LOOK = 30_000;
 
@@ -314,7 +315,7 @@ async function withMemories(messages) {
         explain: true,
     });
     const best = Math.max(0, ...found.hits.map((hit) => hit.confidence));
-    const fits = (hit) => !settings.sure || hit.memory.pinned || hit.confidence >= best / 3;
+    const fits = (hit) => !settings.sure || hit.memory.pinned || hit.confidence >= Math.min(LIKELY, best / 2);
     const hits = found.hits.filter(fits);
     recalled = { ...found, hits, key: open.key, scope: open.scope, query: query.at(-1) };
     show();

@@ -2,8 +2,8 @@
 
 /** Of each message, how much of its end is asked with. */
 const ASKED = 2_000;
-/** What is this much less likely to fit than the best hit is left out where only sure memories are wanted. */
-const FAINT = 1 / 3;
+/** Where only sure memories are wanted, what is less likely to fit than this and than half the best is left out. */
+const LIKELY = 0.1;
 
 /** The last messages, as the prompt will have them, without what is too long to ask with. */
 export function asked(chat, count) {
@@ -26,7 +26,7 @@ export function firstThatFits(chat, contextSize) {
 /** Without what came along only because there was room for it. */
 export function telling(hits) {
     const best = Math.max(0, ...hits.map((hit) => hit.confidence));
-    return hits.filter((hit) => hit.memory.pinned || hit.confidence >= FAINT * best);
+    return hits.filter((hit) => hit.memory.pinned || hit.confidence >= Math.min(LIKELY, best / 2));
 }
 
 /** The prompt's part: what was said long ago must not run as a macro today. */

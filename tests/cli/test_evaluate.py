@@ -60,11 +60,17 @@ def test_prints_json(files: list[str]) -> None:
     assert 0 < figures["turns"]["threshold"] < 1
 
 
-@pytest.mark.parametrize("extra", [[], ["--json"]])
+@pytest.mark.parametrize("extra", [[], ["--json"], ["--pieces", "3", "--without", "cosine"]])
 def test_calibrates(files: list[str], extra: list[str]) -> None:
     result = CliRunner().invoke(app, ["abstention", *files, *extra])
     assert result.exit_code == 0
     assert "silent" in result.output
+
+
+def test_abstention_without_a_figure_that_there_is_not(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["abstention", str(tmp_path / "x.json"), "--without", "moon"])
+    assert isinstance(result.exception, OptionError)
+    assert "choose from cosine" in str(result.exception)
 
 
 @pytest.fixture

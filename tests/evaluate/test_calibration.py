@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +7,9 @@ import pytest
 
 from romaine import Embedder
 from romaine.errors import OptionError
-from romaine.evaluate.calibration import Trials, calibrate, fit, gather
-from romaine.formats.locomo import Conversation, Question, Session, read_conversation
-from romaine.memory.abstention import FEATURES
-from romaine.memory.records import Turn
+from romaine.evaluate.calibration import calibrate, cautious, fit
+from romaine.evaluate.trials import Trials
+from romaine.memory.abstention import FEATURES, FEW, Evidence
 
 EVERY = np.ones(len(FEATURES), dtype=np.bool_)
 
@@ -47,11 +45,22 @@ def test_finds_the_figure_that_tells() -> None:
 def test_the_threshold_costs_what_it_may(loss: float) -> None:
     known = trials()
     calibration = fit(known, loss=loss, used=EVERY)
-    logits = calibration.intercept + known.evidence @ np.array(calibration.weights)
-    quiet = 1 / (1 + np.exp(-logits)) < calibration.threshold
+    quiet = cautious(calibration, known) < calibration.threshold
     lost = known.recall[quiet].sum() / known.answerable.sum()
     assert lost <= loss + 1e-9
     assert (quiet & ~known.answerable).sum() > 0
+
+
+def test_trials_are_silent_where_a_memory_is() -> None:
+    known = trials()
+    size = FEATURES.index("size")
+    known.evidence[:, size] = np.log(np.arange(len(known.evidence)) % (2 * FEW) + 1)
+    calibration = fit(known, loss=0.1, used=EVERY)
+    quiet = cautious(calibration, known) < calibration.threshold
+    assert 0 < quiet.sum() < len(quiet)
+    rows = [Evidence(**dict(zip(FEATURES, row, strict=True))) for row in known.evidence.tolist()]
+    speaks = [calibration.speaks(evidence) for evidence in rows]
+    assert (quiet == ~np.array(speaks)).all()
 
 
 def test_features_left_out_have_no_weight() -> None:
@@ -64,51 +73,6 @@ def test_hits_are_judged_by_the_figure_that_tells_and_by_how_far_they_are_behind
     hit = fit(trials(4000), loss=0.02, used=EVERY).hit
     assert np.abs(hit.weights).argmax() == 0
     assert hit.behind < -0.3
-
-
-def test_every_question_is_put_to_every_conversation(files: list[Path]) -> None:
-    gathered = gather([read_conversation(file) for file in files], Embedder())
-    assert len(gathered.recall) == 18
-    assert gathered.answerable.sum() == 6
-    assert not gathered.recall[~gathered.answerable].any()
-
-
-def test_a_message_of_the_chat_is_not_put_to_it(files: list[Path]) -> None:
-    chats = [read_conversation(file) for file in files]
-    first = chats[0]
-    said = first.turns[2]
-    message = Question(text=said.text, evidence=(str(first.turns[0].source_id),), before=said.source_id)
-    with_message = [replace(first, questions=(*first.questions, message)), *chats[1:]]
-    assert len(gather(with_message, Embedder()).recall) == len(gather(chats, Embedder()).recall)
-
-
-def test_a_question_is_not_put_to_another_chat_that_holds_its_answer(files: list[Path]) -> None:
-    chats = [read_conversation(file) for file in files]
-    asked = gather([*chats, replace(chats[0], name="the same again")], Embedder())
-    assert not ((asked.asked_in == 0) & (asked.asked_about == len(chats))).any()
-    assert ((asked.asked_in == 1) & (asked.asked_about == len(chats))).any()
-
-
-def test_half_of_the_questions_of_other_chats_are_about_strangers() -> None:
-    def chat(name: str) -> Conversation:
-        turns = tuple(
-            Turn(f"{name}, number {number}.", speaker="Bruno Vega", role="user", source_id=str(number))
-            for number in range(3)
-        )
-        asked = tuple(
-            Question(text=f"What has Bruno to do with {n} and the sea?", evidence=("1",)) for n in range(40)
-        )
-        session = Session(number=1, at=None, turns=turns)
-        return Conversation(
-            name=name, speakers=("Bruno Vega",), sessions=(session,), questions=asked, skipped=()
-        )
-
-    trials = gather([chat("Ship"), chat("Harbour")], Embedder())
-    named = trials.evidence[:, FEATURES.index("named")]
-    assert (named[trials.answerable] == 1).all()
-    about_bruno = (named[~trials.answerable] == 1).mean()
-    assert 0.3 < about_bruno < 0.7
-    assert set(named[~trials.answerable]) == {1, -1}
 
 
 def test_says_what_the_present_calibration_does(files: list[Path]) -> None:

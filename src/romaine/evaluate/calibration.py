@@ -1,16 +1,12 @@
 """Fits when a memory should say nothing, and measures how well that works.
 
-Questions whose answer is in a chat are its own; questions whose answer is not are those about the other
-chats. Where chats share people, as episodes of a series do, names would tell nothing, so half of these
-that name somebody who speaks here as well name a stranger instead. All figures are
-leave-one-conversation-out, or a tenth of them if there are many: a conversation is judged by what was fitted
-without it and its questions.
+All figures are leave-one-conversation-out, or a tenth of them if there are many: a conversation is judged by
+what was fitted without it and its questions.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,53 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.errors import OptionError
-from romaine.evaluate.memory import ConversationMemory, Source, conversations_of
-from romaine.formats.locomo import Conversation
-from romaine.memory.abstention import FEATURES, Calibration, HitCalibration, calibration_for
-from romaine.memory.language import DEFAULT
+from romaine.evaluate.memory import Source, conversations_of
+from romaine.evaluate.trials import Trials, gather
+from romaine.memory.abstention import FEATURES, FEW, Calibration, HitCalibration, calibration_for
 
 if TYPE_CHECKING:
     from romaine.embedder import Embedder
 
-_K = 5
 _RIDGE = 1e-3
 _NEWTON_STEPS = 30
-_OTHERS = 4  # questions about other conversations that are put to one, for each of its own
 _PARTS = 10  # conversations are left out one by one, or in so many parts
-_STRANGE = 0.5  # share of these that name strangers in place of who speaks here as well
-_STRANGERS = ("Ottoline", "Cosmo", "Philippa", "Ignatius", "Wilhelmina", "Barnaby", "Rosamund", "Thaddeus")
-_WORD = re.compile(r"\w+")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trials:
-    """Questions put to conversations, `n` of them.
-
-    Attributes:
-        asked_in: Number of the conversation that was searched, (n,).
-        asked_about: Number of the conversation that the question belongs to, (n,).
-        evidence: `Evidence` of each as an array, float64 (n, features).
-        recall: Recall@5 of each, 0 where the answer is not there, float64 (n,).
-        behind: How much less than the best score each of its first five hits has, NaN for none, float64
-            (n, 5).
-        found: Whether that hit is evidence of it, bool (n, 5).
-    """
-
-    asked_in: NDArray[np.int64]
-    asked_about: NDArray[np.int64]
-    evidence: NDArray[np.float64]
-    recall: NDArray[np.float64]
-    behind: NDArray[np.float64]
-    found: NDArray[np.bool_]
-
-    @property
-    def answerable(self) -> NDArray[np.bool_]:
-        """Whether the answer is there, (n,)."""
-        return np.asarray(self.asked_in == self.asked_about)
-
-    def where(self, mask: NDArray[np.bool_]) -> Trials:
-        """The trials at `mask`."""
-        return Trials(**{name: values[mask] for name, values in vars(self).items()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +35,7 @@ class CalibrationReport:
         answerable: How many answerable questions were asked.
         unanswerable: How many others.
         silent: Share of the unanswerable for which nothing is returned, leave-one-conversation-out.
-        recall: Recall@5 of the answerable without abstaining.
+        recall: Recall@5 of the answerable without abstaining, see `Trials`.
         lost: How much of that abstaining costs, leave-one-conversation-out.
         shipped_silent: The same with the calibration that the model has now.
         shipped_lost: How much of the recall that costs.
@@ -148,7 +107,7 @@ def calibrate(
         involved = (asked_in == left_out) | (asked_about == left_out)
         calibration = fit(trials.where(~involved), loss=loss, used=used)
         judged = trials.where(asked_in == left_out)
-        quiet = confidences(calibration, judged) < calibration.threshold
+        quiet = cautious(calibration, judged) < calibration.threshold
         silent += float((quiet & ~judged.answerable).sum())
         lost += float(judged.recall[quiet].sum())
         there = ~np.isnan(judged.behind)
@@ -157,7 +116,7 @@ def calibrate(
     answerable = int(trials.answerable.sum())
     unanswerable = len(trials.recall) - answerable
     shipped = shipped_calibration(embedder)
-    quiet = confidences(shipped, trials) < shipped.threshold
+    quiet = cautious(shipped, trials) < shipped.threshold
     return CalibrationReport(
         calibration=fit(trials, loss=loss, used=used),
         answerable=answerable,
@@ -174,66 +133,6 @@ def calibrate(
 def shipped_calibration(embedder: Embedder) -> Calibration:
     """What a memory that opens with this embedder and every default judges by."""
     return calibration_for(embedder.card.id, late=embedder.token_dim is not None)
-
-
-def gather(conversations: list[Conversation], embedder: Embedder) -> Trials:
-    """Puts every question to its conversation, and to others, `_OTHERS` for each of its own."""
-    asked_in, asked_about, evidence, recall, behind, right = [], [], [], [], [], []
-    said = [{turn.source_id: turn.text for turn in conversation.turns} for conversation in conversations]
-    for here, conversation in enumerate(conversations):
-        with ConversationMemory(conversation, embedder) as memory:
-            for about, text, answers in _asked_in(here, conversations, said):
-                explanation = memory.explain(text, _K)
-                if explanation.evidence is None:
-                    continue
-                found = [hit.memory.source_id for hit in explanation.hits]
-                wanted = {*answers}
-                asked_in.append(here)
-                asked_about.append(about)
-                evidence.append(explanation.evidence.to_array())
-                recall.append(len(wanted.intersection(found)) / len(wanted) if wanted else 0.0)
-                gaps = [explanation.hits[0].score - hit.score for hit in explanation.hits]
-                behind.append(gaps + [np.nan] * (_K - len(gaps)))
-                right.append([source in wanted for source in found] + [False] * (_K - len(gaps)))
-    return Trials(
-        asked_in=np.array(asked_in),
-        asked_about=np.array(asked_about),
-        evidence=np.array(evidence),
-        recall=np.array(recall),
-        behind=np.array(behind),
-        found=np.array(right),
-    )
-
-
-def _asked_in(
-    here: int, conversations: list[Conversation], said: list[dict[str | None, str]]
-) -> Iterator[tuple[int, str, tuple[str, ...]]]:
-    """What is asked in a conversation: number of the one it is about, question, what answers it here."""
-    here_said = {turn.text for turn in conversations[here].turns}
-    own = [question for question in conversations[here].questions if question.before is None]
-    for question in own:
-        yield here, question.text, question.evidence
-    others = [
-        (about, question.text)
-        for about, conversation in enumerate(conversations)
-        if about != here
-        for question in conversation.questions
-        # a message of the chat finds itself, and of a scene and its season both hold the answer
-        if question.before is None and not here_said.issuperset(said[about][i] for i in question.evidence)
-    ]
-    chance = np.random.default_rng(here)
-    drawn = np.sort(chance.permutation(len(others))[: _OTHERS * len(own)])
-    spoken = " ".join(conversations[here].speakers)
-    speakers = {word for word in _WORD.findall(spoken) if not all(w.is_stop for w in DEFAULT.words(word))}
-    for about, text in map(others.__getitem__, drawn.tolist()):
-        yield about, _about_strangers(text, speakers) if chance.random() < _STRANGE else text, ()
-
-
-def _about_strangers(text: str, speakers: set[str]) -> str:
-    """A question that names strangers in place of speakers."""
-    named = sorted(speakers.intersection(_WORD.findall(text)))
-    names = dict(zip(named, _STRANGERS, strict=False))
-    return _WORD.sub(lambda word: names.get(word[0], word[0]), text)
 
 
 def fit(trials: Trials, *, loss: float, used: NDArray[np.bool_]) -> Calibration:
@@ -256,7 +155,7 @@ def fit(trials: Trials, *, loss: float, used: NDArray[np.bool_]) -> Calibration:
         threshold=0.0,
         hit=_fit_hits(trials, used),
     )
-    sureness = confidences(calibration, trials)[answerable]
+    sureness = cautious(calibration, trials)[answerable]
     order = np.argsort(sureness)
     lost = np.cumsum(trials.recall[answerable][order]) / len(order)
     first_kept = min(int(np.searchsorted(lost, loss, side="right")), len(order) - 1)
@@ -302,9 +201,18 @@ def _logistic_regression(
     return float(beta[0]), beta[1:]
 
 
-def confidences(calibration: Calibration, trials: Trials) -> NDArray[np.float64]:
-    """How sure a memory is of each trial that the answer is there, as `Calibration.confidence`, (n,)."""
-    return _logistic(calibration.intercept + trials.evidence @ np.array(calibration.weights))
+def cautious(calibration: Calibration, trials: Trials) -> NDArray[np.float64]:
+    """How sure a memory is of each trial that the answer is there, of a small chat as if it had `FEW` turns.
+
+    Where that is under the threshold, `Calibration.speaks` is False.
+
+    Returns:
+        float64 (n,), 0 to 1.
+    """
+    evidence = trials.evidence.copy()
+    size = FEATURES.index("size")
+    evidence[:, size] = np.maximum(evidence[:, size], np.log(FEW))
+    return _logistic(calibration.intercept + evidence @ np.array(calibration.weights))
 
 
 def _hit_confidences(hit: HitCalibration, trials: Trials) -> NDArray[np.float64]:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from romaine.errors import OptionError
-from romaine.evaluate.calibration import confidences, gather, shipped_calibration
+from romaine.evaluate.calibration import cautious, shipped_calibration
 from romaine.evaluate.sts import ALIKE, UNLIKE, best_threshold
+from romaine.evaluate.trials import gather
 from romaine.formats.locomo import Conversation
 from romaine.memory.terms import document_text
 
@@ -89,7 +90,7 @@ def separation_of_questions(conversations: Sequence[Conversation], embedder: Emb
     """
     trials = gather(list(conversations), embedder)
     calibration = shipped_calibration(embedder)
-    sureness = confidences(calibration, trials)
+    sureness = cautious(calibration, trials)
     return Separation(
         title="Questions put to a chat",
         score="confidence that the answer is there",

@@ -38,7 +38,7 @@ class Evidence:
         named: 1 if the query names who said one of the candidates, -1 if it names others alone, else 0.
         stands_out: How far the highest BM25 is above the tenth, over the sum of the query's idf.
         asked: The sum of the query's idf in nats: one that asks for more scores more.
-        size: The natural logarithm of how many memories were searched, of 20 at least: of more the best is
+        size: The natural logarithm of how many memories were searched, of 6 at least: of more the best is
             better by chance.
         late: The highest late interaction of the query with a turn of the first candidates, -1 to 1; 0
             without late interaction.
@@ -64,7 +64,9 @@ FEATURES = tuple(field.name for field in fields(Evidence))
 
 
 _CROWD = 10  # rank of the candidate that the best one by words stands out against
-_FEWEST = 20  # chats of fewer are as sure as these: there were hardly any to fit on
+_FEWEST = 6  # chats of fewer are as sure as these: there were hardly any to fit on
+FEW = 24
+"""A scope of fewer memories must be as sure as if it had these: few messages have to do with so little."""
 
 
 def evidence_of(
@@ -134,7 +136,7 @@ class Calibration:
     Attributes:
         intercept: Its constant.
         weights: One for each of `FEATURES`.
-        threshold: Confidence, 0 to 1, under which nothing is returned.
+        threshold: Confidence, 0 to 1, under which nothing is returned, for a scope of `FEW` memories or more.
         hit: What judges single hits.
     """
 
@@ -149,9 +151,18 @@ class Calibration:
             return 0.0
         return _logistic(self.intercept + float(np.dot(self.weights, evidence.to_array())))
 
+    def least(self, evidence: Evidence | None) -> float:
+        """Confidence, 0 to 1, under which nothing is returned: a small scope must be surer.
+
+        It must be as sure as it would be of the same figures if it had `FEW` memories.
+        """
+        missing = 0.0 if evidence is None else max(0.0, math.log(FEW) - evidence.size)
+        slope = self.weights[FEATURES.index("size")]
+        return _logistic(math.log(self.threshold / (1 - self.threshold)) - missing * slope)
+
     def speaks(self, evidence: Evidence | None) -> bool:
         """Tells whether anything should be returned."""
-        return evidence is not None and self.confidence(evidence) >= self.threshold
+        return evidence is not None and self.confidence(evidence) >= self.least(evidence)
 
 
 def _logistic(logit: float) -> float:

@@ -94,7 +94,7 @@ class Search:
             hits=tuple(hits),
             rejected=tuple(rejected),
             confidence=self._calibration.confidence(evidence),
-            threshold=self._calibration.threshold,
+            threshold=self._calibration.least(evidence),
             evidence=evidence,
             damaged=len(self._view.damaged),
         )

@@ -148,6 +148,14 @@ def abstention(
     loss: Annotated[
         float, typer.Option(help="How much recall@5 of answerable questions silence may cost.")
     ] = 0.02,
+    pieces: Annotated[
+        int | None,
+        typer.Option(help="Cut the chats into pieces of about so many turns.", show_default=False),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", help="What the calibration must not look at, cosine say. Repeatable."),
+    ] = None,
 ) -> None:
     """Calibrate a model: min_score="auto", when the answer is not in the chat, and the confidence of hits.
 
@@ -158,10 +166,17 @@ def abstention(
     from romaine.evaluate.calibration import calibrate
     from romaine.evaluate.memory import conversations_of
     from romaine.evaluate.report import Report, Table
+    from romaine.evaluate.trials import pieces_of
+    from romaine.memory.abstention import FEATURES
 
+    if unknown := set(without or ()).difference(FEATURES):
+        raise OptionError(f"--without {min(unknown)} is not possible: choose from {', '.join(FEATURES)}")
     embedder = measured.embedder().warm_up()
     chats = conversations_of(files, sources=sources or ())
-    found = calibrate(chats, embedder=embedder, loss=loss)
+    if pieces is not None:
+        chats = [piece for chat in chats for piece in pieces_of(chat, pieces)]
+    features = [name for name in FEATURES if name not in (without or ())]
+    found = calibrate(chats, embedder=embedder, loss=loss, features=features)
     rows = (
         ("silent on", f"{found.silent:.1%}", f"of {found.unanswerable:,} questions without an answer here"),
         ("recall@5", f"{found.recall:.3f}", f"of {found.answerable:,} others, never silent"),
