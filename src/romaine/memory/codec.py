@@ -105,7 +105,7 @@ def vector_checksums(
     """`vector_checksum` of each memory; a scope is loaded with a thousand of them."""
     crc = zlib.crc32
     return [
-        crc(b"" if before is None else b"%d" % before, crc(context, crc(vector)))
+        crc(b"" if before is None else str(before).encode(), crc(context, crc(vector)))
         for vector, context, before in zip(vectors, contexts, previous, strict=True)
     ]
 
