@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -96,8 +96,18 @@ def decode_names(value: str | bytes | None) -> frozenset[str]:
 
 def vector_checksum(vector: bytes, context: bytes, previous: int | None) -> int:
     """CRC-32 over both vectors of a memory, and the root of the turn before it."""
-    told = b"" if previous is None else str(previous).encode()
-    return zlib.crc32(told, zlib.crc32(context, zlib.crc32(vector)))
+    return vector_checksums([vector], [context], [previous])[0]
+
+
+def vector_checksums(
+    vectors: Iterable[bytes], contexts: Iterable[bytes], previous: Iterable[int | None]
+) -> list[int]:
+    """`vector_checksum` of each memory; a scope is loaded with a thousand of them."""
+    crc = zlib.crc32
+    return [
+        crc(b"" if before is None else str(before).encode(), crc(context, crc(vector)))
+        for vector, context, before in zip(vectors, contexts, previous, strict=True)
+    ]
 
 
 def token_checksum(tokens: bytes, vectors: int) -> int:

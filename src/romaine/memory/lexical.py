@@ -243,8 +243,8 @@ def holding(documents: Sequence[TermIds], term: int) -> NDArray[np.bool_]:
     """Tells which of `documents` hold `term`, bool (documents,)."""
     holds = np.zeros(len(documents), dtype=np.bool_)
     if len(documents):
-        owners = np.repeat(np.arange(len(documents)), [len(document) for document in documents])
-        holds[owners[np.concatenate(documents) == term]] = True
+        ends = np.cumsum(np.fromiter(map(len, documents), np.intp, len(documents)))
+        holds[ends.searchsorted(np.flatnonzero(np.concatenate(documents) == term), side="right")] = True
     return holds
 
 

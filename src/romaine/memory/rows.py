@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate, compress, pairwise
+from operator import eq
 from typing import Any, TypeAlias, TypeVar
 
 from romaine.arrays import FloatArray
@@ -23,6 +24,7 @@ from romaine.memory.codec import (
     to_json_text,
     token_checksum,
     vector_checksum,
+    vector_checksums,
 )
 from romaine.memory.contents import PackedRow
 from romaine.memory.records import Category, Kind, Memory, Role, Scope
@@ -229,7 +231,7 @@ LOADED = """m.no, m.kind, m.category, m.speaker, m.known_by, m.importance, m.pin
         m.created_at, m.valid_from, m.valid_to, v.terms, v.vector, v.context, v.checksum, v.previous"""
 """What an index needs of a row, of `memory m` and `vector v`."""
 
-_TERMS = 12
+_TERMS, _VECTOR, _CONTEXT, _CHECKSUM, _PREVIOUS = range(12, 17)
 _BLANK: tuple[Sequence[Any], ...] = ((),) * (LOADED.count(",") + 1)
 
 
@@ -258,21 +260,28 @@ def index_rows_of(
     columns = columns or _BLANK
     if witness is not None:
         columns = _where(columns, [witnessed(witness, known_by) for known_by in columns[4]])
-    size, (kinds, categories) = how.size(dim), columns[1:3]
-    sound = [
-        len(terms) % 4 == 0
-        and len(vector) == len(context) == size
-        and vector_checksum(vector, context, previous) == checksum
-        for terms, vector, context, checksum, previous in zip(*columns[_TERMS:], strict=True)
-    ]
-    if not (KINDS.keys() >= set(kinds) and CATEGORIES.keys() >= set(categories)):
-        for row, (kind, category) in enumerate(zip(kinds, categories, strict=True)):
-            sound[row] &= kind in KINDS and category in CATEGORIES
-    damaged = [no for no, is_sound in zip(columns[0], sound, strict=True) if not is_sound]
-    columns = _where(columns, sound)
+    found, columns = columns[0], _sound(columns, how.size(dim))
+    damaged = [] if len(columns[0]) == len(found) else sorted({*found}.difference(columns[0]))
     terms, vectors, contexts = columns[_TERMS : _TERMS + 3]
     unpacked = how.unpack(vectors, dim), how.unpack(contexts, dim)
     return _described(columns, terms_of(terms), *unpacked, damaged)
+
+
+def _sound(columns: Sequence[Sequence[Any]], size: int) -> Sequence[Sequence[Any]]:
+    """Rows with a kind and category there are and whole vectors of `size` bytes."""
+    may_be: tuple[tuple[int, Callable[[Any], Any] | None, Collection[Any]], ...] = (
+        (1, None, KINDS.keys()),
+        (2, None, CATEGORIES.keys()),
+        (_TERMS, lambda terms: len(terms) % 4, {0}),
+        (_VECTOR, len, {size}),
+        (_CONTEXT, len, {size}),
+    )
+    for number, of, allowed in may_be:
+        values = columns[number] if of is None else list(map(of, columns[number]))
+        if not set(values).issubset(allowed):
+            columns = _where(columns, [value in allowed for value in values])
+    sums = vector_checksums(columns[_VECTOR], columns[_CONTEXT], columns[_PREVIOUS])
+    return _where(columns, list(map(eq, sums, columns[_CHECKSUM])))
 
 
 def described(

@@ -221,7 +221,11 @@ class ScopeView:
             here = slice(len(terms), len(terms) + len(batch.row_ids))
             if here.stop > count:
                 raise StorageCorruptError("an index of the memory file is damaged; verify() says which")
-            ids[here], vectors[here], contexts[here] = batch.row_ids, batch.vectors, batch.contexts
+            ids[here] = batch.row_ids
+            if len(batch.row_ids) == count:  # all at once
+                vectors, contexts = batch.vectors, batch.contexts
+            else:
+                vectors[here], contexts[here] = batch.vectors, batch.contexts
             self._describe(attributes[here], batch, in_chat=segment.in_chat)
             terms += batch.terms
         if not terms:
