@@ -35,8 +35,8 @@ _SAMPLE = 4_096
 _GROWTH = 0.02  # by which a scope has become another one than that of which the sample is
 _NEAREST = 1_500
 _WORDY = 2_000
-_BESIDE = 800  # of which the turns before and after are candidates, too
-_LOADED = 1_000
+_BESIDE = 400  # of which the turns before and after are candidates, too
+_LOADED = 500
 """Rows whose vectors are compared in full: the best by slices and words of all that were found."""
 
 
@@ -85,6 +85,12 @@ class LargeIndex(ABC):
         self, words: Sequence[Forms], figures: WordFigures, sought: Sought, count: int
     ) -> dict[int, float]:
         """Rows of the highest BM25, the best first, with it; the most frequent words may find none alone."""
+
+    @abstractmethod
+    def matching(
+        self, words: Sequence[Forms], figures: WordFigures, row_ids: Sequence[int]
+    ) -> dict[int, float]:
+        """BM25 of some rows; those that hold no word are left out."""
 
     @abstractmethod
     def similar(self, vector: FloatArray, row_ids: Sequence[int]) -> dict[int, tuple[float, float]]:
@@ -171,8 +177,10 @@ class LargeScope:
         spreads = spread_of(self._vectors @ query.vector), spread_of(self._contexts @ query.vector)
         words = large.wordy(query.terms, figures, sought, _WORDY)
         nearest = large.nearest(query.vector, sought, _NEAREST)
-        found = _best(large.similar(query.vector, sorted({*words, *nearest})), words, spreads, _LOADED)
         wordy = list(words)[:_BESIDE]
+        # of frequent words alone, what is nearest is often best by words, too, and not among the wordy
+        words |= large.matching(query.terms, figures, [no for no in nearest if no not in words])
+        found = _best(large.similar(query.vector, sorted({*words, *nearest})), words, spreads, _LOADED)
         lines = large.around(sorted({*found, *wordy}), len(WINDOW))
         previous = {after: before for line in lines for before, after in pairwise(line)}
         following = {before: after for after, before in previous.items()}

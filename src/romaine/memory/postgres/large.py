@@ -30,7 +30,7 @@ _HNSW = {
     # rows that may be gone through for those that fit, before all are compared
     "hnsw__max_scan_tuples": "200000",
 }
-_MOST_POSTINGS = 40_000  # of the rarest words; others only say which of those rows are better
+_MOST_POSTINGS = 400_000  # of the rarest words; others only say which of those rows are better
 
 _ROWS = """SELECT coalesce(sum(l.rows), 0)::bigint, coalesce(sum(l.tokens), 0)::bigint
     FROM large_space l JOIN space s ON s.no = l.space JOIN large_user u ON u.owner = s.owner
@@ -51,7 +51,7 @@ _BM25 = """SELECT no, sum(score)::float8 AS score FROM (
         JOIN unnest(%(terms)s::integer[], %(words)s::integer[], %(weights)s::float8[])
             AS w (term, word, weight) ON w.term = p.term
         WHERE p.space = ANY (%(spaces)s::bigint[]) AND p.term = ANY (%(terms)s::integer[]) {among}
-        GROUP BY p.no, w.word) q GROUP BY no"""
+        GROUP BY p.no, w.word) q GROUP BY no ORDER BY score DESC, no LIMIT %(limit)s"""
 _CERTAINLY_SUPERSEDED = """EXISTS (SELECT FROM supersession e JOIN memory n ON n.root = e.new_root
     WHERE e.space = ANY (%(spaces)s::bigint[]) AND e.old_root = m.root
     AND n.space = ANY (%(spaces)s::bigint[]) AND n.retired IS NULL AND n.character IS NULL
@@ -162,16 +162,21 @@ class PostgresLarge(LargeIndex):
             return {}
         sums = np.cumsum(figures.frequencies[order])
         rare = max(1, int(np.searchsorted(sums, _MOST_POSTINGS, side="right")))
-        scores = self._scores(words, figures, order[:rare], None)
-        best = sorted(scores, key=lambda no: (-scores[no], no))
         found: list[int] = []
-        for start in range(0, len(best), 2 * count):
-            found += self._fitting(best[start : start + 2 * count], sought)
-            if len(found) >= count:
+        for limit in (2 * count, None):  # few of the best may fit
+            scores = self._scores(words, figures, order[:rare], None, limit)
+            found = self._fitting(list(scores), sought)
+            if len(found) >= count or limit is None or len(scores) < limit:
                 break
         more = self._scores(words, figures, order[rare:], found) if rare < len(order) else {}
         full = {no: scores[no] + more.get(no, 0.0) for no in found}
         return {no: full[no] for no in sorted(found, key=lambda no: (-full[no], no))[:count]}
+
+    def matching(
+        self, words: Sequence[Forms], figures: WordFigures, row_ids: Sequence[int]
+    ) -> dict[int, float]:
+        held = [at for at, frequency in enumerate(figures.frequencies.tolist()) if frequency]
+        return self._scores(words, figures, held, row_ids) if held else {}
 
     def around(self, row_ids: Sequence[int], steps: int) -> list[list[int]]:
         lines: list[list[int]] = []
@@ -254,8 +259,9 @@ class PostgresLarge(LargeIndex):
         figures: WordFigures,
         chosen: Sequence[int],
         among: Sequence[int] | None,
+        limit: int | None = None,
     ) -> dict[int, float]:
-        """BM25 of rows by some words only; of some rows, or of all that hold one."""
+        """BM25 of rows by some words only, the best first; of some rows, or of all that hold one."""
         idf = figures.idf
         pairs = [(term, at) for at in chosen for term in _signed(words[at])]
         values = {
@@ -266,6 +272,7 @@ class PostgresLarge(LargeIndex):
             "weights": [float(idf[at]) * (K1 + 1) for _, at in pairs],
             "spaces": self._spaces,
             "among": among,
+            "limit": limit,
         }
         only = "" if among is None else "AND p.no = ANY (%(among)s::bigint[])"
         return dict(self._session.all(_BM25.format(among=only), values))
