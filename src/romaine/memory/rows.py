@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import accumulate, compress, pairwise
-from operator import eq
 from typing import Any, TypeAlias, TypeVar
 
 from romaine.arrays import FloatArray
 from romaine.errors import RomaineError, StorageCorruptError
 from romaine.memory.codec import (
-    VectorFormat,
     content_checksum,
     decode_id,
     decode_json,
@@ -24,7 +21,6 @@ from romaine.memory.codec import (
     to_json_text,
     token_checksum,
     vector_checksum,
-    vector_checksums,
 )
 from romaine.memory.contents import PackedRow
 from romaine.memory.records import Category, Kind, Memory, Role, Scope
@@ -231,8 +227,8 @@ LOADED = """m.no, m.kind, m.category, m.speaker, m.known_by, m.importance, m.pin
         m.created_at, m.valid_from, m.valid_to, v.terms, v.vector, v.context, v.checksum, v.previous"""
 """What an index needs of a row, of `memory m` and `vector v`."""
 
-_TERMS, _VECTOR, _CONTEXT, _CHECKSUM, _PREVIOUS = range(12, 17)
-_BLANK: tuple[Sequence[Any], ...] = ((),) * (LOADED.count(",") + 1)
+BLANK: tuple[Sequence[Any], ...] = ((),) * (LOADED.count(",") + 1)
+"""The columns of no rows."""
 
 
 def witnessed(segment: Segment, known_by: Text | None) -> bool:
@@ -240,70 +236,21 @@ def witnessed(segment: Segment, known_by: Text | None) -> bool:
     return known_by is None or segment.character is None or segment.character in names(known_by)
 
 
-def index_rows_of(
-    columns: Sequence[Sequence[Any]],
-    how: VectorFormat,
-    dim: int,
-    *,
-    witness: Segment | None,
-    terms_of: Callable[[Sequence[Any]], Sequence[TermIds]],
-) -> IndexRows:
-    """The columns of `LOADED` as an index takes them, of what is not damaged.
-
-    Args:
-        columns: n values each, or nothing where there are no rows; vectors and terms are bytes.
-        how: How vectors are kept.
-        dim: Components of one.
-        witness: Only what its character witnessed; None for all.
-        terms_of: Turns terms as they are kept into such.
-    """
-    columns = columns or _BLANK
-    if witness is not None:
-        columns = _where(columns, [witnessed(witness, known_by) for known_by in columns[4]])
-    found, columns = columns[0], _sound(columns, how.size(dim))
-    damaged = [] if len(columns[0]) == len(found) else sorted({*found}.difference(columns[0]))
-    terms, vectors, contexts = columns[_TERMS : _TERMS + 3]
-    unpacked = how.unpack(vectors, dim), how.unpack(contexts, dim)
-    return _described(columns, terms_of(terms), *unpacked, damaged)
-
-
-def _sound(columns: Sequence[Sequence[Any]], size: int) -> Sequence[Sequence[Any]]:
-    """Rows with a kind and category there are and whole vectors of `size` bytes."""
-    may_be: tuple[tuple[int, Callable[[Any], Any] | None, Collection[Any]], ...] = (
-        (1, None, KINDS.keys()),
-        (2, None, CATEGORIES.keys()),
-        (_TERMS, lambda terms: len(terms) % 4, {0}),
-        (_VECTOR, len, {size}),
-        (_CONTEXT, len, {size}),
-    )
-    for number, of, allowed in may_be:
-        values = columns[number] if of is None else list(map(of, columns[number]))
-        if not set(values).issubset(allowed):
-            columns = _where(columns, [value in allowed for value in values])
-    sums = vector_checksums(columns[_VECTOR], columns[_CONTEXT], columns[_PREVIOUS])
-    return _where(columns, list(map(eq, sums, columns[_CHECKSUM])))
-
-
 def described(
     rows: Sequence[Values], terms: Sequence[TermIds], vectors: FloatArray, contexts: FloatArray
 ) -> IndexRows:
     """Rows of as many columns of `LOADED` as come before the terms, with these and vectors (n, dim)."""
-    return _described(list(zip(*rows, strict=True)) or _BLANK, terms, vectors, contexts, ())
+    return columns_described(list(zip(*rows, strict=True)) or BLANK, terms, vectors, contexts, ())
 
 
-def cut(values: TermIds, lengths: Iterable[int]) -> list[TermIds]:
-    """Returns parts of so many values each, one after another."""
-    ends = list(accumulate(lengths, initial=0))
-    return [values[start:end] for start, end in pairwise(ends)]
-
-
-def _described(
+def columns_described(
     columns: Sequence[Sequence[Any]],
     terms: Sequence[TermIds],
     vectors: FloatArray,
     contexts: FloatArray,
     damaged: Sequence[int],
 ) -> IndexRows:
+    """As `described`, of columns, beside rows that are damaged."""
     return IndexRows(
         row_ids=columns[0],
         kinds=[KINDS[kind] for kind in columns[1]],
@@ -328,11 +275,6 @@ def _each(decode: Callable[[Text | None], Name], column: Sequence[Text | None]) 
     """A column, each of its few values decoded once."""
     known = {value: decode(value) for value in set(column)}
     return [known[value] for value in column]
-
-
-def _where(columns: Sequence[Sequence[Any]], mask: Sequence[bool]) -> Sequence[Sequence[Any]]:
-    """The rows of columns where a mask is True."""
-    return columns if all(mask) else [list(compress(column, mask)) for column in columns]
 
 
 # --- what is asked for -------------------------------------------------------------------------------------

@@ -150,7 +150,7 @@ class Snapshot(Contents):
 
     @abstractmethod
     def count_since(self, segment: Segment, version: int) -> int:
-        """How many rows a segment sees that changed after a version."""
+        """How many rows `index_rows` gives at the most."""
 
     @abstractmethod
     def index_rows(self, segment: Segment, version: int, dim: int) -> Iterator[IndexRows]:

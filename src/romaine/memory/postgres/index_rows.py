@@ -8,9 +8,10 @@ from itertools import chain
 import numpy as np
 
 from romaine.memory.codec import VectorFormat
+from romaine.memory.loading import cut, index_rows_of
 from romaine.memory.postgres.rows import SEEN, to_ids, values_of
 from romaine.memory.postgres.session import BoundSession
-from romaine.memory.rows import LOADED, cut, index_rows_of, witnessed
+from romaine.memory.rows import LOADED, witnessed
 from romaine.memory.stored import IndexRows, Place, Segment
 from romaine.memory.terms import TermIds
 

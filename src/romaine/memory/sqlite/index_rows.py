@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from romaine.memory.codec import VectorFormat
-from romaine.memory.rows import LOADED, cut, index_rows_of, witnessed
+from romaine.memory.loading import cut, index_rows_of
+from romaine.memory.rows import LOADED, witnessed
 from romaine.memory.sqlite.rows import SEEN, values_of
 from romaine.memory.stored import IndexRows, Place, Segment
 from romaine.memory.terms import TermIds

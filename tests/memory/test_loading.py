@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from romaine.memory.codec import VectorFormat, vector_checksum
-from romaine.memory.rows import LOADED, cut, index_rows_of
+from romaine.memory.loading import cut, index_rows_of
+from romaine.memory.rows import LOADED
 from romaine.memory.stored import Segment
 
 DIM = 4
@@ -18,8 +19,9 @@ def row(number: int, **changes: Any) -> list[Any]:
     """The values of `LOADED` that stand for a turn, of which some are not what was stored."""
     vector, context = HOW.pack(np.eye(DIM, dtype=np.float32)[[number % DIM, (number + 1) % DIM]])
     stored = {
-        "no": number, "kind": "turn", "category": None, "speaker": b"Ana", "known_by": None, "importance": 1.0,
-        "pinned": 0, "cold": 0, "position": number, "created_at": 5, "valid_from": None, "valid_to": None,
+        "no": number, "kind": "turn", "category": None, "speaker": b"Ana", "known_by": None,
+        "importance": 1.0, "pinned": 0, "cold": 0, "position": number, "created_at": 5,
+        "valid_from": None, "valid_to": None,
         "terms": np.array([number, 7], "<u4").tobytes(), "vector": vector, "context": context,
         "checksum": vector_checksum(vector, context, 3), "previous": 3,
     }  # fmt: skip
