@@ -237,8 +237,8 @@ def make_index(connection: psycopg.Connection[Any], address: Address) -> None:
         free_index(connection, address, is_empty=False)
         connection.execute("SET max_parallel_maintenance_workers = 0")
         connection.execute(make)
-    for name in ("maintenance_work_mem", "max_parallel_maintenance_workers"):
-        connection.execute(sql.SQL("RESET {}").format(sql.Identifier(name)))
+    for setting in ("maintenance_work_mem", "max_parallel_maintenance_workers"):
+        connection.execute(sql.SQL("RESET {}").format(sql.Identifier(setting)))
 
 
 def _index_state(connection: psycopg.Connection[Any], address: Address) -> bool | None:
