@@ -60,10 +60,10 @@ def test_lone_surrogates_reach_other_tokenizers_as_the_replacement_character() -
 
 
 def test_ten_megabytes_in_bounded_time(tokenizer: Tokenizer) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     counts = tokenizer.count(["The key is under the third step! " * 310_000, "x" * 10_000_000])
     assert counts == [310_000 * 8 + 2, 3]
-    assert time.perf_counter() - start < 15
+    assert time.process_time() - start < 15
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\x00\xff", b'{"version": "1.0", "model": null}', b"[1, 2"])
