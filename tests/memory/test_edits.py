@@ -81,6 +81,38 @@ def test_a_fork_may_drop_and_edit_what_it_shares(memory: RoleplayMemory, scope: 
     assert texts(memory, inner) == {CHAT[0].text, "Good morning."}
 
 
+def test_what_a_fork_forgets_stays_in_its_own_forks_that_changed_it(
+    memory: RoleplayMemory, scope: Scope
+) -> None:
+    (key, *_) = memory.add_turns(scope, CHAT).ids
+    fork = memory.branch(scope, at=1, to_chat="fork")
+    (oath,) = memory.add_turns(fork, [replace(CHAT[0], text="We swore an oath.", source_id="oath")]).ids
+    later = memory.branch(fork, at=2, to_chat="fork of the fork")
+    untouched = memory.branch(fork, at=2, to_chat="another")
+    for where in (later, fork):
+        memory.update(where, key, text=f"The key is in the {where.chat}.")
+    memory.update(later, oath, text="We swore nothing.")
+    memory.forget(fork, [key])
+    assert "The key is in the fork of the fork." in texts(memory, later)
+    assert CHAT[0].text in texts(memory, scope) & texts(memory, untouched)
+    assert texts(memory, fork) == {CHAT[1].text, "We swore an oath."}
+    memory.forget(fork, [oath])  # what was first stored here goes from all
+    assert texts(memory, later) == {CHAT[1].text, "The key is in the fork of the fork."}
+    assert texts(memory, untouched) == {CHAT[0].text, CHAT[1].text}
+
+
+def test_a_fork_is_not_told_what_its_character_gets_to_know_later(
+    memory: RoleplayMemory, scope: Scope
+) -> None:
+    party = replace(scope, character=None)
+    memory.add_turns(party, CHAT[1:2])
+    (secret,) = memory.add_turns(party, CHAT[:1], known_by=["Mira"]).ids
+    fork = memory.branch(scope, at=1, to_chat="fork")
+    memory.update(party, secret, known_by=[])
+    assert texts(memory, scope) == {CHAT[1].text, CHAT[0].text}
+    assert texts(memory, fork) == recalled(memory, fork) == {CHAT[1].text}
+
+
 def test_a_fork_may_correct_what_its_parent_holds(memory: RoleplayMemory, scope: Scope) -> None:
     memory.add_turns(scope, CHAT)
     old = memory.add_fact(scope, "The key is silver.").memory

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -89,7 +90,7 @@ class BothSides(Drawing):
             found.add(max((m.position for m in told if m.kind is Kind.TURN), default=None))
         return found
 
-    def _placed(self, scope: Scope, memory_id: str, allowed: set[int]) -> int | None:
+    def _placed(self, scope: Scope, memory_id: str, allowed: Collection[int]) -> int | None:
         """Where a new turn stands, which the model may leave open."""
         position = self.memory.get(scope, memory_id).position
         if position not in allowed and scope.chat is not None:
@@ -110,21 +111,22 @@ class BothSides(Drawing):
         new_ids: dict[str, str] = {}
         own = [m for m in stored if m.scope == target]
         by_id = {m.id: m for m in own}
-        # of two lines of one text one may have kept its id and the other not: those come last
-        own.sort(key=lambda m: m.id not in {line["id"] for line in lines})
-        by_text = {(m.text, m.kind, m.speaker, m.position): m for m in own}
+        kept_ids = {line["id"] for line in lines}.intersection(by_id)
+        renamed: defaultdict[object, list[Memory]] = defaultdict(list)
+        for memory in own:
+            if memory.id not in kept_ids:
+                renamed[_content(memory)].append(memory)
         seen = {m.id: m for m in self._seen(scope)}
         for line in lines:
-            old = seen[line["id"]]
-            held = (target.user, old.id) in self.model.rooted
-            kept = None if held else by_id.get(old.id)
-            new = kept or by_text.get((old.text, old.kind, old.speaker, old.position))
-            if new is None:
+            old = replace(seen[line["id"]], superseded_by=line.get("superseded_by"))
+            # a scope that sees an import and what was imported gives the same twice
+            same = [by_id[old.id]] if old.id in kept_ids else renamed[_content(old)]
+            if not same:
                 raise Mismatch(f"import into {target} lost {old}")
-            if not held and new.id != old.id:
+            if old.id not in kept_ids and (target.user, old.id) not in self.model.rooted:
                 raise Mismatch(f"import renamed {old.id}, which {target.user} had not")
-            new_ids[old.id] = new.id
-            self.model.add(replace(old, id=new.id, scope=target, superseded_by=None))
+            new_ids[old.id] = same.pop().id
+            self.model.add(replace(old, id=new_ids[old.id], scope=target, superseded_by=None))
         for line in lines:
             newer = line.get("superseded_by")
             if newer in new_ids:
@@ -138,6 +140,12 @@ class BothSides(Drawing):
 
     def _say(self, line: str) -> None:
         self.log.append(f"{self._step}: {line}")
+
+
+def _content(memory: Memory) -> str:
+    """All of a memory but what an import changes."""
+    kept = {**vars(memory), "known_by": sorted(memory.known_by), "superseded_by": bool(memory.superseded_by)}
+    return repr({name: kept[name] for name in kept if name not in ("id", "scope")})
 
 
 def brief(scope: Scope) -> str:

@@ -120,18 +120,19 @@ class Model:
         room = (scope.user, scope.chat)
         self.said.setdefault(room, []).append(Entry(memory, (room,)))
         self.rooted[scope.user, memory.id] = scope.chat
-        if memory.kind is Kind.TURN and memory.position is not None:
+        if memory.position is not None:
             self.following[room] = max(self.following.get(room, 0), memory.position + 1)
 
-    def next_positions(self, scope: Scope) -> set[int]:
+    def next_positions(self, scope: Scope) -> range:
         """Where the next turn may go: after all of its chat, and after what its fork shares.
 
-        A fork of another character into the same chat may count or not: both give a position once.
+        A fork of another character into the same chat may count, or what of it was copied since, or not: each
+        gives a position once.
         """
         own = self.following.get((scope.user, scope.chat), 0)
         forks = {f: at + 1 for f, at in self.left_at.items() if f[:2] == (scope.user, scope.chat)}
         mine = max([own, *(at for f, at in forks.items() if f[2] in (None, scope.character))])
-        return {mine, max([own, *forks.values()])}
+        return range(mine, max([own, *forks.values()]) + 1)
 
     def change(self, scope: Scope, memory_id: str, edit: Callable[[Memory], Memory]) -> Memory:
         """Changes a memory as a scope sees it; an inherited one becomes the fork's own copy."""

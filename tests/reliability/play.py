@@ -288,7 +288,9 @@ class Play(BothSides):
 
     def _exchange(self, chance: random.Random, scope: Scope) -> None:
         """Exports a scope and imports it where nothing is yet."""
-        if len({room for room in self.model.said if str(room[1]).startswith("i")}) >= 3:
+        rooms = {str(chat) for _, chat in self.model.said if str(chat).startswith("i")}
+        # what sees an import and its source has two turns of one message: which an edit means is left open
+        if len(rooms) >= 3 or scope.chat in rooms:
             return
         target = Scope(user=chance.choice(list(WORDS)), character=scope.character, chat=f"i{self._step}")
         self._say(f"exchange({brief(scope)} -> {brief(target)})")

@@ -129,10 +129,12 @@ class Change(RowWriter):
             copy = self._own_copy(view, row, memory)
             self._open_gap(view.scope, row, copy)
             return copy
-        born = self._version_of(row) if self._keep_version(row) else row.born
-        new = replace(row, born=born, retired=None, memory=memory)
+        old, new = row.memory, replace(row, retired=None, memory=memory)
+        # forks whose character did not know of it must not get to know it by what is changed afterwards
+        is_told = old.known_by != memory.known_by and seen_by_forks(self.transaction, new)
+        if self._keep_version(row) or is_told:
+            new = replace(new, born=self._version_of(row))
         self._update(new)
-        old = row.memory
         if (old.text, old.speaker, old.known_by) != (memory.text, memory.speaker, memory.known_by):
             self._unembedded[row.row_id] = new
             self._open_gap(row.scope, row, new)
@@ -161,12 +163,14 @@ class Change(RowWriter):
                 self._hide(view, row)
                 self._open_gap(view.scope, row)
                 continue
-            below = descendants(self.transaction, row.space)
-            # of a fork's own copy, the parent's stays
-            all_versions = self.transaction.rows(None, Wanted(root=row.root))
-            versions = [version for version in all_versions if version.space in below]
+            versions = list(self.transaction.rows(None, Wanted(root=row.root)))
+            first = min(versions, key=lambda version: version.row_id)
+            gone = frozenset({row.space})  # of a fork's own copy, the parent's and others' own stay
+            if first.space == row.space:
+                gone = descendants(self.transaction, row.space)
+            versions = [version for version in versions if version.space in gone]
             for version in versions:
-                self._open_gaps_of_erased(version, below)
+                self._open_gaps_of_erased(version, gone)
             self._delete(versions)
 
     def revive(self, row: StoredMemory) -> None:
