@@ -1,7 +1,7 @@
 """Memories of many users in Postgres, beside SQLite and mem0 on pgvector: recalls a second and their times.
 
     python benchmarks/postgres.py [--users 50] [--memories 25000] [--workers 4] [--seconds 5] [--cold 20]
-        [--dialogues FILE.jsonl.gz] [--locomo FILE...] [--mem0 PYTHON [--mem0-memories 25000]] [--json]
+        [--dialogues FILE.jsonl.gz] [--locomo FILE...] [--mem0 PYTHON [--mem0-memories 25000]]
 
 All engines hold the same turns of the same users, and the conversations of `--locomo` among them. "warm" is a
 recall in a scope that the worker has asked before, engines in turns; "cold" the first one of a scope of 1,000
