@@ -8,7 +8,8 @@ an edit, a pin, who knows of it, what supersedes it, a retraction. What stands o
 - When a fork changes a memory that it inherited, or another turn stands before it there, it gets a copy of
   its own and hides the one it inherited; when it retracts or forgets it, it hides it.
 - `forget` in the chat where a memory was first stored erases it everywhere, with every version and copy;
-  `forget` in a fork erases the fork's copy, from forks of that fork, too, and leaves the parent alone.
+  `forget` in a fork erases the fork's copy, for forks that share it, too; the parent's stays, and so do
+  copies that forks of the fork have made of their own.
 - Versions and copies that no chat sees any more are deleted.
 """
 
